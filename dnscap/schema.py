@@ -1,0 +1,178 @@
+"""Every column of every table: name, kind, meaning, unit, nullable. The one declaration.
+
+Frames, Parquet files, text output, docs and tests are made from it; nothing else lists columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "bool", "u8", "u16", "u32", "u64", "i64", "float", "category", "string", "time", "duration", "texts", "numbers"
+]
+"""How a column is stored.
+
+``category`` is text out of a small vocabulary, ``string`` any text, ``time`` nanoseconds since the epoch in
+UTC, ``duration`` nanoseconds, ``texts`` and ``numbers`` lists.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+        Name in frames, text output and Parquet files.
+    kind : str
+        How it is stored; see `Kind`.
+    meaning : str
+        One sentence for people.
+    nullable : bool
+        Whether a row may lack it: the capture does not show it, or it does not apply.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    nullable: bool = False
+
+
+def _columns(*rows: tuple[str, Kind, str] | tuple[str, Kind, str, bool]) -> tuple[Column, ...]:
+    return tuple(Column(*row) for row in rows)
+
+
+SOURCES = _columns(
+    ("source", "u32", "Row number, referred to by the other tables."),
+    ("name", "string", "File name as given, or the interface captured live."),
+    ("format", "category", "pcap, pcapng or live; with the compression around it, outermost first (gz/pcap)."),
+    ("interface", "string", "Name of the interface as the file records it.", True),
+    ("link_type", "category", "Link type as libpcap names it (EN10MB, LINUX_SLL2, RAW, ...)."),
+    ("snaplen", "u32", "Octets kept of each frame at most; 0 where unlimited or not told."),
+    ("filter", "string", "Capture filter, where the file records it.", True),
+    ("comment", "string", "Comments of the file section and its interface.", True),
+    ("frames", "u64", "Frames read."),
+    ("first_frame", "u64", "Number of the first frame in its file, from 1.", True),
+    ("last_frame", "u64", "Number of the last frame in its file.", True),
+    ("first_time", "time", "Time of the first frame.", True),
+    ("last_time", "time", "Time of the last frame.", True),
+    ("drops", "u64", "Packets that the capturing system dropped, where the file tells.", True),
+    ("vantage", "category", "Where the capture was taken (client, resolver, middle), where told.", True),
+)
+
+MESSAGES = _columns(
+    ("message", "u32", "Row number: a dense key within the capture."),
+    ("frame", "u64", "Number in its file, from 1 as Wireshark counts, of the frame that completed the message."),
+    ("frames", "u32", "How many frames carried it."),
+    ("source", "u32", "Row of the sources table."),
+    ("interface", "category", "Interface the frame was captured on, where known.", True),
+    ("direction", "category", "in or out, seen from the capturing host, where known.", True),
+    ("time", "time", "When the frame that completed the message was captured."),
+    ("src", "category", "Address the message came from."),
+    ("src_port", "u16", "Port it came from."),
+    ("dst", "category", "Address it went to."),
+    ("dst_port", "u16", "Port it went to."),
+    ("transport", "category", "udp or tcp."),
+    ("stream", "u32", "Connection that carried it (connections table); null on UDP.", True),
+    ("id", "u16", "Message ID.", True),
+    ("qr", "bool", "False for a query, true for a response.", True),
+    ("opcode", "category", "QUERY, NOTIFY, UPDATE, ...", True),
+    ("aa", "bool", "Authoritative answer.", True),
+    ("tc", "bool", "Truncated.", True),
+    ("rd", "bool", "Recursion desired.", True),
+    ("ra", "bool", "Recursion available.", True),
+    ("z", "bool", "The reserved header bit.", True),
+    ("ad", "bool", "Authentic data.", True),
+    ("cd", "bool", "Checking disabled.", True),
+    ("rcode", "category", "Response code, extended by EDNS (RFC 6891 section 6.1.3).", True),
+    ("qdcount", "u16", "Entries in the question section, as the header says.", True),
+    ("ancount", "u16", "Records in the answer section, as the header says.", True),
+    ("nscount", "u16", "Records in the authority section, as the header says.", True),
+    ("arcount", "u16", "Records in the additional section, as the header says, OPT included.", True),
+    ("qname", "string", "Name of the first question, lower case.", True),
+    ("qtype", "category", "Type of the first question.", True),
+    ("qclass", "category", "Class of the first question; the mDNS unicast-response bit taken off.", True),
+    ("unicast_response", "bool", "The mDNS unicast-response bit of the question (RFC 6762 section 5.4).", True),
+    ("mixed_case", "bool", "The question name used capitals on the wire."),
+    ("edns_version", "u8", "EDNS version; null without EDNS.", True),
+    ("edns_udp_size", "u16", "UDP payload size the sender accepts (RFC 6891 section 6.2.3).", True),
+    ("do", "bool", "DNSSEC answer OK; null without EDNS.", True),
+    ("edns_options", "texts", "EDNS options in order: mnemonic, or OPTn.", True),
+    ("ecs", "string", "Client subnet as address/source/scope (RFC 7871).", True),
+    ("nsid", "string", "Name server identifier (RFC 5001); hex where not printable.", True),
+    ("ede", "texts", "Extended DNS errors: code, and text where there is one (RFC 8914).", True),
+    ("cookie", "string", "Cookie in hex: client part, then server part (RFC 7873).", True),
+    ("padding", "u16", "Octets of EDNS padding (RFC 7830).", True),
+    ("size", "u32", "Octets of the message on the wire."),
+    ("ip_ttl", "u8", "IPv4 TTL or IPv6 hop limit of the frame that completed it."),
+    ("sighting_of", "u32", "First message of which this row is another sighting.", True),
+    ("status", "category", "ok, or the first thing wrong with the message."),
+    ("status_at", "u32", "Offset in the message at which that was found.", True),
+)
+
+RECORDS = _columns(
+    ("message", "u32", "Row of the messages table."),
+    ("section", "category", "answer, authority or additional."),
+    ("name", "string", "Owner name, lower case."),
+    ("type", "category", "Record type."),
+    ("class", "category", "Record class; the mDNS cache-flush bit taken off."),
+    ("cache_flush", "bool", "The mDNS cache-flush bit (RFC 6762 section 10.2)."),
+    ("ttl", "u32", "Time to live in seconds, as on the wire."),
+    ("rdata", "string", "Record data in presentation format; null where it has not the form of its type.", True),
+)
+
+CONNECTIONS = _columns(
+    ("stream", "u32", "Connection number, referred to by messages.stream."),
+    ("source", "u32", "Row of the sources table."),
+    ("time", "time", "First segment seen."),
+    ("end_time", "time", "Last segment seen."),
+    ("first_frame", "u64", "Number of the first frame in its file."),
+    ("last_frame", "u64", "Number of the last frame in its file."),
+    ("client", "category", "Address that opened the connection."),
+    ("client_port", "u16", "Its port."),
+    ("server", "category", "Address it was opened to."),
+    ("server_port", "u16", "Its port."),
+    ("syns", "u32", "SYN segments sent; 0 where the connection was joined in mid-stream."),
+    ("handshake", "duration", "From the last SYN to its SYN-ACK.", True),
+    ("end", "category", "fin, reset, refused, unanswered, idle, evicted, or open where the capture ended first."),
+    ("queries", "u32", "Queries carried."),
+    ("responses", "u32", "Responses carried."),
+    ("octets_to_server", "u64", "Payload octets to the server, each counted once."),
+    ("octets_to_client", "u64", "Payload octets to the client, each counted once."),
+    ("gap_octets", "u64", "Payload octets that the capture does not hold."),
+    ("retransmissions", "u32", "Data segments seen again."),
+    ("out_of_order", "u32", "Data segments that came before an earlier one."),
+)
+
+EVENTS = _columns(
+    ("event", "u32", "Row number."),
+    ("time", "time", "When the frame was captured."),
+    ("frame", "u64", "Number of the frame in its file."),
+    ("source", "u32", "Row of the sources table."),
+    ("kind", "category", "icmp-error, arp-failure, fragments-expired, fragments-overlap, stream-gap, ..."),
+    ("src", "category", "Address that sent the frame.", True),
+    ("dst", "category", "Address it was sent to.", True),
+    ("icmp", "category", "What the ICMP error says (port-unreachable, packet-too-big, ...).", True),
+    ("transport", "category", "Transport of the packet concerned.", True),
+    ("quoted_src", "category", "Source address of the packet concerned.", True),
+    ("quoted_src_port", "u16", "Its source port.", True),
+    ("quoted_dst", "category", "Destination address of the packet concerned.", True),
+    ("quoted_dst_port", "u16", "Its destination port.", True),
+    ("id", "u16", "Message ID of the DNS message quoted.", True),
+    ("qr", "bool", "Whether the DNS message quoted is a response.", True),
+    ("qname", "string", "Question name of the DNS message quoted, as far as it is whole.", True),
+    ("qtype", "category", "Its question type.", True),
+    ("stream", "u32", "Connection concerned.", True),
+    ("octets", "u32", "Octets missing or held, by kind.", True),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "sources": SOURCES,
+    "messages": MESSAGES,
+    "records": RECORDS,
+    "connections": CONNECTIONS,
+    "events": EVENTS,
+}
+"""The tables by name, each a tuple of columns in order."""

@@ -1,0 +1,61 @@
+"""Extension list and compiler settings; everything else is in pyproject.toml.
+
+Switches read from the environment:
+
+``DNSCAP_SANITIZE=1``   build with AddressSanitizer and UndefinedBehaviorSanitizer
+``DNSCAP_ANNOTATE=1``   write Cython's annotated HTML beside the generated C
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+
+Options.docstrings = True
+Options.fast_fail = True
+
+NATIVE = Path("ext/dnscap/native")
+SANITIZE = os.environ.get("DNSCAP_SANITIZE") == "1"
+
+compile_args = ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function"]
+compile_args += ["-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Wno-sign-compare"]
+link_args = []
+if SANITIZE:
+    flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
+    compile_args = [*compile_args, "-O1", "-g", *flags]
+    link_args += flags
+if sys.platform == "win32":
+    compile_args, link_args = ["/O2"], []
+
+extensions = [
+    Extension(
+        f"dnscap.native.{source.stem}",
+        [str(source)],
+        include_dirs=[str(NATIVE)],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        depends=[str(p) for p in (*NATIVE.glob("*.pxd"), *NATIVE.glob("*.h"))],
+    )
+    for source in sorted(NATIVE.glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        include_path=["ext"],
+        build_dir="build/cython",
+        annotate=os.environ.get("DNSCAP_ANNOTATE") == "1",
+        nthreads=os.cpu_count() or 1,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    ),
+)
