@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from dnscap.native.datagrams cimport Outbox, outbox_clear, outbox_close, outbox_open
+from dnscap.native.datagrams cimport Datagram, Outbox, outbox_clear, outbox_close, outbox_open
 from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.framing cimport FRAMING_END, FRAMING_FULL, Framing
@@ -110,6 +110,10 @@ cdef class Batch:
     def records(self):
         return self.record_columns.count
 
+    @property
+    def event_rows_count(self):
+        return self.event_count
+
     cdef NativeColumn view(self, const void* data, Py_ssize_t count, bytes kind):
         cdef NativeColumn column = NativeColumn()
         column.owner = self
@@ -163,12 +167,15 @@ cdef class Decoder:
     cdef Outbox box
     cdef EventLog event_log
     cdef list cut
+    cdef uint64_t wanted           # number of the message to keep octets of
+    cdef readonly object watched   # its octets, as far as captured; None until it has gone by
 
     def __cinit__(self, dns_ports=(53, 5353, 5355), bint records=True):
         self.framing = Framing()
         self.walk = Walk(dns_ports)
         self.decoder = Messages(records)
         self.cut = []
+        self.wanted = <uint64_t>-1
         self.frames = <Frame*>malloc(FRAME_BATCH * sizeof(Frame))
         if self.frames == NULL or outbox_open(&self.box) != 0 or event_log_open(&self.event_log) != 0:
             raise MemoryError("no memory for the decoder")
@@ -207,9 +214,16 @@ cdef class Decoder:
     cdef int drain(self) except -1 nogil:
         """Decode what the walk put out.  Where the dictionary is full, close the batch and go on with a new one."""
         cdef uint32_t at = 0, done = 0
+        cdef uint64_t first
+        cdef Datagram* d
         cdef int bad
         while at < self.box.count:
+            first = self.decoder.base + self.decoder.columns.count
             bad = self.decoder.decode(self.box.rows + at, self.box.count - at, &done)
+            if self.wanted - first < done:
+                with gil:
+                    d = &self.box.rows[at + <uint32_t>(self.wanted - first)]
+                    self.watched = d.octets[:d.size]
             at += done
             if bad != 0 or at < self.box.count:
                 with gil:
@@ -257,6 +271,10 @@ cdef class Decoder:
         finally:
             PyBuffer_Release(&buffer)
         return total
+
+    def watch(self, uint64_t message):
+        """Keep the octets of the message with this number when it goes by; see `watched`."""
+        self.wanted = message
 
     def finish(self):
         """The capture ends: give up fragments and close connections."""
