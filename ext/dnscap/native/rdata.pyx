@@ -74,6 +74,8 @@ cdef enum:
     OPTION_COOKIE = 10
     OPTION_EDE = 15
 
+cdef const uint8_t NO_OCTETS = 0   # where empty input points
+
 cdef enum Param:                   # SvcParamKeys whose values have a form (RFC 9460, 9461, 9540, 9953)
     PARAM_MANDATORY = 0
     PARAM_ALPN = 1
@@ -900,7 +902,7 @@ def format_rdata(
     """
     cdef size_t rows = types.shape[0], i
     cdef uint64_t size = <uint64_t>blob.shape[0], start, end
-    cdef const uint8_t* octets = &blob[0] if size else NULL
+    cdef const uint8_t* octets = &blob[0] if size else &NO_OCTETS
     cdef bytes ends
     cdef int64_t* text_end
     cdef Text out, rare
@@ -955,7 +957,7 @@ def format_edns(str kind not None, const offset_t[::1] offsets not None, const u
     """
     cdef size_t rows = offsets.shape[0] - 1 if offsets.shape[0] else 0, i
     cdef uint64_t size = <uint64_t>blob.shape[0], start, end
-    cdef const uint8_t* octets = &blob[0] if size else NULL
+    cdef const uint8_t* octets = &blob[0] if size else &NO_OCTETS
     cdef bytes ends = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>((rows + 1) * 8))
     cdef int64_t* text_end = <int64_t*>PyBytes_AS_STRING(ends)
     cdef Text out

@@ -10,6 +10,8 @@ cdef extern from "text.h" nogil:
     const char dnscap_base64[65]
     const char dnscap_base32[33]
 
+cdef const uint8_t NO_OCTETS = 0   # where empty input points
+
 
 cdef int text_open(Text* out, size_t room) noexcept nogil:
     out.octets = <uint8_t*>malloc(room)
@@ -267,7 +269,7 @@ def format_names(const uint64_t[::1] offsets not None, const uint8_t[::1] blob n
     """Format wire-format names blob[offsets[i]:offsets[i+1]]; return the text octets and int64 offsets."""
     cdef size_t rows = offsets.shape[0] - 1 if offsets.shape[0] else 0, i
     cdef uint64_t size = <uint64_t>blob.shape[0]
-    cdef const uint8_t* octets = &blob[0] if size else NULL
+    cdef const uint8_t* octets = &blob[0] if size else &NO_OCTETS
     cdef bytes ends = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>((rows + 1) * 8))
     cdef int64_t* end = <int64_t*>PyBytes_AS_STRING(ends)
     cdef Text out
