@@ -240,7 +240,7 @@ RECORD_COLUMNS: dict[str, MessageColumn] = {
     "class": lambda b: numbered(b.record("class"), registry.class_name),
     "cache_flush": lambda b: pa.array((b.record("section") & 4) != 0),
     "ttl": lambda b: plain(b.record("ttl"), pa.uint32()),
-    "rdata": lambda b: rdata_text.presentation(
+    "rdata": lambda b: rdata_text.rdata_texts(
         b.record("type"), b.record("class"), b.record("rdata"), b.record("rdata_octets")
     ),
 }

@@ -13,6 +13,7 @@ from dnscap.capture import CaptureInput, Windows
 from dnscap.errors import CaptureError
 from dnscap.messages import around
 from dnscap.messages.arrow import ARROW_TYPES, BatchColumns, column_names, record_batch
+from dnscap.messages.link_types import link_type_name
 from dnscap.native.decoder import Batch, Decoder
 from dnscap.schema import SOURCES
 
@@ -169,7 +170,7 @@ class Decoding:
 
     def _read(self, item: CaptureInput, windows: Windows) -> Iterator[MessageBatch]:
         decoder = self._decoder
-        decoder.framing.begin_file()
+        decoder.begin_file()
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
         while True:
             view, last = windows.view()
@@ -178,10 +179,10 @@ class Decoding:
             windows.used(used)
             if self._progress is not None:
                 self._progress(windows.position, windows.size)
-            if decoder.framing.ended or last:
+            if decoder.ended or last:
                 break
             if used == 0:
-                windows.want(decoder.framing.wanted)
+                windows.want(decoder.window)
             yield from self._taken(rest=self._rows is not None and decoder.rows >= self._rows)
         self._note_end(item.name, windows)
 
@@ -190,11 +191,13 @@ class Decoding:
         if (error := windows.error()) is not None:
             self.quality.faults.append(error)
         elif (text := framing.fault_text()) is not None:
-            self.quality.faults.append(
-                CaptureError(name, text, offset=framing.fault_offset, hint="what came before it was read")
+            what = text.rpartition(", at offset ")[0]
+            hint = "what came before it was read" if framing.frames else ""
+            self.quality.faults.append(CaptureError(name, what, offset=framing.position, hint=hint))
+        elif framing.cut_at is not None:
+            self.quality.notes.append(
+                f"{name}: ends inside the packet at offset {framing.cut_at}; everything before it was read"
             )
-        elif framing.cut:
-            self.quality.notes.append(f"{name}: ends inside its last packet; everything before it was read")
 
     def _taken(self, *, rest: bool) -> Iterator[MessageBatch]:
         for native in self._decoder.take(rest):
@@ -214,6 +217,7 @@ class Decoding:
     def _count(self) -> None:
         self.quality.counts = {
             **self._decoder.walk.counts(),
+            **self._decoder.framing.losses,
             "events_lost": self._decoder.events_lost,
         }
 
@@ -222,7 +226,16 @@ class Decoding:
         rows = []
         for number, row in enumerate(self._decoder.framing.source_rows()):
             name, form = self._names[row["file"]]
-            rows.append({**row, "source": number, "name": name, "format": form or row["format"], "vantage": None})
+            layers = form.split("/")[:-1]
+            rows.append(
+                {
+                    **row,
+                    "source": number,
+                    "name": name,
+                    "format": "/".join([*layers, row["format"]]),
+                    "link_type": link_type_name(row["link"]),
+                }
+            )
         fields = [(column.name, ARROW_TYPES[column.kind]) for column in SOURCES]
         return pa.table(
             {name: pa.array([row.get(name) for row in rows]).cast(_plain(type_)) for name, type_ in fields}

@@ -167,6 +167,7 @@ cdef class Decoder:
     cdef Outbox box
     cdef EventLog event_log
     cdef list cut
+    cdef readonly bint ended       # nothing further can be read of the current file
     cdef uint64_t wanted           # number of the message to keep octets of
     cdef readonly object watched   # its octets, as far as captured; None until it has gone by
 
@@ -184,6 +185,16 @@ cdef class Decoder:
         free(self.frames)
         outbox_close(&self.box)
         event_log_close(&self.event_log)
+
+    def begin_file(self):
+        """A new file starts; fragments, connections and dictionary go on over the seam."""
+        self.framing.begin()
+        self.ended = False
+
+    @property
+    def window(self):
+        """Octets that the next window must have to get any further, after one of which nothing was consumed."""
+        return self.framing.wanted
 
     @property
     def rows(self):
@@ -268,6 +279,7 @@ cdef class Decoder:
                     self.drain()
                     if result != FRAMING_FULL:
                         break
+                self.ended = result == FRAMING_END
         finally:
             PyBuffer_Release(&buffer)
         return total

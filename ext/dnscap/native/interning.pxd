@@ -78,8 +78,8 @@ cdef inline uint32_t address_tag(const AddressTable* t, uint64_t a, uint64_t b) 
     cdef uint64_t h = mix128(a ^ t.seed, b ^ <uint64_t>0x8bb84b93962eacc9)
     return <uint32_t>(h ^ h >> 32)
 
-cdef inline uint32_t find_address(AddressTable* t, uint64_t a, uint64_t b) noexcept nogil:
-    cdef uint32_t tag = address_tag(t, a, b)
+cdef inline uint32_t find_address(AddressTable* t, uint64_t a, uint64_t b, uint32_t tag) noexcept nogil:
+    """The code of an address whose tag is known, entered if new; NO_CODE where the table is full."""
     cdef uint32_t i = tag & t.mask, code
     while t.slots[i].ref != 0:
         if t.slots[i].tag == tag:
@@ -88,6 +88,3 @@ cdef inline uint32_t find_address(AddressTable* t, uint64_t a, uint64_t b) noexc
                 return code
         i = (i + 1) & t.mask
     return intern_address(t, a, b)
-
-# Presentation format (RFC 1035 section 5.1) with the trailing dot; returns octets written, at most 1,020.
-cdef int escape_name(const uint8_t* name, uint32_t size, char* out) noexcept nogil

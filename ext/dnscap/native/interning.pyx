@@ -7,19 +7,15 @@ from libc.string cimport memcpy, memset
 import os
 
 from dnscap.native.octets cimport PADDING
-
-cdef extern from "<arpa/inet.h>" nogil:
-    const char* inet_ntop(int family, const void* src, char* dst, uint32_t size) noexcept
-    int AF_INET
-    int AF_INET6
+from dnscap.native.text cimport NAME_TEXT_ROOM, put_ipv4, put_ipv6, put_name
 
 cdef enum:
     MOST_NAMES = 1 << 19           # codes of one generation: about 80 MiB of tables when names are of ordinary size
     ARENA_OCTETS = 96 << 20        # reserved, touched only as it fills
     TEXT_OCTETS = 128 << 20
-    LONGEST_TEXT = 1008            # 255 octets, each escaped as \DDD, and the dots
+    LONGEST_TEXT = NAME_TEXT_ROOM
     MOST_ADDRESSES = 1 << 19       # a flood of spoofed sources must not grow memory without end
-    ADDRESS_TEXT = 46              # INET6_ADDRSTRLEN
+    ADDRESS_TEXT = 48
     FIRST_SLOTS = 1 << 13
 
 
@@ -32,38 +28,6 @@ cdef bint well_formed(const uint8_t* name, uint32_t size) noexcept nogil:
             return False
         at += name[at] + 1
     return at + 1 == size
-
-
-cdef int escape_name(const uint8_t* name, uint32_t size, char* out) noexcept nogil:
-    """Presentation format (RFC 1035 section 5.1) with the trailing dot; octets written, at most LONGEST_TEXT."""
-    cdef uint32_t at = 0, end
-    cdef char* to = out
-    cdef uint8_t octet
-    if size <= 1:
-        out[0] = c"."
-        return 1
-    while at < size and name[at] != 0:
-        end = at + 1 + name[at]
-        at += 1
-        while at < end:
-            octet = name[at]
-            at += 1
-            if octet <= 32 or octet >= 127:
-                to[0] = c"\\"
-                to[1] = <char>(c"0" + octet // 100)
-                to[2] = <char>(c"0" + octet // 10 % 10)
-                to[3] = <char>(c"0" + octet % 10)
-                to += 4
-                continue
-            if octet == c"." or octet == c"\\" or octet == c'"' or octet == c"(" or octet == c")" \
-                    or octet == c";" or octet == c"@" or octet == c"$":
-                to[0] = c"\\"
-                to += 1
-            to[0] = <char>octet
-            to += 1
-        to[0] = c"."
-        to += 1
-    return <int>(to - out)
 
 
 cdef int grow_slots(Slot** slots, uint32_t* mask) noexcept nogil:
@@ -89,7 +53,7 @@ cdef int grow_slots(Slot** slots, uint32_t* mask) noexcept nogil:
 cdef uint32_t intern_name(NameTable* t, const uint8_t* name, uint32_t size, uint32_t tag, bint verified) noexcept nogil:
     cdef uint32_t i = tag & t.mask
     cdef Entry* e
-    cdef int written
+    cdef char* text
     while t.slots[i].ref != 0:
         if t.slots[i].tag == tag:
             e = <Entry*>(t.arena + <size_t>t.slots[i].ref * ENTRY_ALIGN)
@@ -113,9 +77,9 @@ cdef uint32_t intern_name(NameTable* t, const uint8_t* name, uint32_t size, uint
     t.slots[i].tag = tag
     t.slots[i].ref = <uint32_t>(t.used // ENTRY_ALIGN)
     t.used += (sizeof(Entry) + size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
-    written = escape_name(name, size, t.text + t.text_offsets[t.count])
+    text = t.text + t.text_offsets[t.count]
     t.count += 1
-    t.text_offsets[t.count] = t.text_offsets[t.count - 1] + written
+    t.text_offsets[t.count] = t.text_offsets[t.count - 1] + <int32_t>(put_name(<uint8_t*>text, name, size) - <uint8_t*>text)
     return e.code
 
 
@@ -124,8 +88,8 @@ cdef uint32_t intern_address(AddressTable* t, uint64_t a, uint64_t b) noexcept n
     cdef uint32_t tag, i, code = t.count
     cdef uint64_t[2] key
     cdef uint8_t* octets = <uint8_t*>key
-    cdef char* to
-    cdef int32_t size = 0
+    cdef uint8_t* to
+    cdef uint8_t* end
     if code >= t.room:
         return NO_CODE
     if <uint64_t>code * 2 > t.mask and grow_slots(&t.slots, &t.mask) != 0:
@@ -140,15 +104,13 @@ cdef uint32_t intern_address(AddressTable* t, uint64_t a, uint64_t b) noexcept n
     t.keys[2 * code + 1] = b
     key[0] = a
     key[1] = b
-    to = t.text + t.text_offsets[code]
+    to = <uint8_t*>t.text + t.text_offsets[code]
     if a == 0 and octets[8] == 0 and octets[9] == 0 and octets[10] == 255 and octets[11] == 255:
-        inet_ntop(AF_INET, octets + 12, to, ADDRESS_TEXT)
+        end = put_ipv4(to, octets + 12)
     else:
-        inet_ntop(AF_INET6, octets, to, ADDRESS_TEXT)
-    while to[size] != 0:
-        size += 1
+        end = put_ipv6(to, octets)
     t.count += 1
-    t.text_offsets[t.count] = t.text_offsets[code] + size
+    t.text_offsets[t.count] = t.text_offsets[code] + <int32_t>(end - to)
     return code
 
 

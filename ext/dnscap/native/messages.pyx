@@ -33,11 +33,11 @@ from dnscap.native.interning cimport (
     Dictionary,
     Entry,
     NameTable,
+    address_tag,
     big_alloc,
     big_grow,
     candidate,
     entry_octets,
-    escape_name,
     find_address,
     fold_hash,
     intern_name,
@@ -49,18 +49,18 @@ from dnscap.native.interning cimport (
     zero_at,
 )
 from dnscap.native.octets cimport PADDING, be16, be32, load64
-from dnscap.native.rdata cimport expand_rdata
+from dnscap.native.rdata cimport expand_rdata, rdata_room
+from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
     MESSAGE_JOBS = 5600        # owner names one message can hold: 65,535 octets / 12 of the smallest record, rounded up
-    SCRATCH_OCTETS = MOST_JOBS * 288
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
     BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
     BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
-    GROWTH_RDATA = 1024        # what expansion of names may add to the RDATA of one record
 
     TYPE_A = 1
     TYPE_NS = 2
@@ -73,7 +73,7 @@ cdef enum:
     OPCODE_UPDATE = 5
     PORT_MDNS = 5353
 
-    SIGHTING_SLOTS = 1 << 13   # direct-mapped: at 200,000 packets a second 5 ms hold 1,000 messages
+    SIGHTING_SLOTS = 1 << 12   # direct-mapped: at 200,000 packets a second 5 ms hold 1,000 messages
     SIGHTING_PLACES = 4
     SIGHTING_WINDOW = 5000000  # nanoseconds within which the same packet can pass two capture points
     MOST_HOPS = 16             # a NAT rewrite between two capture points of one host takes no more hops off the TTL
@@ -87,25 +87,29 @@ cdef struct NameJob:
     uint32_t ref               # candidate in the arena
     uint32_t code
 
-cdef struct Sighting:
+cdef struct Sighting:          # one cache line
     uint64_t key
     int64_t time
     uint64_t flow              # mix of addresses and ports
-    uint64_t[SIGHTING_PLACES] places
+    uint64_t place             # where it was seen first
     uint32_t message
-    uint8_t place_count
+    uint8_t more               # further places, in Sightings.places
     uint8_t ip_ttl
     uint8_t direction
+    uint8_t[25] unused
 
 cdef struct Sightings:
     Sighting[SIGHTING_SLOTS] slots
+    uint64_t[SIGHTING_SLOTS][SIGHTING_PLACES] places
 
 cdef struct Stride:            # what the stages of one stride share
     const uint8_t* message[STRIDE]
     uint32_t[STRIDE] size
     uint32_t[STRIDE] at        # offset behind the question section
     uint32_t[STRIDE] job       # question job, or NO_CODE
-    uint64_t[STRIDE] hash      # of the question name, for sightings
+    uint64_t[STRIDE] hash      # of the question name; later the key of the sighting
+    uint32_t[STRIDE] src_tag
+    uint32_t[STRIDE] dst_tag
 
 
 cdef struct Seen:
@@ -293,6 +297,15 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
     cdef const uint8_t* m
     cdef uint64_t hash, capitals
     for i in range(n):
+        s.src_tag[i] = address_tag(addresses, rows[i].src[0], rows[i].src[1])
+        s.dst_tag[i] = address_tag(addresses, rows[i].dst[0], rows[i].dst[1])
+        prefetch(&addresses.slots[s.src_tag[i] & addresses.mask])
+        prefetch(&addresses.slots[s.dst_tag[i] & addresses.mask])
+        prefetch(rows[i].octets)
+    for i in range(n):
+        prefetch(&addresses.keys[2 * (addresses.slots[s.src_tag[i] & addresses.mask].ref - 1)])
+        prefetch(&addresses.keys[2 * (addresses.slots[s.dst_tag[i] & addresses.mask].ref - 1)])
+    for i in range(n):
         d = rows + i
         m = d.octets
         size = d.size
@@ -308,8 +321,8 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.transport[r] = d.transport
         c.direction[r] = d.direction
         c.ip_ttl[r] = d.ip_ttl
-        c.src[r] = find_address(addresses, d.src[0], d.src[1])
-        c.dst[r] = find_address(addresses, d.dst[0], d.dst[1])
+        c.src[r] = find_address(addresses, d.src[0], d.src[1], s.src_tag[i])
+        c.dst[r] = find_address(addresses, d.dst[0], d.dst[1], s.dst_tag[i])
         c.sighting_of[r] = NO_CODE
         c.status[r] = STATUS_OK
         c.status_at[r] = 0
@@ -565,8 +578,8 @@ cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
             continue
         if unlikely(q.count >= q.room) and grow_records(q) != 0:
             return -1
-        if unlikely(q.rdata_used + length + GROWTH_RDATA > q.rdata_room) \
-                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, length + GROWTH_RDATA) != 0:
+        if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
+                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
             return -1
         to = q.rdata_octets + q.rdata_used
         fault_at = at
@@ -742,59 +755,75 @@ cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8
 
 # ---------------------------------------------------------------- sightings
 
-cdef void find_sightings(Messages self, const Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
+cdef void find_sightings(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     """Tell rows that are another sighting of a packet already seen at a different place within 5 ms.
 
     The same packet has the same id, question and size; its addresses are the same too, or rewritten by a NAT that it
     passed on its way, which takes hops off its TTL or turns it from incoming to outgoing.
     """
     cdef MessageColumns* c = &self.columns
-    cdef uint32_t i, k, r, base = c.count
-    cdef uint64_t key, flow, place, tail
+    cdef uint32_t i, r, base = c.count
+    cdef uint64_t tail
     cdef const Datagram* d
-    cdef Sighting* slot
-    cdef bint known, rewritten
     for i in range(n):
-        r = base + i
         d = rows + i
-        if d.size < 12 or d.stream != NO_CODE:
-            continue
-        place = mix128(d.place ^ <uint64_t>0x9e3779b97f4a7c15,
-                       (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) + 1)
-        tail = load64(s.message[i] + d.size - 8)
-        key = mix128(s.hash[i] ^ load64(s.message[i]) ^ d.wire_size, tail ^ <uint64_t>0x4b33a62ed433d4a3 ^ c.qtype[r])
-        flow = mix128(d.src[1] ^ d.src[0] ^ (<uint64_t>d.src_port << 16 | d.dst_port),
-                      d.dst[1] ^ d.dst[0] ^ <uint64_t>0x8bb84b93962eacc9)
-        slot = &self.sightings.slots[key & (SIGHTING_SLOTS - 1)]
-        if likely(slot.key != key or d.time - slot.time > SIGHTING_WINDOW or slot.time - d.time > SIGHTING_WINDOW):
-            known = False
+        if likely(d.size >= 12 and d.stream == NO_CODE):
+            tail = load64(s.message[i] + d.size - 8)
+            s.hash[i] = mix128(s.hash[i] ^ load64(s.message[i]) ^ d.wire_size,
+                               tail ^ <uint64_t>0x4b33a62ed433d4a3 ^ c.qtype[base + i]) | 1
+            prefetch(&self.sightings.slots[s.hash[i] >> 52])
         else:
-            known = True
-            for k in range(slot.place_count):
-                if slot.places[k] == place:
-                    known = False
-            if known and flow != slot.flow:
-                rewritten = slot.ip_ttl > d.ip_ttl and slot.ip_ttl - d.ip_ttl <= MOST_HOPS
-                rewritten = rewritten or (slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN
-                                          and d.direction == DIRECTION_OUT)
-                known = rewritten
-        if likely(not known):
-            slot.key = key
-            slot.time = d.time
-            slot.flow = flow
-            slot.place_count = 1
-            slot.places[0] = place
-            slot.message = <uint32_t>(self.base + r)
-            slot.ip_ttl = d.ip_ttl
-            slot.direction = d.direction
-            continue
-        c.sighting_of[r] = slot.message
+            s.hash[i] = 0
+    for i in range(n):
+        if s.hash[i] != 0:
+            r = base + i
+            c.sighting_of[r] = note_sighting(self.sightings, s.hash[i], rows + i, <uint32_t>(self.base + r))
+
+
+cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram* d, uint32_t message) noexcept nogil:
+    """The message of which this is another sighting, or NO_CODE."""
+    cdef uint32_t at = key >> 52
+    cdef Sighting* slot = &all.slots[at]
+    cdef uint64_t place = mix128(d.place ^ <uint64_t>0x9e3779b97f4a7c15,
+                                 (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) + 1)
+    cdef uint64_t flow = mix128(d.src[1] ^ d.src[0] ^ (<uint64_t>d.src_port << 16 | d.dst_port),
+                                d.dst[1] ^ d.dst[0] ^ <uint64_t>0x8bb84b93962eacc9)
+    if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW) \
+            and other_place(all.places[at], slot, place) and (flow == slot.flow or was_forwarded(slot, d)):
         slot.flow = flow
         slot.ip_ttl = d.ip_ttl
         slot.direction = d.direction
-        if slot.place_count < SIGHTING_PLACES:
-            slot.places[slot.place_count] = place
-            slot.place_count += 1
+        if slot.more < SIGHTING_PLACES:
+            all.places[at][slot.more] = place
+            slot.more += 1
+        return slot.message
+    slot.key = key
+    slot.time = d.time
+    slot.flow = flow
+    slot.place = place
+    slot.more = 0
+    slot.message = message
+    slot.ip_ttl = d.ip_ttl
+    slot.direction = d.direction
+    return NO_CODE
+
+
+cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t place) noexcept nogil:
+    """The same packet at the same place again is a duplicate delivery, no sighting."""
+    cdef uint32_t k
+    if slot.place == place:
+        return False
+    for k in range(slot.more):
+        if places[k] == place:
+            return False
+    return True
+
+
+cdef bint was_forwarded(const Sighting* slot, const Datagram* d) noexcept nogil:
+    """Whether new addresses can be the work of a NAT between the two places."""
+    if slot.ip_ttl > d.ip_ttl:
+        return slot.ip_ttl - d.ip_ttl <= MOST_HOPS
+    return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT
 
 
 # ---------------------------------------------------------------- EDNS options
@@ -853,7 +882,8 @@ def question_text(const uint8_t[::1] message not None):
     """
     cdef uint8_t[NAME_ROOM] name
     cdef uint8_t[NAME_ROOM] folded
-    cdef char[1024] text
+    cdef uint8_t[NAME_TEXT_ROOM] text
+    cdef uint8_t* end
     cdef uint8_t[400] room
     cdef uint32_t size = <uint32_t>message.shape[0], after = 0
     cdef uint64_t capitals
@@ -868,5 +898,5 @@ def question_text(const uint8_t[::1] message not None):
     if length < 0:
         return None, None
     fold_hash(name, folded, length, 0, &capitals)
-    written = escape_name(folded, length, text)
-    return text[:written].decode("ascii"), be16(room + after) if after + 2 <= size else None
+    end = put_name(text, folded, length)
+    return (<char*>text)[:end - text].decode("ascii"), be16(room + after) if after + 2 <= size else None
