@@ -603,6 +603,7 @@ cdef void take_chunk(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t si
         if verdict == YES:
             f.state = FRAMED
         elif verdict == NO:
+            t.counts.unplaced += 1
             part_drop(t, f)
             f.state = SEEKING
     if f.state == SEEKING:
