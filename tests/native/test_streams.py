@@ -1,9 +1,10 @@
-"""TCP reassembly: by construction, by property, under attack, and against independent readers of real captures."""
+"""TCP reassembly: by construction, by property, under attack, and against readers of real captures."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import lzma
 import os
 import random
@@ -419,7 +420,9 @@ def test_joined_at_a_keepalive() -> None:
     assert octets(Streams().feed(rows)) == [message(1)]
 
 
-@pytest.mark.parametrize(("ports", "response"), [((53, 40000), True), ((2000, 3000), False), ((800, 3000), True)])
+@pytest.mark.parametrize(
+    ("ports", "response"), [((53, 40000), True), ((2000, 3000), False), ((800, 3000), True)]
+)
 def test_who_is_the_client_without_a_syn(ports: tuple[int, int], response: bool) -> None:
     row = {
         "src": "2001:db8::1",
@@ -474,11 +477,11 @@ def test_a_hole_the_other_side_never_saw_is_passed_after_its_ack() -> None:
 
 def test_a_hole_without_ack_waits() -> None:
     events: list[Row] = []
-    got, streams, _ = lossy(events, acked=False, later=9 * SECOND)
+    got, _, _ = lossy(events, acked=False, later=9 * SECOND)
     assert octets(got) == [message(1, size=200)]
     assert events == []
 
-    got, streams, _ = lossy(events, acked=False, later=11 * SECOND)
+    got, _, _ = lossy(events, acked=False, later=11 * SECOND)
     assert octets(got) == [message(1, size=200), message(3, size=200)]
     assert len(events) == 1
 
@@ -717,14 +720,13 @@ def scrambled(draw: st.DrawFn) -> tuple[list[bytes], list[Row]]:
     whole = framed(*messages)
     cuts = sorted(draw(st.sets(st.integers(1, len(whole) - 1), max_size=30)))
     edges = [0, *cuts, len(whole)]
-    parts = list(zip(edges, edges[1:], strict=False))
+    parts = list(itertools.pairwise(edges))
     again = draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 400)), max_size=8))
     parts += [(start, min(start + size, len(whole))) for start, size in again]
     moves = draw(st.lists(st.integers(0, 6), min_size=len(parts), max_size=len(parts)))
     order = sorted(range(len(parts)), key=lambda i: (i + moves[i], i))
     talk = Talk(client_isn=draw(st.integers(0, 2**32 - 1)))
     rows = talk.opening()
-    # Acknowledgements of what the receiver had may be seen anywhere; they say nothing of a hole here.
     for i in order:
         start, stop = parts[i]
         rows.append(talk.up(whole[start:stop], offset=1 + start))
@@ -735,7 +737,9 @@ def scrambled(draw: st.DrawFn) -> tuple[list[bytes], list[Row]]:
 
 @settings(max_examples=150, deadline=None)
 @given(scrambled())
-def test_any_segmentation_order_and_repetition_give_the_same_messages(case: tuple[list[bytes], list[Row]]) -> None:
+def test_any_segmentation_order_and_repetition_give_the_same_messages(
+    case: tuple[list[bytes], list[Row]],
+) -> None:
     messages, rows = case
     streams = Streams()
 
@@ -780,7 +784,7 @@ def test_losing_segments_loses_only_their_messages(isn: int, lost: set[int], ack
 
     assert octets(got) == [message(i, size=100 + i) for i in range(40) if i not in lost]
     seen_gap = sum(102 + i for i in range(40) if i in lost)
-    if not acks:               # nothing tells of what was lost at the end
+    if not acks:  # nothing tells of what was lost at the end
         last = max(set(range(40)) - lost)
         seen_gap = sum(102 + i for i in range(last) if i in lost)
     assert connection["gap_octets"] == seen_gap
@@ -836,9 +840,8 @@ CAPTURES = Path(os.environ.get("DNSCAP_SHARED", ROOT.parent / "shared")) / "capt
 DNS_PORTS = {53, 5353, 5355}
 LINKS = {0: 4, 1: 14, 10: 21, 12: 0, 101: 0}
 
-# What others see and we do not, by file and witness: (frame, id).
-# dns_udp_tcp_random: without out-of-order reassembly tshark takes a message whose first segment came late for one that
-# begins in the frame of the segment before; with it (tshark-ooo) it agrees on each.
+# Where tshark sees what is not there.  In dns_udp_tcp_random first segments come late; without out-of-order
+# reassembly tshark takes them for messages of the wrong frames, with it (tshark-ooo) it agrees on each.
 EXPLAINED = {("ns1__pktvisor/dns_udp_tcp_random.pcap", "tshark")}
 
 
@@ -924,13 +927,12 @@ def witnessed(path: Path) -> Counter[tuple[int, int, int]]:
 def test_witnesses_of_real_captures_are_not_missed(capture: Row) -> None:
     streams = Streams()
     got = streams.feed(segments(CAPTURES / capture["file"])) + streams.finish_all()
-    ours = Counter(
-        (m["number"], *struct.unpack_from("!HH", m["octets"]))
-        for m in got
-        if len(m["octets"]) >= 12 and not m["cut"]
-    )
+    whole = [m for m in got if len(m["octets"]) >= 12 and not m["cut"]]
+    ours = Counter((m["number"], *struct.unpack_from("!HH", m["octets"])) for m in whole)
 
-    witnesses = [CAPTURES / "oracle" / capture["oracle"] / f"{name}.tsv.gz" for name in ("dnspython", "tshark")]
+    witnesses = [
+        CAPTURES / "oracle" / capture["oracle"] / f"{name}.tsv.gz" for name in ("dnspython", "tshark")
+    ]
     with_late = witnesses[1].with_name("tshark-ooo.tsv.gz")
     if (capture["file"], "tshark") in EXPLAINED:
         witnesses[1] = with_late
