@@ -1,12 +1,12 @@
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, final
+from typing import Any, Final, Self, final
 
 TCP_FLAGS: Final[dict[str, int]]
 STREAM_ENDS: Final[tuple[str, ...]]
 
 @final
 class Streams:
-    def __init__(self, most_connections: int = 65536, most_held: int = 67108864) -> None: ...
+    def __new__(cls, most_connections: int = 65536, most_held: int = 67108864) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def held(self) -> int: ...

@@ -41,7 +41,7 @@ import os
 import socket
 
 cdef enum:
-    MOST_CONNECTIONS = 65536   # held at a time; about 45 MB, more than a busy resolver has open
+    MOST_CONNECTIONS = 65536   # held at a time; about 40 MB, more than a busy resolver has open
     MOST_HELD = 64 << 20       # octets of unfinished messages and waiting segments, all connections together
     MOST_WAITING = 1 << 20     # octets that wait behind a hole, one direction: a large receive window
     MOST_PIECES = 1024         # the same in segments, which bounds the search for a segment's place
@@ -60,8 +60,8 @@ cdef enum:
     IDLE_SECONDS = 120         # a connection without segments for so long is closed
     LINGER_SECONDS = 30        # a closed one is remembered so long for its stray segments
     HOLE_SECONDS = 10          # a hole that nobody acknowledged is given up after this
-    SYN_SECONDS = 1            # a SYN younger than this at the end of the capture may yet be answered (RFC 6298)
-    SOON = 1000000             # captures show an ACK up to 1 ms and some frames before what it acknowledges ...
+    SYN_SECONDS = 1            # a SYN so young at the end of the capture may yet be answered (RFC 6298)
+    SOON = 1000000             # captures show an ACK up to 1 ms and some frames before its data ...
     SOON_SEGMENTS = 4
     SURELY = 20000000          # ... and never by this much
     SIGHTING = 5000000         # the same segment at another interface comes within this
@@ -77,14 +77,14 @@ cdef enum Verdict:
     YES = 1
     UNSURE = 2
 
-cdef enum:                      # a flow that holds octets is on one of these lists, oldest first
+cdef enum:                     # a flow that holds octets is on one of these lists, oldest first
     NO_LIST = 0
     PARTIAL = 1                # a message in progress
     DOUBT = 2                  # segments wait behind a hole
     ACKED = 3                  # so too, and the other side has acknowledged what is missing, or all is over
     FLOW_LISTS = 4
 
-cdef enum:                      # every connection is on one, least recently active first; given up in this order
+cdef enum:                     # connections, least recently active first; lists are given up in this order
     DONE = 0                   # closed by its ends
     TENTATIVE = 1              # never carried data
     PROVEN = 2
@@ -396,7 +396,7 @@ cdef void conn_enlist(StreamTable* t, Conn* c) noexcept nogil:
         c.list = DONE
     elif c.flows[0].octets + c.flows[1].octets:
         c.list = PROVEN
-    c.touched = t.now          # not the segment's own time: one stamp from the future must not end all connections
+    c.touched = t.now          # not the segment's time: one stamp of the future must not end them all
     c.prev = t.tail[c.list]
     c.next = NULL
     if c.prev != NULL:
@@ -435,8 +435,8 @@ cdef void note(StreamTable* t, const Flow* f, uint8_t kind, uint64_t octets) noe
     e.transport = TRANSPORT_TCP
 
 
-cdef void emit(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size, uint32_t wire_size, uint32_t frames,
-               const Stamp* stamp, bint in_place, uint8_t wholeness) noexcept nogil:
+cdef void emit(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size, uint32_t wire_size,
+               uint32_t frames, const Stamp* stamp, bint in_place, uint8_t wholeness) noexcept nogil:
     cdef Conn* c = f.conn
     cdef uint8_t* copy
     cdef Datagram* d
@@ -506,12 +506,16 @@ cdef void part_put(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size
 cdef void part_cut(StreamTable* t, Flow* f) noexcept nogil:
     """Give up the message in progress: hand on what is there if that has a header."""
     if f.state == FRAMED and f.part_size >= 2 + HEADER:
-        emit(t, f, f.part + 2, f.part_size - 2, be16(f.part), f.part_frames, &f.part_stamp, False, CUT_BY_CAPTURE)
+        emit(t, f, f.part + 2, f.part_size - 2, be16(f.part), f.part_frames, &f.part_stamp, False,
+             CUT_BY_CAPTURE)
     part_drop(t, f)
 
 
 cdef void lose(StreamTable* t, Flow* f, uint32_t count) noexcept nogil:
-    """`count` octets in sequence are not in the capture.  Where the message they begin in is longer, its end is still known."""
+    """The next `count` octets are not in the capture.
+
+    Where the message in which they begin reaches past them, its end is still known and framing goes on there.
+    """
     cdef uint32_t missing
     if f.skip:
         if count > f.skip:
@@ -533,9 +537,9 @@ cdef void lose(StreamTable* t, Flow* f, uint32_t count) noexcept nogil:
         f.skip = missing - count
 
 
-cdef void consume(StreamTable* t, Flow* f, const uint8_t* p, uint32_t left, const Stamp* stamp, uint64_t carrier,
-                  bint in_place) noexcept nogil:
-    """Frame octets that are next in sequence: messages are a 2-octet length and so many octets (RFC 7766 section 8)."""
+cdef void consume(StreamTable* t, Flow* f, const uint8_t* p, uint32_t left, const Stamp* stamp,
+                  uint64_t carrier, bint in_place) noexcept nogil:
+    """Frame octets that are next in sequence: 2 octets of length, then the message (RFC 7766 section 8)."""
     cdef uint32_t n, length
     while left and not t.failed:
         if f.skip:
@@ -568,7 +572,8 @@ cdef void consume(StreamTable* t, Flow* f, const uint8_t* p, uint32_t left, cons
         left -= n
         if f.part_size >= 2 and f.part_size == 2 + <uint32_t>be16(f.part):
             if f.part_size > 2:
-                emit(t, f, f.part + 2, f.part_size - 2, f.part_size - 2, f.part_frames, &f.part_stamp, False, WHOLE)
+                n = f.part_size - 2
+                emit(t, f, f.part + 2, n, n, f.part_frames, &f.part_stamp, False, WHOLE)
             part_drop(t, f)
 
 
@@ -593,8 +598,8 @@ cdef Verdict tried(Flow* f, const uint8_t* octets, uint32_t size, uint32_t wire)
     return message_like(probe + 2, min(have - 2, length), length)
 
 
-cdef void take_chunk(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size, uint32_t wire, const Stamp* stamp,
-                     uint64_t carrier, bint in_place) noexcept nogil:
+cdef void take_chunk(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size, uint32_t wire,
+                     const Stamp* stamp, uint64_t carrier, bint in_place) noexcept nogil:
     """A segment, or what is left of one, is next in sequence."""
     cdef Verdict verdict
     f.expected += wire
@@ -603,6 +608,7 @@ cdef void take_chunk(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t si
         if verdict == YES:
             f.state = FRAMED
         elif verdict == NO:
+            t.counts.unplaced += 1
             part_drop(t, f)
             f.state = SEEKING
     if f.state == SEEKING:
@@ -661,7 +667,7 @@ cdef Piece* piece_after(StreamTable* t, Flow* f, Piece* prev, uint32_t size) noe
 
 cdef uint32_t keep(StreamTable* t, Flow* f, uint32_t seq, const uint8_t* octets, uint32_t size, uint32_t wire,
                    const Stamp* stamp) noexcept nogil:
-    """Keep what is new of a segment; where it overlaps others, the octets that came first stay.  Returns how much was new."""
+    """Keep what is new of a segment and return how much that is; where segments overlap, the first stays."""
     cdef Piece* prev = f.last
     cdef Piece* after
     cdef Piece* p
@@ -819,7 +825,7 @@ cdef void take_data(StreamTable* t, Flow* f, const Segment* seg, uint32_t seq, u
 
 
 cdef void take_ack(StreamTable* t, Flow* f, uint32_t ack) noexcept nogil:
-    """The other side has everything before `ack`.  What the capture lacks of that was lost to the capture alone."""
+    """The other side has everything before `ack`; what is missing of that was lost to the capture alone."""
     cdef int32_t beyond
     if f.state == BLANK:
         return
@@ -1040,7 +1046,8 @@ cdef bint carried(const Conn* c) noexcept nogil:
 cdef bint same_opening(const Conn* c, const Flow* f, const Segment* seg) noexcept nogil:
     """Whether a SYN belongs to the connection that is known under its end points."""
     if f.state == BLANK:
-        return c.syns and not c.answered and not c.ending      # both sides open at once (RFC 9293 section 3.5)
+        # Both sides may open at once (RFC 9293 section 3.5).
+        return c.syns and not c.answered and not c.ending
     if f.base != seg.seq + 1:
         return False
     # The same SYN from another file, after all else: that file saw the connection from another place.
@@ -1090,7 +1097,7 @@ cdef void take_syn_ack(StreamTable* t, Conn* c, Flow* f, Flow* other, const Segm
 
 
 cdef bint other_connection(Conn* c, Flow* f, Flow* other, const Segment* seg, uint32_t wire) noexcept nogil:
-    """Whether a segment shows that its end points are used again, by a connection whose opening we did not see."""
+    """Whether a segment belongs to another connection of the same end points, its SYN not seen."""
     if f.state == BLANK:
         if seg.flags & TCP_SYN and other.state != BLANK and not answers(other, seg):
             return c.ending or carried(c)
@@ -1177,9 +1184,13 @@ cdef void take_segment(Streams me, const Segment* seg) noexcept nogil:
         return
     if seg.flags & TCP_RST:
         wire = 0               # what a RST carries is a note on why (RFC 9293 section 3.5.3)
-    if (low[0] > high[0] or (low[0] == high[0] and (low[1] > high[1] or (low[1] == high[1]
-                                                                        and low_port > high_port)))):
-        side = 1
+    if low[0] != high[0]:
+        side = low[0] > high[0]
+    elif low[1] != high[1]:
+        side = low[1] > high[1]
+    else:
+        side = low_port > high_port
+    if side:
         low = &seg.dst[0]
         high = &seg.src[0]
         low_port = seg.dst_port
@@ -1205,7 +1216,8 @@ cdef void take_segment(Streams me, const Segment* seg) noexcept nogil:
                 if other_connection(c, f, other, seg, wire):
                     close_conn(me, c, STREAM_IDLE)
                     c = NULL
-                elif off > FAR or off < -FAR or (f.state == BLANK and other.state != BLANK and not answers(other, seg)):
+                elif off > FAR or off < -FAR or (f.state == BLANK and other.state != BLANK
+                                                 and not answers(other, seg)):
                     t.counts.strays += 1
                     return
     if c == NULL:
@@ -1253,6 +1265,7 @@ cdef int by_number(const void* a, const void* b) noexcept nogil:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Streams:
     """The TCP connections of a capture, and the DNS messages they carry.
 
@@ -1375,9 +1388,9 @@ cdef class Streams:
         Parameters
         ----------
         segments : iterable of dict
-            Each with `src`, `dst`, `src_port`, `dst_port`, `seq`, `flags` (see `TCP_FLAGS`); and, where they are not
-            zero or empty, `payload`, `wire_size`, `ack`, `time` (ns), `number`, `source`, `interface`, `place`,
-            `direction`, `ip_ttl`.
+            Each with `src`, `dst`, `src_port`, `dst_port`, `seq` and `flags` (see `TCP_FLAGS`); where not
+            zero or empty also `payload`, `wire_size`, `ack`, `time` (ns), `number`, `source`, `interface`,
+            `place`, `direction`, `ip_ttl`.
         events : list, optional
             Gaps and evictions are appended to it.
 
