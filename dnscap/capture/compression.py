@@ -6,6 +6,7 @@ import bz2
 import importlib
 import lzma
 import re
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,10 +134,8 @@ def _xz() -> Decompressor:
 
 
 def _zstd_module() -> Any:
-    try:
-        return importlib.import_module("compression.zstd")
-    except ImportError:
-        return importlib.import_module("backports.zstd")
+    # By version, not by trying: an unrelated "compression" of the user's must not be imported.
+    return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 def _gz_codec() -> Codec:

@@ -123,8 +123,6 @@ def describe(first_octets: bytes) -> Content:
         return Content("a Frame Streams file (dnstap?)", "dnstap is not a packet capture; " + _GIVE)
     if not head.strip(b"\0"):
         return Content("a file of zero octets", "it was perhaps never written out, or lost in a crash")
-    if _is_erf(head):
-        return Content("perhaps an ERF capture (Endace)", _EDITCAP)
     if _PRINTED_PACKETS.match(head):
         return Content(
             "tcpdump's printed output", "let tcpdump write the packets themselves: tcpdump -w FILE"
@@ -134,17 +132,21 @@ def describe(first_octets: bytes) -> Content:
     if _is_text(head):
         json = head.lstrip()[:1] in (b"{", b"[")
         return Content("JSON text" if json else "text", _GIVE)
+    if _is_erf(head):
+        return Content("perhaps an ERF capture (Endace)", _EDITCAP)
     return Content("binary data of an unknown kind", _GIVE)
 
 
 def _is_erf(head: bytes) -> bool:
-    """Tell whether the first 16 octets read as an ERF record header with a time between 1995 and 2060."""
+    """Tell whether this reads as an ERF record header of 1995 to 2060 with no packets lost before it."""
     if len(head) < 16:
         return False
     seconds = int.from_bytes(head[4:8], "little")
     kind = head[8] & 0x7F
-    record, wire = int.from_bytes(head[10:12], "big"), int.from_bytes(head[14:16], "big")
-    return 788_918_400 < seconds < 2_840_140_800 and 1 <= kind <= 48 and record >= 16 and 0 < wire <= 65_535
+    record, lost, wire = (int.from_bytes(head[at : at + 2], "big") for at in (10, 12, 14))
+    return (
+        788_918_400 < seconds < 2_840_140_800 and 1 <= kind <= 48 and record >= 16 and not lost and wire > 0
+    )
 
 
 def _is_text(head: bytes) -> bool:

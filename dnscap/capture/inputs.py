@@ -72,7 +72,7 @@ class CaptureInput:
 
     @property
     def first_time(self) -> int | None:
-        """``"pcap"`` or ``"pcapng"``; None where it is neither, or a pipe not opened yet."""
+        """Time of the first packet in nanoseconds since 1970; None for pipes, and where it cannot be told."""
         self._examine()
         return self._first
 
@@ -272,15 +272,19 @@ def _names(folder: Path) -> list[str]:
 def _captures_in(folder: Path) -> list[CaptureInput]:
     try:
         with os.scandir(folder) as entries:
-            files = [entry.path for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
     except OSError as error:
         raise CaptureError(str(folder), f"cannot be listed: {error.strerror or error}") from error
     # A file that cannot be looked at is kept: better to fail on it than to leave its packets out unsaid.
-    found = [one for one in map(_from_path, files) if one.kind is not None or one.problem is not None]
+    found = [
+        one
+        for one in (_from_path(str(folder / name)) for name in names)
+        if one.kind is not None or one.problem is not None
+    ]
     if not found:
         raise CaptureError(
             str(folder),
-            f"none of the {len(files):,} files in this folder is a capture",
+            f"none of the {len(names):,} files in this folder is a capture",
             hint=f"for folders in it give a pattern: {folder / '**' / '*.pcap'}",
         )
     return found
