@@ -15,15 +15,21 @@ _GROUP_OCTETS = 256 << 20
 """A row group is written when it has so many rows, or takes so much memory while it is gathered."""
 
 
-def _with_wide_codes(schema: pa.Schema) -> pa.Schema:
-    """Return the schema with 32-bit dictionary codes: one width for all batches of an output."""
-    fields = [
-        field.with_type(pa.dictionary(pa.int32(), field.type.value_type))
-        if pa.types.is_dictionary(field.type)
-        else field
-        for field in schema
-    ]
-    return pa.schema(fields, schema.metadata)
+def _storable(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with one type for a column in all batches, one that every reader gets right."""
+    return pa.schema([field.with_type(_storable_type(field.type)) for field in schema], schema.metadata)
+
+
+def _storable_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        # the width of the codes differs from batch to batch
+        return pa.dictionary(pa.int32(), kind.value_type)
+    # Arrow files can not replace a dictionary, and those inside lists come back wrong when they grow
+    if pa.types.is_list(kind) and pa.types.is_dictionary(kind.value_type):
+        return pa.list_(kind.value_type.value_type)
+    if pa.types.is_large_list(kind) and pa.types.is_dictionary(kind.value_type):
+        return pa.large_list(kind.value_type.value_type)
+    return kind
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -37,6 +43,25 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+class _Tap:
+    """Passes octets on until it is shut; what comes later is dropped."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream: BinaryIO | None = stream
+
+    def write(self, octets: bytes) -> int:
+        return len(octets) if self._stream is None else self._stream.write(octets)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+
+    def shut(self) -> None:
+        self._stream = None
+
+
 class ParquetWriter(Writer):
     """Parquet with Zstandard compression, in row groups of about a million rows.
 
@@ -44,8 +69,12 @@ class ParquetWriter(Writer):
     """
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema, limit: int | None = None) -> None:
-        super().__init__(stream, _with_wide_codes(schema), limit)
-        self._writer = pq.ParquetWriter(stream, self._schema, compression="zstd", version="2.6", store_schema=True)
+        super().__init__(stream, _storable(schema), limit)
+        self._tap = _Tap(stream)
+        sink = pa.PythonFile(self._tap, mode="w")
+        self._writer = pq.ParquetWriter(
+            sink, self._schema, compression="zstd", version="2.6", store_schema=True
+        )
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
         self._held_octets = 0
@@ -67,8 +96,17 @@ class ParquetWriter(Writer):
             self._writer.write_table(table, row_group_size=_GROUP_ROWS)
 
     def _finish(self, complete: bool) -> None:
-        self._write_group()
-        self._writer.close()
+        try:
+            self._write_group()
+            self._writer.close()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        # pyarrow's writer writes its footer when it is collected, by then perhaps to a closed stream
+        self._tap.shut()
+        self._held.clear()
 
 
 class ArrowWriter(Writer):
@@ -79,7 +117,7 @@ class ArrowWriter(Writer):
     """
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema, limit: int | None = None) -> None:
-        super().__init__(stream, _with_wide_codes(schema), limit)
+        super().__init__(stream, _storable(schema), limit)
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
         open_ipc = pa.ipc.new_file if stream.seekable() else pa.ipc.new_stream
         self._writer: Any = open_ipc(stream, self._schema, options=options)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ _NARROWEST = 16
 """Columns a text may be shortened to before whole table columns are left out."""
 _CLOCK_WIDTH = len("22:13:20.000001")
 _DEFAULT_ROWS = 1000
+_DEFAULT_WIDTH = 80
 
 
 @dataclass(slots=True)
@@ -79,8 +80,10 @@ class TableWriter(Writer):
     def _finish(self, complete: bool) -> None:
         lines: list[str] = []
         if not self._begun:
-            self._fit(self._schema.empty_table().to_batches()[0] if self._columns else None)
-            lines += [self._header(), "(no rows)"] if not self.rows_left else [self._header()]
+            self._fit(None)
+            lines.append(self._header())
+            if not self.rows_left:
+                lines.append("(no rows)")
         if not complete:
             lines.append("… more rows (--limit)")
         elif self.rows_left:
@@ -130,14 +133,14 @@ class TableWriter(Writer):
 
 def _room(stream: BinaryIO, terminal: bool) -> int:
     """Return how many columns a line may take."""
-    if terminal and not os.environ.get("COLUMNS", "").isdigit():
-        try:
-            return os.get_terminal_size(stream.fileno()).columns or 80
-        except OSError:
-            return 80
-    # not a terminal: `COLUMNS`, or 80; the width of some other terminal would make the output depend on it
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) > 0 else 80
+    if columns.isdigit() and int(columns) > 0:
+        return int(columns)
+    if terminal:
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
+    # the width of whatever terminal is near must not change what goes into a file
+    return _DEFAULT_WIDTH
 
 
 def _total(columns: Sequence[_Column]) -> int:
@@ -175,11 +178,12 @@ def _column(place: int, field: pa.Field) -> _Column:
         kind = kind.value_type
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     time = types.is_timestamp(kind)
+    whole = numeric or time or types.is_duration(kind) or types.is_boolean(kind) or types.is_null(kind)
     return _Column(
         place,
         safe(field.name),
         right=numeric or types.is_duration(kind),
-        text=not (numeric or time or types.is_duration(kind) or types.is_boolean(kind) or types.is_null(kind)),
+        text=not whole,
         time=time,
     )
 

@@ -82,6 +82,9 @@ class Writer(ABC):
     def _finish(self, complete: bool) -> None:  # noqa: B027
         """Write what ends the output."""
 
+    def _abandon(self) -> None:  # noqa: B027
+        """Write no more: the output will not be finished."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -93,6 +96,8 @@ class Writer(ABC):
     ) -> None:
         if kind is None:
             self.close()
+        else:
+            self._abandon()
 
 
 class CsvWriter(Writer):
@@ -213,5 +218,9 @@ def open_writer(format: str, stream: BinaryIO, schema: pa.Schema, *, limit: int 
             raise UsageError(f"{format} is no text for a terminal: write it to a file (-o) or a pipe")
         from dnscap.output.binary import ArrowWriter, ParquetWriter
 
-        return ParquetWriter(stream, schema, limit) if format == "parquet" else ArrowWriter(stream, schema, limit)
+        return (
+            ParquetWriter(stream, schema, limit)
+            if format == "parquet"
+            else ArrowWriter(stream, schema, limit)
+        )
     raise UsageError(f"unknown format {format!r}; one of {', '.join(FORMATS)}")

@@ -93,6 +93,7 @@ cdef inline uint8_t* put_float(uint8_t* at, double x) noexcept nogil:
     cdef int places
     cdef int size
     cdef int i
+    cdef bint fraction = 0
     if x == 0:
         memcpy(at, b"0.0", 3)
         return at + 3
@@ -128,4 +129,9 @@ cdef inline uint8_t* put_float(uint8_t* at, double x) noexcept nogil:
     for i in range(size):
         if at[i] == c',':         # the decimal point of the process's locale
             at[i] = c'.'
-    return at + size
+        fraction = fraction or at[i] == c'.' or at[i] == c'e'
+    at += size
+    if not fraction:
+        memcpy(at, b".0", 2)
+        at += 2
+    return at
