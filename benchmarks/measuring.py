@@ -121,7 +121,7 @@ def run_yardstick(program: Path, capture: Path, options: Sequence[str]) -> Sampl
 
 
 def environment() -> dict[str, str]:
-    """The environment in which a child imports dnscap: this checkout if built in place, else what is installed."""
+    """Where a child finds dnscap: this checkout if built in place, else the installed one."""
     root = HERE.parent
     if not any((root / "dnscap" / "native").glob("*.so")):
         return dict(os.environ)
