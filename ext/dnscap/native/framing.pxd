@@ -8,7 +8,7 @@ cdef enum FramingResult:
     FRAMING_FULL = 1           # the batch is full; call again with what is left
     FRAMING_END = 2            # nothing further can be read (damage); see Framing.fault
 
-cdef struct Source:            # private to framing.pyx
+cdef struct Source             # private to framing.pyx
 
 cdef class Framing:
     cdef Source* sources       # one a file section or interface, in order of appearance over all files
