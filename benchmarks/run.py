@@ -34,7 +34,7 @@ from measuring import (
     warm,
 )
 
-WARM_UP_PACKETS = 20_000
+WARM_UP_PACKETS = 20_000  # at most
 
 
 def chosen(only: str | None) -> list[Case]:
@@ -164,7 +164,7 @@ def main() -> int:
 
     progress("making captures")
     capture = arguments.capture or captures.traffic(arguments.packets)
-    warm_up = captures.traffic(WARM_UP_PACKETS)
+    warm_up = captures.traffic(min(WARM_UP_PACKETS, arguments.packets))
     program = captures.yardstick()
     packets = captures.count(capture)
     cpu = pin(arguments.cpu)
