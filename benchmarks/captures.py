@@ -52,7 +52,7 @@ def _generate(script: str, output: Path, *arguments: str) -> None:
 
 def traffic(packets: int) -> Path:
     """Resolver traffic of so many packets, as one classic pcap file."""
-    path = cache_dir() / f"traffic-{packets}-{_digest('make_capture.py')}.pcap"
+    path = cache_dir() / f"traffic-{packets}-{_digest('make_capture.py', 'traffic')}.pcap"
     if path.exists():
         return path
     growing = path.with_suffix(".part")

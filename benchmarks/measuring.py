@@ -121,7 +121,7 @@ def run_yardstick(program: Path, capture: Path, options: Sequence[str]) -> Sampl
 
 
 def environment() -> dict[str, str]:
-    """The environment in which a child imports dnscap: this checkout if built in place, else what is installed."""
+    """Where a child finds dnscap: this checkout if built in place, else the installed one."""
     root = HERE.parent
     if not any((root / "dnscap" / "native").glob("*.so")):
         return dict(os.environ)
@@ -218,11 +218,15 @@ def progress_end() -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay text out in columns: the first aligned left, the others right."""
+    """Lay text out in columns: to the right, but for the first column and those without a head."""
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    left = [i == 0 or not head for i, head in enumerate(heads)]
     lines = []
     for row in [heads, *rows]:
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        cells = [
+            cell.ljust(width) if to_left else cell.rjust(width)
+            for cell, width, to_left in zip(row, widths, left, strict=True)
+        ]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from pathlib import Path
 import captures
 from measuring import Absent, Failed, machine, number, pin, progress, progress_end, run_worker, table
 
-WARM_UP_PACKETS = 20_000
+WARM_UP_PACKETS = 20_000  # at most
 CASES = ("batches", "batches+records")
 
 
@@ -38,9 +38,10 @@ def main() -> int:
 
     pin()
     progress("making captures")
-    warm_up = captures.traffic(WARM_UP_PACKETS)
+    sizes = [int(n) for n in arguments.packets.split(",") if n]
+    warm_up = captures.traffic(min([WARM_UP_PACKETS, *sizes]))
     inputs: list[tuple[str, int, Callable[[int], Path]]]
-    inputs = [(f"traffic {int(n):,}", int(n), captures.traffic) for n in arguments.packets.split(",") if n]
+    inputs = [(f"traffic {n:,}", n, captures.traffic) for n in sizes]
     inputs += [(f"names {int(n):,}", int(n), captures.random_names) for n in arguments.names.split(",") if n]
     scratch = str(captures.cache_dir() / "output.tmp")
     rows: list[dict[str, object]] = []

@@ -186,7 +186,7 @@ def main() -> int:
     target = arguments.json or captures.cache_dir() / "peers.json"
     result = {"machine": before, "cpu": cpu, "rounds": arguments.rounds, "rows": rows}
     target.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(("tool", "packets", "ns/packet", "packets/s", "peak MiB", "x limit3 -r -s", "does"), lines))
+    print(table(("tool", "packets", "ns/packet", "packets/s", "peak MiB", "x limit3 -r -s", ""), lines))
     print(f"Wrote {target}", file=sys.stderr)
     return 0
 
