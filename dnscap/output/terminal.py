@@ -193,6 +193,8 @@ def _cells(column: pa.Array) -> list[str]:
     kind = column.type
     types = pa.types
     if types.is_dictionary(kind):
+        if len(column.dictionary) > len(column):
+            return _cells(column.dictionary_decode())
         words = _cells(column.dictionary)
         return ["-" if code is None else words[code] for code in column.indices.to_pylist()]
     if types.is_timestamp(kind):

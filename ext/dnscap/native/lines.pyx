@@ -357,6 +357,7 @@ cdef int put_list(Sheet* sheet, Column* column, int64_t i, Sink* out) noexcept n
     # Whether the cell needs quotes is known only when it is whole.
     texts = items.child if items.kind == CODED else items
     if texts.kind != TEXT32 and texts.kind != TEXT64:
+        size = out.at - out.base
         for k in range(start, end):
             status = put_cell(sheet, items, k, out)
             if status:
@@ -367,8 +368,8 @@ cdef int put_list(Sheet* sheet, Column* column, int64_t i, Sink* out) noexcept n
             out.at += 1
         if end > start:
             out.at -= 1
-            return FINE
-        return put_csv_text(out, NULL, 0)
+        # a list without anything to show is not an unknown list
+        return FINE if out.at > out.base + size else put_csv_text(out, NULL, 0)
     sheet.joined.at = sheet.joined.base
     for k in range(start, end):
         entry = k + items.offset
