@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.native.rdata import format_edns, format_rdata
+from dnscap.native.presentation import format_edns, format_rdata
 
 HEX_CHUNK = 128
 """Digits of generic RDATA between spaces, as in the native wing."""
@@ -52,7 +52,11 @@ def rdata_texts(
         known: dict[tuple[int, int, bytes], str] = {}
         texts = []
         for row in rows.tolist():
-            key = (int(types[row]), int(classes[row]), bytes(octets[int(offsets[row]) : int(offsets[row + 1])]))
+            key = (
+                int(types[row]),
+                int(classes[row]),
+                bytes(octets[int(offsets[row]) : int(offsets[row + 1])]),
+            )
             if key not in known:
                 known[key] = rare_text(*key)
             texts.append(known[key])
@@ -83,9 +87,13 @@ def rare_text(rtype: int, rclass: int, rdata: bytes) -> str:
     # Imported here: most captures never need it, and it takes a tenth of a second.
     import dns.exception
     import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
 
     try:
-        text = dns.rdata.from_wire(rclass, rtype, rdata, 0, len(rdata)).to_text()
+        text = dns.rdata.from_wire(
+            dns.rdataclass.RdataClass.make(rclass), dns.rdatatype.RdataType.make(rtype), rdata, 0, len(rdata)
+        ).to_text()
     except (dns.exception.DNSException, ValueError):
         return generic_text(rdata)
     return generic_text(rdata) if text.startswith("\\#") else text
