@@ -390,13 +390,13 @@ def mutations(draw):
     return rtype, bytes(octets)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(mutations())
 def test_damaged_rdata_is_judged_as_dnspython_does(case):
     judge(*case)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.integers(0, 300), st.binary(max_size=80))
 @example(41, b"\x00\x08\x00\x04\x00\x01\x00\x00")
 def test_random_octets_are_judged_as_dnspython_does(rtype, rdata):
@@ -492,7 +492,7 @@ def test_generic_text():
 # Names and addresses.
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=4))
 def test_name_text_is_what_dnspython_writes(labels):
     wire = b"".join(bytes([len(label)]) + label for label in labels) + b"\x00"
@@ -519,7 +519,7 @@ def test_name_lengths_that_look_like_characters():
         assert text == b"a" * size + b"." + b"b" * size + b"."
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([0, 0, 0, 1, 0xFFFF, 0xABC, 0x10]), min_size=8, max_size=8))
 def test_addresses_follow_rfc_5952(groups):
     octets = b"".join(group.to_bytes(2, "big") for group in groups)

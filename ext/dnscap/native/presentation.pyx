@@ -234,9 +234,10 @@ cdef uint8_t* put_angle(uint8_t* to, uint32_t number, uint8_t positive, uint8_t 
 cdef int64_t size_of(uint8_t octet) noexcept nogil:
     """A LOC size: mantissa and power of ten, in centimetres (RFC 1876 section 2)."""
     cdef int64_t size = octet >> 4
-    cdef int i
-    for i in range(octet & 15):
+    cdef int power = octet & 15
+    while power:
         size *= 10
+        power -= 1
     return size
 
 
@@ -390,8 +391,9 @@ cdef inline bint spaces_itself(int kind) noexcept nogil:
 cdef inline size_t field_text_room(int kind, size_t size) noexcept nogil:
     """More than the text of a field of `size` octets can be.
 
-    An octet of a bitmap stands for up to eight types of eleven characters with their space; of the rest a list
-    of SvcParamKeys grows most, two octets to sixteen.  Names, dates, numbers and mnemonics fit in the constant.
+    An octet of a bitmap stands for up to eight types of eleven characters with their space; of the rest a
+    list of SvcParamKeys grows most, two octets to sixteen.  Names, dates, numbers and mnemonics fit in the
+    constant.
     """
     if kind == F_BITMAP or kind == F_FLAT_BITMAP or kind == F_PORTS:
         return 96 * size + NAME_TEXT_ROOM

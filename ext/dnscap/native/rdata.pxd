@@ -49,9 +49,9 @@ cdef inline uint32_t rdata_room(uint32_t rdlength) noexcept nogil:
 # Check the form of the RDATA at message[at:at + rdlength] and copy it to `out` with its names expanded, their
 # case kept.  `rclass` is without the cache-flush bit of mDNS.  `message` must be followed by PADDING readable
 # octets and `room` be at least rdata_room(rdlength).  Returns the octets written, or minus a status with
-# `fault_at` set to the offset in the message at which that was found.  Types without a known form are copied as
-# they are; so is the empty RDATA that UPDATE messages hold with class ANY or NONE (RFC 2136 section 2.4), and
-# OPT, which is not looked into.
+# `fault_at` set to the offset in the message at which that was found.  Types without a known form are copied
+# as they are; so is the empty RDATA that UPDATE messages hold with class ANY or NONE (RFC 2136 section 2.4),
+# and OPT, which is not looked into.
 cdef int expand_rdata(uint16_t rtype, uint16_t rclass, const uint8_t* message, uint32_t size, uint32_t at,
                       uint32_t rdlength, uint8_t* out, uint32_t room, uint32_t* fault_at) noexcept nogil
 

@@ -303,7 +303,7 @@ cdef int expand_rdata(uint16_t rtype, uint16_t rclass, const uint8_t* message, u
                 or kind == F_RELAY and start[1] & 0x7F == 3):
             memcpy(out + written, kept, p - kept)
             written += <uint32_t>(p - kept)
-            # For this name the message ends where its RDATA does: neither it nor what it points to runs further.
+            # For this name the message ends where its RDATA does, and so for what it points to.
             length = expand_name(message, at + rdlength, <uint32_t>(p - message), out + written, &after)
             if length < 0:
                 fault_at[0] = after
