@@ -6,6 +6,9 @@ and what dnspython does not take is written in the generic form of RFC 3597.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -84,19 +87,31 @@ def edns_texts(
 
 def rare_text(rtype: int, rclass: int, rdata: bytes) -> str:
     """Format one RDATA by dnspython, or in the generic form where dnspython cannot."""
-    # Imported here: most captures never need it, and it takes a tenth of a second.
+    parser = _dnspython_parser(rtype, rclass)
+    if parser is None:
+        return generic_text(rdata)
     import dns.exception
+
+    try:
+        return parser(rdata)
+    except (dns.exception.DNSException, ValueError):
+        return generic_text(rdata)
+
+
+@cache
+def _dnspython_parser(rtype: int, rclass: int) -> Callable[[bytes], str] | None:
+    """What formats a type by dnspython; None where dnspython has no form for it either."""
+    # Imported here: most captures never need it, and it takes a tenth of a second.
     import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
 
-    try:
-        text = dns.rdata.from_wire(
-            dns.rdataclass.RdataClass.make(rclass), dns.rdatatype.RdataType.make(rtype), rdata, 0, len(rdata)
-        ).to_text()
-    except (dns.exception.DNSException, ValueError):
-        return generic_text(rdata)
-    return generic_text(rdata) if text.startswith("\\#") else text
+    class_ = dns.rdataclass.RdataClass.make(rclass)
+    type_ = dns.rdatatype.RdataType.make(rtype)
+    known = dns.rdata.get_rdata_class(class_, type_)  # type: ignore[no-untyped-call]
+    if known is dns.rdata.GenericRdata:
+        return None
+    return lambda rdata: dns.rdata.from_wire(class_, type_, rdata, 0, len(rdata)).to_text()
 
 
 def generic_text(rdata: bytes) -> str:
