@@ -21,10 +21,10 @@ def _numbered(first: int, names: str) -> dict[int, str]:
 RRTYPES: Mapping[int, str] = MappingProxyType(
     _numbered(
         1,
-        "A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP NSAP-PTR SIG KEY "
-        "PX GPOS AAAA LOC NXT EID NIMLOC SRV ATMA NAPTR KX CERT A6 DNAME SINK OPT APL DS SSHFP IPSECKEY RRSIG NSEC "
-        "DNSKEY DHCID NSEC3 NSEC3PARAM TLSA SMIMEA - HIP NINFO RKEY TALINK CDS CDNSKEY OPENPGPKEY CSYNC ZONEMD SVCB "
-        "HTTPS DSYNC HHIT BRID",
+        "A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP NSAP-PTR "
+        "SIG KEY PX GPOS AAAA LOC NXT EID NIMLOC SRV ATMA NAPTR KX CERT A6 DNAME SINK OPT APL DS SSHFP "
+        "IPSECKEY RRSIG NSEC DNSKEY DHCID NSEC3 NSEC3PARAM TLSA SMIMEA - HIP NINFO RKEY TALINK CDS CDNSKEY "
+        "OPENPGPKEY CSYNC ZONEMD SVCB HTTPS DSYNC HHIT BRID",
     )
     | _numbered(99, "SPF UINFO UID GID UNSPEC NID L32 L64 LP EUI48 EUI64")
     | _numbered(128, "NXNAME")
@@ -41,7 +41,8 @@ OPCODES: Mapping[int, str] = MappingProxyType(_numbered(0, "QUERY IQUERY STATUS 
 
 RCODES: Mapping[int, str] = MappingProxyType(
     _numbered(
-        0, "NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE DSOTYPENI"
+        0,
+        "NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE DSOTYPENI",
     )
     | _numbered(16, "BADVERS BADKEY BADTIME BADMODE BADNAME BADALG BADTRUNC BADCOOKIE")
 )
@@ -53,9 +54,9 @@ RCODES: Mapping[int, str] = MappingProxyType(
 EDNS_OPTIONS: Mapping[int, str] = MappingProxyType(
     _numbered(
         1,
-        "LLQ UL NSID - DAU DHU N3U ECS EXPIRE COOKIE KEEPALIVE PADDING CHAIN KEYTAG EDE CLIENT-TAG SERVER-TAG "
-        "REPORT-CHANNEL ZONEVERSION MQTYPE-QUERY MQTYPE-RESPONSE EDE-EXTRA-TEXT-LANGUAGE FILTERING-CONTACT "
-        "FILTERING-ORGANIZATION FILTERING-DB",
+        "LLQ UL NSID - DAU DHU N3U ECS EXPIRE COOKIE KEEPALIVE PADDING CHAIN KEYTAG EDE CLIENT-TAG "
+        "SERVER-TAG REPORT-CHANNEL ZONEVERSION MQTYPE-QUERY MQTYPE-RESPONSE EDE-EXTRA-TEXT-LANGUAGE "
+        "FILTERING-CONTACT FILTERING-ORGANIZATION FILTERING-DB",
     )
     | {20292: "UMBRELLA-IDENT", 26946: "DEVICEID"}
 )
@@ -111,7 +112,12 @@ class _Registry:
     __slots__ = ("_most", "_names", "_numbers", "_prefix", "_what")
 
     def __init__(
-        self, what: str, names: Mapping[int, str], prefix: str, most: int, also: Mapping[str, int] | None = None
+        self,
+        what: str,
+        names: Mapping[int, str],
+        prefix: str,
+        most: int,
+        also: Mapping[str, int] | None = None,
     ) -> None:
         self._what = what
         self._names = names

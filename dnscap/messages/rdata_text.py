@@ -6,12 +6,15 @@ and what dnspython does not take is written in the generic form of RFC 3597.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.native.rdata import format_edns, format_rdata
+from dnscap.native.presentation import format_edns, format_rdata
 
 HEX_CHUNK = 128
 """Digits of generic RDATA between spaces, as in the native wing."""
@@ -52,7 +55,11 @@ def rdata_texts(
         known: dict[tuple[int, int, bytes], str] = {}
         texts = []
         for row in rows.tolist():
-            key = (int(types[row]), int(classes[row]), bytes(octets[int(offsets[row]) : int(offsets[row + 1])]))
+            key = (
+                int(types[row]),
+                int(classes[row]),
+                bytes(octets[int(offsets[row]) : int(offsets[row + 1])]),
+            )
             if key not in known:
                 known[key] = rare_text(*key)
             texts.append(known[key])
@@ -80,15 +87,31 @@ def edns_texts(
 
 def rare_text(rtype: int, rclass: int, rdata: bytes) -> str:
     """Format one RDATA by dnspython, or in the generic form where dnspython cannot."""
-    # Imported here: most captures never need it, and it takes a tenth of a second.
+    parser = _dnspython_parser(rtype, rclass)
+    if parser is None:
+        return generic_text(rdata)
     import dns.exception
-    import dns.rdata
 
     try:
-        text = dns.rdata.from_wire(rclass, rtype, rdata, 0, len(rdata)).to_text()
+        return parser(rdata)
     except (dns.exception.DNSException, ValueError):
         return generic_text(rdata)
-    return generic_text(rdata) if text.startswith("\\#") else text
+
+
+@cache
+def _dnspython_parser(rtype: int, rclass: int) -> Callable[[bytes], str] | None:
+    """What formats a type by dnspython; None where dnspython has no form for it either."""
+    # Imported here: most captures never need it, and it takes a tenth of a second.
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
+    class_ = dns.rdataclass.RdataClass.make(rclass)
+    type_ = dns.rdatatype.RdataType.make(rtype)
+    known = dns.rdata.get_rdata_class(class_, type_)  # type: ignore[no-untyped-call]
+    if known is dns.rdata.GenericRdata:
+        return None
+    return lambda rdata: dns.rdata.from_wire(class_, type_, rdata, 0, len(rdata)).to_text()
 
 
 def generic_text(rdata: bytes) -> str:

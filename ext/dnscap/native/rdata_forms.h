@@ -1,7 +1,7 @@
 /* The form of the RDATA of every type that has one: a short sequence of fields, each of a kind.
  *
- * Both the check of RDATA off the wire and its presentation text are made from these tables, so a new type is a
- * new line here.  Types without a line are opaque octets (RFC 3597). */
+ * Both the check of RDATA off the wire and its presentation text are made from these tables, so a new type is
+ * a new line here.  Types without a line are opaque octets (RFC 3597). */
 #ifndef DNSCAP_RDATA_FORMS_H
 #define DNSCAP_RDATA_FORMS_H
 #include <stdint.h>
@@ -9,7 +9,7 @@
 typedef enum {
     F_END = 0,
     /* Domain names. */
-    F_NAME,             /* may be compressed on the wire, whether or not its type allows it (RFC 3597 section 4) */
+    F_NAME,             /* may be compressed, whether or not its type allows it (RFC 3597 section 4) */
     F_NAMES,            /* uncompressed names to the end: many pointers could grow without bound */
     /* Fixed size. */
     F_U8, F_U16, F_U32, F_U48, F_U64,
@@ -145,7 +145,7 @@ static const dnscap_form dnscap_forms[DNSCAP_FORMS] = {
     [264] = FORM(F_U64),                                                                /* IPN */
 };
 static const dnscap_form dnscap_delegation_signer = FORM(F_U16, F_U8, F_U8, F_HEX);     /* TA, DLV */
-static const dnscap_form dnscap_chaos_address = FORM(F_NAME, F_OCTAL);                  /* A in class CH, RFC 1035 */
+static const dnscap_form dnscap_chaos_address = FORM(F_NAME, F_OCTAL);          /* A in class CH, RFC 1035 */
 #undef FORM
 #undef INTERNET_FORM
 
@@ -159,7 +159,8 @@ static const uint8_t dnscap_widths[F_IDENTITY + 1] = {
 /* Mnemonics that stand inside RDATA; numbers without one are written as numbers. */
 static const char *const dnscap_algorithms[256] = {
     [1] = "RSAMD5", [2] = "DH", [3] = "DSA", [4] = "ECC", [5] = "RSASHA1", [6] = "DSANSEC3SHA1",
-    [7] = "RSASHA1NSEC3SHA1", [8] = "RSASHA256", [10] = "RSASHA512", [12] = "ECCGOST", [13] = "ECDSAP256SHA256",
+    [7] = "RSASHA1NSEC3SHA1", [8] = "RSASHA256", [10] = "RSASHA512", [12] = "ECCGOST",
+    [13] = "ECDSAP256SHA256",
     [14] = "ECDSAP384SHA384", [15] = "ED25519", [16] = "ED448", [18] = "MLDSA44", [252] = "INDIRECT",
     [253] = "PRIVATEDNS", [254] = "PRIVATEOID",
 };
@@ -169,6 +170,7 @@ static const char *const dnscap_certificates[256] = {
 };
 enum { DNSCAP_PARAM_NAMES = 11 };
 static const char *const dnscap_param_names[DNSCAP_PARAM_NAMES] = {     /* the rest as keyN */
-    "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp", 0, "docpath",
+    "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp", 0,
+    "docpath",
 };
 #endif

@@ -14,7 +14,8 @@
     (n) > 99 ? '0' + (n) % 10 : ' ', \
     (n) > 99 ? 3 : (n) > 9 ? 2 : 1 }
 #define DNSCAP_OCTETS4(n) DNSCAP_OCTET(n), DNSCAP_OCTET((n) + 1), DNSCAP_OCTET((n) + 2), DNSCAP_OCTET((n) + 3)
-#define DNSCAP_OCTETS16(n) DNSCAP_OCTETS4(n), DNSCAP_OCTETS4((n) + 4), DNSCAP_OCTETS4((n) + 8), DNSCAP_OCTETS4((n) + 12)
+#define DNSCAP_OCTETS16(n) \
+    DNSCAP_OCTETS4(n), DNSCAP_OCTETS4((n) + 4), DNSCAP_OCTETS4((n) + 8), DNSCAP_OCTETS4((n) + 12)
 #define DNSCAP_OCTETS64(n) \
     DNSCAP_OCTETS16(n), DNSCAP_OCTETS16((n) + 16), DNSCAP_OCTETS16((n) + 32), DNSCAP_OCTETS16((n) + 48)
 static const uint8_t dnscap_decimals[256][4] = {
@@ -25,7 +26,7 @@ static const char dnscap_hex[] = "0123456789abcdef";
 static const char dnscap_base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char dnscap_base32[] = "0123456789abcdefghijklmnopqrstuv"; /* base32hex, RFC 5155 section 3.3 */
 
-/* What an octet of a label needs in presentation format (RFC 1035 section 5.1): nothing, a backslash, or \DDD. */
+/* What an octet of a label needs in text (RFC 1035 section 5.1): nothing, a backslash, or \DDD. */
 enum { DNSCAP_PLAIN = 0, DNSCAP_QUOTED = 1, DNSCAP_NUMERIC = 2 };
 static inline int dnscap_label_octet(uint8_t c) {
     if (c <= 0x20 || c >= 0x7f) return DNSCAP_NUMERIC;

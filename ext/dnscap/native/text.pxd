@@ -23,12 +23,14 @@ cdef struct Text:
 
 cdef int text_open(Text* out, size_t room) noexcept nogil      # 0, or -1 without memory
 cdef void text_close(Text* out) noexcept nogil
-cdef int text_grow(Text* out, size_t more) noexcept nogil      # make room for `more` octets; 0, or -1 without memory
+cdef int text_grow(Text* out, size_t more) noexcept nogil      # room for `more` octets; 0, or -1
 
-# Append the uncompressed wire-format name name[0:size] in lower case with the trailing dot; 0, or -1 without memory.
+# Append the uncompressed wire-format name name[0:size] in lower case with the trailing dot; 0, or -1 without
+# memory.
 # A name that is not well formed is written as far as it goes.
 cdef int name_text(const uint8_t* name, uint32_t size, Text* out) noexcept nogil
-# Append an address given as the 16 octets of its IPv6 form in memory, IPv4-mapped ones as IPv4; 0, or -1 without memory.
+# Append an address given as the 16 octets of its IPv6 form in memory, IPv4-mapped ones as IPv4; 0, or -1
+# without memory.
 cdef int address_text(const uint64_t* address, Text* out) noexcept nogil
 
 cdef uint8_t* put_name(uint8_t* to, const uint8_t* name, uint32_t size) noexcept nogil     # NAME_TEXT_ROOM

@@ -1,6 +1,6 @@
 """Text out of octets: a growing buffer and writers of numbers, hex, base64, names and addresses."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -125,10 +125,11 @@ cdef uint8_t* put_escaped(uint8_t* to, const uint8_t* octets, uint32_t size) noe
 
 
 cdef uint8_t* put_date(uint8_t* to, uint32_t seconds) noexcept nogil:
-    """YYYYMMDDHHmmSS in UTC (RFC 4034 section 3.2), by the civil-from-days count of years that begin in March."""
+    """YYYYMMDDHHmmSS in UTC (RFC 4034 section 3.2), counting years from March so that leap days come last."""
     cdef uint32_t days = seconds // 86400 + 719468, rest = seconds % 86400
     cdef uint32_t era = days // 146097, day_of_era = days % 146097
-    cdef uint32_t year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    cdef uint32_t leap_days = day_of_era // 1460 - day_of_era // 36524 + day_of_era // 146096
+    cdef uint32_t year_of_era = (day_of_era - leap_days) // 365
     cdef uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     cdef uint32_t shifted = (5 * day_of_year + 2) // 153
     cdef uint32_t day = day_of_year - (153 * shifted + 2) // 5 + 1
@@ -238,7 +239,7 @@ cdef uint8_t* put_name(uint8_t* to, const uint8_t* name, uint32_t size) noexcept
         if length == 0:
             break
         at += length + 1
-    # Length octets other than the last and within bounds: anything else is not a name and goes the careful way.
+    # Ended by the root label and nothing to escape; anything else goes the careful way.
     if odd == 0 and at == n - 1 and name[at + 1] == 0:
         return to + n
     return put_name_escaped(to, name, size)
@@ -273,6 +274,7 @@ def format_names(const uint64_t[::1] offsets not None, const uint8_t[::1] blob n
     cdef bytes ends = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>((rows + 1) * 8))
     cdef int64_t* end = <int64_t*>PyBytes_AS_STRING(ends)
     cdef Text out
+    cdef uint32_t length
     cdef int failed
     failed = text_open(&out, size + size // 4 + NAME_TEXT_ROOM)
     try:
@@ -282,7 +284,8 @@ def format_names(const uint64_t[::1] offsets not None, const uint8_t[::1] blob n
                 if failed or offsets[i] > offsets[i + 1] or offsets[i + 1] > size:
                     failed = failed or -2
                     break
-                failed = name_text(octets + offsets[i], <uint32_t>min(offsets[i + 1] - offsets[i], <uint64_t>255), &out)
+                length = <uint32_t>min(offsets[i + 1] - offsets[i], <uint64_t>255)
+                failed = name_text(octets + offsets[i], length, &out)
                 end[i + 1] = <int64_t>out.size
         if failed == -2:
             raise ValueError("offsets must rise and stay within the octets")
@@ -294,7 +297,7 @@ def format_names(const uint64_t[::1] offsets not None, const uint8_t[::1] blob n
 
 
 def format_addresses(const uint8_t[::1] blob not None):
-    """Format addresses of 16 octets each, IPv4 as ::ffff:a.b.c.d; return the text octets and int64 offsets."""
+    """Format addresses of 16 octets each, IPv4 as ::ffff:a.b.c.d; return text octets and int64 offsets."""
     cdef size_t rows = <size_t>blob.shape[0] // 16, i
     cdef bytes ends = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>((rows + 1) * 8))
     cdef int64_t* end = <int64_t*>PyBytes_AS_STRING(ends)
