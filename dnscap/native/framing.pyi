@@ -1,3 +1,6 @@
+from typing import final
+
+@final
 class Framing:
     """Reads capture files given as windows of octets, one file after another."""
 

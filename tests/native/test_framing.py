@@ -419,9 +419,9 @@ def test_a_file_cut_anywhere_keeps_what_was_before(data):
 @pytest.mark.parametrize(
     ("data", "frames", "text"),
     [
-        (b"", 0, "the file is empty, at offset 0"),
-        (b"\xd4\xc3", 0, "not a capture file: 2 octets, less than a file header, at offset 0"),
-        (pcap()[:20], 0, "less than a file header"),
+        (b"", 0, "an empty file, at offset 0"),
+        (b"\xd4\xc3", 0, "not a capture file: 2 octets, no whole file header, at offset 0"),
+        (pcap()[:20], 0, "no whole file header"),
         (b"snoop\0\0\0" + bytes(40), 0, "a snoop file begins with 736e6f6f"),
         (pcap(version=(1, 4)), 0, "version 1.4 of the format is not known"),
         (pcap() + struct.pack("<IIII", 1, 2, 262145, 262145) + bytes(300000), 4, "a record of 262145 octets"),

@@ -7,7 +7,7 @@ from dnscap.native.frames cimport Frame
 from dnscap.native.octets cimport Octets
 
 cdef enum FramingResult:
-    FRAMING_MORE = 0           # the octets given are used up as far as whole records go; feed more (at a clean end too)
+    FRAMING_MORE = 0           # the octets given are used up as far as whole records go; feed more
     FRAMING_FULL = 1           # the batch is full; call again with what is left
     FRAMING_END = 2            # nothing further can be read: see Framing.fault (damage) and Framing.cut
 
@@ -49,26 +49,30 @@ cdef struct Source:            # a pcap file, or an interface of a section of a 
     Text section_comment
     Text comment
 
+
 @cython.final
 cdef class Framing:
     cdef Source* sources       # one a file section or interface, in order of appearance over all files
     cdef uint32_t source_count
     cdef uint32_t source_room
-    cdef uint64_t frame_number # of the last frame given out, 1-based in its file
+    cdef uint64_t frame_number  # of the last frame given out, 1-based in its file
     cdef uint64_t offset       # octets of this file consumed so far
     cdef int fault             # a FramingFault: 0, or why reading stopped; `offset` tells where
     cdef uint64_t fault_value  # the number that is wrong
-    cdef bint cut              # the file ends inside the record at `offset`; everything before it was given out
-    cdef size_t wanted         # after FRAMING_MORE: octets from `consumed` on without which the next call gets no further
-    cdef uint64_t skipped      # packets passed over, over all files: no such interface, or lengths that do not add up
-    cdef uint64_t lost_sources # interfaces beyond MOST_SOURCES, over all files
-    cdef uint64_t lost_texts   # names, filters and comments beyond MOST_TEXT, over all files
+    cdef bint cut              # the file ends inside the record at `offset`; all before it was given out
+    # After FRAMING_MORE: octets from `consumed` on without which the next call gets no further.
+    cdef size_t wanted
+    # Over all files: packets passed over, for want of their interface or because lengths do not add up;
+    # interfaces beyond MOST_SOURCES; names, filters and comments beyond MOST_TEXT.
+    cdef uint64_t skipped
+    cdef uint64_t lost_sources
+    cdef uint64_t lost_texts
 
     cdef uint32_t file         # 0-based; UINT32_MAX before the first
     cdef uint8_t state         # a State
     cdef bint big              # byte order of the file or section
     cdef uint8_t lengths       # pcap: a LengthOrder
-    cdef uint8_t record_header # pcap: octets
+    cdef uint8_t record_header  # pcap: octets
     cdef uint8_t packet_kind   # pcap: where in the record header the kind of packet is, or 0
     cdef uint32_t tick         # pcap: nanoseconds a sub-second unit
     cdef uint32_t most         # pcap: octets of the longest sane frame
@@ -83,9 +87,9 @@ cdef class Framing:
     cdef size_t file_text      # where the texts of this file begin
     cdef uint8_t* tail         # the last records of a window, and PADDING octets of zero
     cdef size_t tail_room
-    cdef uint32_t padding_sum  # so that reading beyond frames, which proves that it can be done, is not optimised away
+    cdef uint32_t padding_sum  # of octets beyond frames, read to show that they can be
 
-    # A new file starts: frame numbers from 1, offsets from 0, a file header expected.  Needed before the first file too.
+    # A new file, the first included, starts: frame numbers from 1, offsets from 0, a file header expected.
     cdef void begin(self) noexcept nogil
 
     # Fill `frames` with up to FRAME_BATCH whole records out of data[0:size].  `consumed` tells how
@@ -95,10 +99,13 @@ cdef class Framing:
                   Frame* frames, uint32_t* count, size_t* consumed) noexcept nogil
 
     cdef int header(self, const uint8_t* data, size_t size) noexcept nogil
-    cdef const uint8_t* frames_in(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil
-    cdef const uint8_t* records(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil
-    cdef const uint8_t* blocks(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil
-    cdef size_t need(self, const uint8_t* p, size_t left) noexcept nogil
+    cdef const uint8_t* frames_in(self, const uint8_t* p, const uint8_t* end,
+                                  Frame* frames, uint32_t* count) noexcept nogil
+    cdef const uint8_t* records(self, const uint8_t* p, const uint8_t* end,
+                                Frame* frames, uint32_t* count) noexcept nogil
+    cdef const uint8_t* blocks(self, const uint8_t* p, const uint8_t* end,
+                               Frame* frames, uint32_t* count) noexcept nogil
+    cdef size_t need(self, const uint8_t* p, size_t rest) noexcept nogil
     cdef uint32_t block(self, uint32_t kind, const uint8_t* p, size_t size, Frame* frame) noexcept nogil
     cdef void begin_section(self, const uint8_t* p, size_t size) noexcept nogil
     cdef void add_interface(self, const uint8_t* p, size_t size) noexcept nogil

@@ -11,7 +11,7 @@ cimport cython
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, FRAME_BATCH, Frame
@@ -60,8 +60,8 @@ cdef enum:
     TOLD_PACKET_DROPS = 4
 
 cdef enum:
-    # What libpcap and Wireshark write and read at most; a header that tells a larger snap length raises it, up to the
-    # next limit, so that a damaged length does not make the caller swallow the rest of the file as one frame.
+    # What libpcap and Wireshark write and read at most, so that a damaged length does not swallow the rest of
+    # the file as one frame.  A file header that tells a larger snap length raises it, up to the next limit.
     USUAL_MOST_FRAME = 262144
     # A record longer than this is damage.  libpcap's and Wireshark's limit for pcapng blocks.
     MOST_RECORD = 16 * 1024 * 1024
@@ -69,7 +69,7 @@ cdef enum:
     MOST_SOURCES = 65536       # a file
     MOST_TEXT = 4 * 1024 * 1024  # octets of names, filters and comments a file
     SECOND = 1000000000        # nanoseconds
-    FAR_AHEAD = 2048           # octets between what is read and what is fetched: some ten frames, a few hundred nanoseconds
+    FAR_AHEAD = 2048           # octets between what is read and what is fetched: some ten frames
 
 cdef enum:                     # block types of pcapng
     BLOCK_SECTION = 0x0A0D0D0A
@@ -85,7 +85,7 @@ cdef enum:                     # block types of pcapng
     BLOCK_CUSTOM_PRIVATE = 0x40000BAD
 
 cdef enum:
-    BLOCK_HEAD = 12            # type, length, and the byte-order magic of a section header; also the shortest block
+    BLOCK_HEAD = 12            # type, length, byte-order magic of a section header; also the shortest block
     SECTION_HEAD = 24          # up to the options
     INTERFACE_HEAD = 16
     STATISTICS_HEAD = 20
@@ -123,7 +123,8 @@ cdef inline size_t aligned(size_t size) noexcept nogil:
     return (size + 3) & ~<size_t>3
 
 
-cdef inline void lengths_of(const uint8_t* p, bint big, uint8_t order, uint32_t* captured, uint32_t* wire) noexcept nogil:
+cdef inline void lengths_of(const uint8_t* p, bint big, uint8_t order,
+                            uint32_t* captured, uint32_t* wire) noexcept nogil:
     """The two lengths of the pcap record header at `p`, told apart as libpcap does."""
     cdef uint32_t a = u32(p + 8, big)
     cdef uint32_t b = u32(p + 12, big)
@@ -134,7 +135,7 @@ cdef inline void lengths_of(const uint8_t* p, bint big, uint8_t order, uint32_t*
 
 
 cdef inline const uint8_t* plain_records(const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count,
-                                         uint64_t number, uint32_t source, uint16_t link, uint32_t tick,
+                                         uint64_t number, uint32_t source, uint16_t link, int64_t tick,
                                          uint32_t most, bint big) noexcept nogil:
     """Records of classic pcap: what nearly every file is made of, and so the path that has to be short.
 
@@ -152,7 +153,7 @@ cdef inline const uint8_t* plain_records(const uint8_t* p, const uint8_t* end, F
         number += 1
         f = &frames[n]
         f.octets = p + 16
-        f.time = <int64_t>u32(p, big) * <int64_t>SECOND + <int64_t>u32(p + 4, big) * <int64_t>tick
+        f.time = <int64_t>u32(p, big) * SECOND + <int64_t>u32(p + 4, big) * tick
         f.number = number
         f.size = size
         f.wire_size = wire if wire > size else size
@@ -172,6 +173,7 @@ cdef const uint8_t* odd_records(const uint8_t* p, const uint8_t* end, Frame* fra
     """Records of the variants: longer headers, lengths the other way round."""
     cdef uint32_t n = count[0]
     cdef ptrdiff_t header = framing.record_header
+    cdef int64_t tick = framing.tick
     cdef bint big = framing.big
     cdef uint16_t link = framing.sources[source].link
     cdef uint32_t size = 0
@@ -185,7 +187,7 @@ cdef const uint8_t* odd_records(const uint8_t* p, const uint8_t* end, Frame* fra
         number += 1
         f = &frames[n]
         f.octets = p + header
-        f.time = <int64_t>u32(p, big) * <int64_t>SECOND + <int64_t>u32(p + 4, big) * <int64_t>framing.tick
+        f.time = <int64_t>u32(p, big) * SECOND + <int64_t>u32(p + 4, big) * tick
         f.number = number
         f.size = size
         f.wire_size = wire if wire > size else size
@@ -193,7 +195,7 @@ cdef const uint8_t* odd_records(const uint8_t* p, const uint8_t* end, Frame* fra
         f.link = link
         f.direction = DIRECTION_UNKNOWN
         f.reserved = 0
-        if framing.packet_kind:        # packet(7): to this host, broadcast, multicast; 3 is another host's; 4 is outgoing
+        if framing.packet_kind:        # packet(7): 0 to 2 to this host, 3 to another, 4 sent
             kind = p[framing.packet_kind]
             f.direction = DIRECTION_IN if kind < 3 else DIRECTION_OUT if kind == 4 else DIRECTION_UNKNOWN
         n += 1
@@ -203,7 +205,7 @@ cdef const uint8_t* odd_records(const uint8_t* p, const uint8_t* end, Frame* fra
 
 
 cdef inline int section_order(const uint8_t* p) noexcept nogil:
-    """Byte order of the section whose header, of 12 octets at least, is at `p`: 1 big, 0 little, -1 neither."""
+    """Byte order of the section whose header (BLOCK_HEAD of it) is at `p`: 1 big, 0 little, -1 neither."""
     cdef uint32_t magic = be32(p + 8)
     if magic == 0x1A2B3C4D:
         return 1
@@ -211,6 +213,7 @@ cdef inline int section_order(const uint8_t* p) noexcept nogil:
 
 
 cdef inline bint next_option(Octets* options, bint big, uint16_t* code, Octets* value) noexcept nogil:
+    """The next option of a block, and on; False at the end of the options or where they do not add up."""
     cdef const uint8_t* head = take(options, 4)
     cdef size_t size
     if head == NULL:
@@ -231,8 +234,8 @@ cdef inline bint next_option(Octets* options, bint big, uint16_t* code, Octets* 
 cdef inline int64_t nanoseconds(const Source* source, uint64_t told) noexcept nogil:
     """A pcapng time in nanoseconds since the epoch; what 64 bits cannot say stops at their end.
 
-    Ticks are taken as signed: the unsigned reading of a set top bit lies beyond the year 2262 at any resolution
-    that has nanoseconds, and writers that subtract from a time near 0 mean the other.
+    Ticks are taken as signed: at nanoseconds and coarser a set top bit, read as unsigned, lies beyond the
+    year 2262, and there are captures in which it is the difference of two times near 0.
     """
     cdef int64_t ticks = <int64_t>told
     cdef int64_t bits = source.scale
@@ -250,7 +253,7 @@ cdef inline int64_t nanoseconds(const Source* source, uint64_t told) noexcept no
             bits = 63
         seconds = ticks >> bits
         ticks &= (<int64_t>1 << bits) - 1
-        if bits > 33:                  # a fraction of 33 bits times 1e9 fits; what is shifted out is about 0.1 ns
+        if bits > 33:                  # a fraction of 33 bits times 1e9 fits; what is shifted out is 0.1 ns
             ticks >>= bits - 33
             bits = 33
         if seconds >= INT64_MAX // SECOND or seconds <= -(INT64_MAX // SECOND):
@@ -266,7 +269,7 @@ cdef inline int64_t nanoseconds(const Source* source, uint64_t told) noexcept no
 cdef void set_clock(Source* source, uint8_t resolution) noexcept nogil:
     """The clock of an interface from its if_tsresol: a power of ten, or of two if the top bit is set."""
     cdef uint32_t power = resolution & 0x7F
-    cdef uint32_t i
+    cdef uint32_t _i
     source.most_ticks = 0
     if resolution & 0x80:
         source.clock = CLOCK_BINARY
@@ -278,13 +281,14 @@ cdef void set_clock(Source* source, uint8_t resolution) noexcept nogil:
     if power > 18:                     # units so short that 63 bits of them are less than a nanosecond
         source.scale = 0
         return
-    for i in range(power):
+    for _i in range(power):
         source.scale *= 10
     if source.clock == CLOCK_MULTIPLY:
         source.most_ticks = INT64_MAX // source.scale
 
 
-cdef inline void count_frames_of(Source* source, const Frame* first, const Frame* final, uint64_t count) noexcept nogil:
+cdef inline void count_frames_of(Source* source, const Frame* first, const Frame* final,
+                                 uint64_t count) noexcept nogil:
     if source.frames == 0:
         source.first_frame = first.number
         source.first_time = first.time
@@ -358,7 +362,8 @@ cdef class Framing:
         rest = <size_t>(end - p)
         need = self.need(p, rest)
         if self.state != STATE_ENDED and count[0] < FRAME_BATCH and need and need <= rest:
-            # What follows ends where there may be nothing to read beyond: one record of any size, and such as fit into PADDING.
+            # What follows ends where there may be nothing to read beyond: one record of any size, and the few
+            # that begin within PADDING of the end.
             if self.tail_room < rest + PADDING:
                 tail = <uint8_t*>realloc(self.tail, rest + PADDING)
                 if tail == NULL:
@@ -415,16 +420,16 @@ cdef class Framing:
             if magic == 0xA1B23C4DU:
                 self.tick = 1
                 break
-            if magic == 0xA1B2CD34U:    # Kuznetzov: interface, protocol and kind of packet follow the lengths
+            if magic == 0xA1B2CD34U:   # Kuznetzov: interface, protocol, kind of packet, one unused
                 self.record_header = 24
                 self.packet_kind = 22
                 break
-            if magic == 0xA1E2CB12U:    # netsniff-ng: source of the time, interface, protocol, hardware, kind of packet
+            if magic == 0xA1E2CB12U:   # netsniff-ng: the kind of packet is last
                 self.tick = 1
                 self.record_header = 24
                 self.packet_kind = 23
                 break
-            if magic == 0x1C0001AC or magic == 0x1C0001AB:     # Ixia, hardware and software: octets of all records last
+            if magic == 0x1C0001AC or magic == 0x1C0001AB:     # Ixia: the size of all records follows
                 header = 28
                 break
         else:
@@ -452,27 +457,28 @@ cdef class Framing:
             self.refuse(FAULT_MEMORY, sizeof(Source))
             return -1
         source.snaplen = snaplen
-        source.link = <uint16_t>(u32(data + 20, self.big) & 0xFFFF)    # above: length of the frame check sequence
+        source.link = <uint16_t>(u32(data + 20, self.big) & 0xFFFF)    # above it: the check sequence
         self.state = STATE_PCAP
         return <int>header
 
-    cdef const uint8_t* frames_in(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil:
+    cdef const uint8_t* frames_in(self, const uint8_t* p, const uint8_t* end,
+                                  Frame* frames, uint32_t* count) noexcept nogil:
         """Frames out of the whole records of [p, end); returns where it stopped."""
         if self.state == STATE_PCAP:
             return self.records(p, end, frames, count)
         return self.blocks(p, end, frames, count)
 
-    cdef size_t need(self, const uint8_t* p, size_t left) noexcept nogil:
-        """Octets of the record at `p`; 0 if too few are left to tell; BLOCK_HEAD or the like if its length is not sane."""
+    cdef size_t need(self, const uint8_t* p, size_t rest) noexcept nogil:
+        """Size of the record at `p`; 0 if too few are there to tell; of its head if that is not sane."""
         cdef uint32_t size = 0
         cdef uint32_t wire = 0
         cdef int order
         if self.state == STATE_PCAP:
-            if left < self.record_header:
+            if rest < self.record_header:
                 return 0
             lengths_of(p, self.big, self.lengths, &size, &wire)
             return self.record_header + <size_t>(size if size <= self.most else 0)
-        if left < BLOCK_HEAD:
+        if rest < BLOCK_HEAD:
             return 0
         order = section_order(p) if be32(p) == BLOCK_SECTION else <int>self.big
         size = u32(p + 4, order == 1)
@@ -482,7 +488,8 @@ cdef class Framing:
 
     # Classic pcap.
 
-    cdef const uint8_t* records(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil:
+    cdef const uint8_t* records(self, const uint8_t* p, const uint8_t* end,
+                                Frame* frames, uint32_t* count) noexcept nogil:
         cdef uint32_t before = count[0]
         cdef uint32_t which = self.file_source
         cdef Source* source = &self.sources[which]
@@ -492,9 +499,11 @@ cdef class Framing:
         if self.record_header != 16 or self.lengths != LENGTHS_PLAIN:
             p = odd_records(p, end, frames, count, self.frame_number, which, self)
         elif self.big:
-            p = plain_records(p, end, frames, count, self.frame_number, which, source.link, self.tick, self.most, True)
+            p = plain_records(p, end, frames, count, self.frame_number, which,
+                              source.link, self.tick, self.most, True)
         else:
-            p = plain_records(p, end, frames, count, self.frame_number, which, source.link, self.tick, self.most, False)
+            p = plain_records(p, end, frames, count, self.frame_number, which,
+                              source.link, self.tick, self.most, False)
         n = count[0] - before
         if n:
             self.frame_number += n
@@ -507,7 +516,8 @@ cdef class Framing:
 
     # pcapng.
 
-    cdef const uint8_t* blocks(self, const uint8_t* p, const uint8_t* end, Frame* frames, uint32_t* count) noexcept nogil:
+    cdef const uint8_t* blocks(self, const uint8_t* p, const uint8_t* end,
+                               Frame* frames, uint32_t* count) noexcept nogil:
         cdef uint32_t n = count[0]
         cdef uint32_t kind
         cdef uint32_t told
@@ -529,8 +539,8 @@ cdef class Framing:
             if end - p < <ptrdiff_t>size:
                 break
             if kind == BLOCK_ENHANCED_PACKET and size >= PACKET_HEAD + BLOCK_TAIL:
-                n += self.packet(&frames[n], u32(p + 8, order), p + PACKET_HEAD, size - PACKET_HEAD - BLOCK_TAIL,
-                                 u32(p + 20, order), u32(p + 24, order))
+                n += self.packet(&frames[n], u32(p + 8, order), p + PACKET_HEAD,
+                                 size - PACKET_HEAD - BLOCK_TAIL, u32(p + 20, order), u32(p + 24, order))
             else:
                 n += self.block(kind, p, size, &frames[n])
                 if self.state == STATE_ENDED:
@@ -542,7 +552,7 @@ cdef class Framing:
 
     cdef uint32_t packet(self, Frame* f, uint32_t interface, const uint8_t* octets, size_t room,
                          uint32_t captured, uint32_t wire) noexcept nogil:
-        """A packet with PACKET_HEAD octets before it, and padding and options behind: 1, or 0 if it cannot be."""
+        """A packet with PACKET_HEAD octets before it, padding and options behind: 1, or 0 if it cannot be."""
         cdef Source* source
         cdef size_t used = aligned(captured)
         self.frame_number += 1
@@ -575,7 +585,8 @@ cdef class Framing:
         while next_option(&options, self.big, &code, &value):
             if code == OPTION_PACKET_FLAGS and left(&value) == 4:
                 direction = u32(value.at, self.big) & 3
-                f.direction = DIRECTION_IN if direction == 1 else DIRECTION_OUT if direction == 2 else DIRECTION_UNKNOWN
+                if direction == 1 or direction == 2:
+                    f.direction = DIRECTION_IN if direction == 1 else DIRECTION_OUT
             elif code == OPTION_PACKET_DROPS and left(&value) == 8:
                 source.packet_drops += u64(value.at, self.big)
                 source.told_drops |= TOLD_PACKET_DROPS
@@ -697,7 +708,7 @@ cdef class Framing:
                 source.time_offset = seconds * <int64_t>SECOND
 
     cdef void statistics(self, const uint8_t* p, size_t size) noexcept nogil:
-        """Drops of an interface; counted from the start of the capture, so a later block replaces an earlier one."""
+        """Drops of an interface since the capture began: a later block replaces an earlier one."""
         cdef Octets options
         cdef Octets value
         cdef uint16_t code = 0
@@ -725,7 +736,9 @@ cdef class Framing:
         cdef Source* sources
         if self.source_count == self.source_room:
             room = self.source_room * 2 if self.source_room else 8
-            sources = <Source*>realloc(self.sources, <size_t>room * sizeof(Source)) if room > self.source_room else NULL
+            if room <= self.source_room:
+                return NULL
+            sources = <Source*>realloc(self.sources, <size_t>room * sizeof(Source))
             if sources == NULL:
                 return NULL
             self.sources = sources
@@ -813,7 +826,7 @@ cdef class Framing:
             kind = _OTHER_FORMATS.get(value, "it")
             what = f"not a pcap or pcapng file: {kind} begins with {value:08x}"
         elif self.fault == FAULT_SHORT_FILE:
-            what = f"not a capture file: {value} octets, less than a file header" if value else "the file is empty"
+            what = f"not a capture file: {value} octets, no whole file header" if value else "an empty file"
         elif self.fault == FAULT_VERSION:
             what = f"version {value >> 16}.{value & 0xFFFF} of the format is not known"
         elif self.fault == FAULT_RECORD_SIZE:
@@ -829,7 +842,7 @@ cdef class Framing:
     cdef object text(self, Text text):
         if text.size == 0:
             return None
-        return self.texts[text.offset:text.offset + text.size].decode("utf-8", "replace").rstrip("\0")
+        return self.texts[text.offset:text.offset + text.size].decode("utf-8", "replace").rstrip("\0") or None
 
     def source_rows(self) -> list[dict[str, object]]:
         """One row a pcap file or pcapng interface, over all files, in order of appearance."""
