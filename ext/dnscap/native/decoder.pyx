@@ -87,15 +87,6 @@ cdef class Batch:
         What the codes of names and addresses mean.
     """
 
-    cdef MessageColumns columns
-    cdef RecordColumns record_columns
-    cdef readonly Dictionary dictionary
-    cdef readonly uint64_t first_message
-    cdef Connection* closed
-    cdef uint32_t closed_count
-    cdef Event* event_rows
-    cdef uint32_t event_count
-
     def __dealloc__(self):
         free_messages(&self.columns)
         free_records(&self.record_columns)
