@@ -1,0 +1,124 @@
+"""TCP reassembly under fuzzing.
+
+Input: segments, one after another: flags, step, size, cut, gap, payload[size].  `flags` has the TCP flags in bits
+0 to 3, the direction in bit 4, one of four connections in bits 5 and 6.  `step` moves the sequence number away from
+where the last segment of that direction ended, `cut` octets follow on the wire that were not captured, `gap` is the
+time since the last segment.
+"""
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from dnscap.native.datagrams cimport Outbox, outbox_clear, outbox_close, outbox_open
+from dnscap.native.events cimport EventLog, event_log_close, event_log_open
+from dnscap.native.octets cimport Octets, left, take
+from dnscap.native.streams cimport (
+    STREAM_EVICTED, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Connection, Segment, Streams)
+
+from fuzz.feeding cimport check_events, check_outbox, next8, next16, offer, padded_copy
+
+cdef enum:
+    # Small, so that an input of a few segments meets them.
+    MOST_CONNECTIONS = 3
+    MOST_HELD = 2048
+    TO_CLIENT = 16
+
+
+cdef int run(const uint8_t* data, size_t size) except -1:
+    cdef Streams streams = Streams(MOST_CONNECTIONS, MOST_HELD)
+    cdef Octets input
+    cdef Outbox box
+    cdef EventLog events
+    cdef uint32_t following[4][2]
+    cdef int64_t now = 1_700_000_000_000_000_000
+    cdef uint64_t number = 0, seen = 0
+    cdef int i
+
+    input.at = data
+    input.end = data + size
+    for i in range(4):
+        # Near the end of the sequence space, so that it wraps.
+        following[i][0] = 0xFFFFFFF0
+        following[i][1] = 0xFFFFFF00 + <uint32_t>i
+    if outbox_open(&box) != 0:
+        raise MemoryError
+    if event_log_open(&events) != 0:
+        outbox_close(&box)
+        raise MemoryError
+    try:
+        while left(&input):
+            number += 1
+            feed(streams, &input, following, &now, number, &box, &events)
+            check_outbox(&box, &seen)
+            check_events(&events, &seen)
+            outbox_clear(&box)
+            events.count = 0
+        if streams.finish(&box, &events) != 0:
+            raise MemoryError
+        check_outbox(&box, &seen)
+        check_events(&events, &seen)
+        check_closed(streams)
+    finally:
+        event_log_close(&events)
+        outbox_close(&box)
+    return 0
+
+
+cdef int feed(Streams streams, Octets* input, uint32_t[2]* following, int64_t* now, uint64_t number,
+              Outbox* box, EventLog* events) except -1:
+    cdef Segment seg
+    cdef uint8_t flags = next8(input)
+    cdef int16_t step = <int16_t>next16(input)
+    cdef size_t wanted = next8(input)
+    cdef uint8_t cut = next8(input)
+    cdef uint8_t gap = next8(input)
+    cdef size_t size = min(wanted, left(input))
+    cdef int which = (flags >> 5) & 3
+    cdef bint back = (flags & TO_CLIENT) != 0
+    cdef uint32_t* here = &following[which][back]
+    cdef uint8_t* payload = padded_copy(take(input, size), size)
+    cdef int code
+
+    if payload == NULL:
+        raise MemoryError
+    # Mostly milliseconds; long silences too, so that waits and idle connections run out.
+    now[0] += gap * <int64_t>1_000_000 if gap < 240 else (gap - 230) * <int64_t>60_000_000_000
+    memset(&seg, 0, sizeof(seg))
+    seg.octets = payload
+    seg.size = <uint32_t>size
+    seg.wire_size = <uint32_t>size + cut
+    seg.src[1] = 1 if back else 2
+    seg.dst[1] = 2 if back else 1
+    seg.src_port = 53 if back else <uint8_t>(100 + which)
+    seg.dst_port = <uint8_t>(100 + which) if back else 53
+    seg.time = now[0]
+    seg.number = number
+    seg.seq = here[0] + <uint32_t>step
+    seg.ack = following[which][not back]
+    seg.flags = ((TCP_FIN if flags & 1 else 0) | (TCP_SYN if flags & 2 else 0)
+                 | (TCP_RST if flags & 4 else 0) | (TCP_ACK if flags & 8 else 0))
+    seg.ip_version = 4
+    seg.ip_ttl = 64
+    here[0] = seg.seq + seg.wire_size + (flags & 1) + ((flags >> 1) & 1)
+    code = streams.segment(&seg, box, events)
+    free(payload)              # before the messages are looked at: they must not point into it
+    if code != 0:
+        raise MemoryError
+    return 0
+
+
+cdef int check_closed(Streams streams) except -1:
+    cdef uint32_t i
+    cdef const Connection* row
+    for i in range(streams.closed_count):
+        row = &streams.closed[i]
+        if row.end > STREAM_EVICTED:
+            raise AssertionError("no such end")
+        if row.end_time < row.time or row.last_frame < row.first_frame or row.first_frame == 0:
+            raise AssertionError("a connection that ends before it begins")
+        if row.handshake < -1:
+            raise AssertionError("a handshake that takes less than no time")
+    return 0
+
+
+ENTRY = offer(run)
