@@ -26,3 +26,7 @@ cdef uint8_t* padded_copy(const uint8_t* octets, size_t size) noexcept nogil
 cdef int check_frames(const Frame* frames, uint32_t count, uint64_t* seen) except -1
 cdef int check_outbox(const Outbox* box, uint64_t* seen) except -1
 cdef int check_events(const EventLog* log, uint64_t* seen) except -1
+
+# Kept from one input to the next, because opening them costs more than a small input; given out empty.
+cdef Outbox* empty_outbox() except NULL
+cdef EventLog* empty_log() except NULL

@@ -4,10 +4,37 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
-from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, TRANSPORT_TCP, WHOLE, Datagram, Outbox
-from dnscap.native.events cimport QUOTE_ROOM, Event, EventLog
+from dnscap.native.datagrams cimport (
+    CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, TRANSPORT_TCP, WHOLE, Datagram, Outbox, outbox_clear, outbox_open)
+from dnscap.native.events cimport QUOTE_ROOM, Event, EventLog, event_log_open
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.octets cimport PADDING, Octets, be16, be32, take
+
+cdef Outbox the_outbox
+cdef EventLog the_log
+cdef bint opened = False
+
+
+cdef int open_both() except -1:
+    global opened
+    if not opened:
+        if outbox_open(&the_outbox) != 0 or event_log_open(&the_log) != 0:
+            raise MemoryError
+        opened = True
+    return 0
+
+
+cdef Outbox* empty_outbox() except NULL:
+    open_both()
+    outbox_clear(&the_outbox)
+    return &the_outbox
+
+
+cdef EventLog* empty_log() except NULL:
+    open_both()
+    the_log.count = 0
+    the_log.lost = 0
+    return &the_log
 
 
 cdef object offer(Entry entry):

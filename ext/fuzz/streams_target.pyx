@@ -9,13 +9,13 @@ from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from dnscap.native.datagrams cimport Outbox, outbox_clear, outbox_close, outbox_open
-from dnscap.native.events cimport EventLog, event_log_close, event_log_open
+from dnscap.native.datagrams cimport Outbox, outbox_clear
+from dnscap.native.events cimport EventLog
 from dnscap.native.octets cimport Octets, left, take
 from dnscap.native.streams cimport (
     STREAM_EVICTED, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Connection, Segment, Streams)
 
-from fuzz.feeding cimport check_events, check_outbox, next8, next16, offer, padded_copy
+from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
 
 cdef enum:
     # Small, so that an input of a few segments meets them.
@@ -27,11 +27,12 @@ cdef enum:
 cdef int run(const uint8_t* data, size_t size) except -1:
     cdef Streams streams = Streams(MOST_CONNECTIONS, MOST_HELD)
     cdef Octets input
-    cdef Outbox box
-    cdef EventLog events
+    cdef Outbox* box = empty_outbox()
+    cdef EventLog* events = empty_log()
     cdef uint32_t following[4][2]
     cdef int64_t now = 1_700_000_000_000_000_000
     cdef uint64_t number = 0, seen = 0
+    cdef uint8_t* payload = NULL
     cdef int i
 
     input.at = data
@@ -40,32 +41,30 @@ cdef int run(const uint8_t* data, size_t size) except -1:
         # Near the end of the sequence space, so that it wraps.
         following[i][0] = 0xFFFFFFF0
         following[i][1] = 0xFFFFFF00 + <uint32_t>i
-    if outbox_open(&box) != 0:
-        raise MemoryError
-    if event_log_open(&events) != 0:
-        outbox_close(&box)
-        raise MemoryError
     try:
         while left(&input):
             number += 1
-            feed(streams, &input, following, &now, number, &box, &events)
-            check_outbox(&box, &seen)
-            check_events(&events, &seen)
-            outbox_clear(&box)
+            payload = feed(streams, &input, following, &now, number, box, events)
+            check_outbox(box, &seen)
+            check_events(events, &seen)
+            outbox_clear(box)
             events.count = 0
-        if streams.finish(&box, &events) != 0:
+            # Messages may point into the segment that completed them, but nothing may once they are cleared.
+            free(payload)
+            payload = NULL
+        if streams.finish(box, events) != 0:
             raise MemoryError
-        check_outbox(&box, &seen)
-        check_events(&events, &seen)
+        check_outbox(box, &seen)
+        check_events(events, &seen)
         check_closed(streams)
     finally:
-        event_log_close(&events)
-        outbox_close(&box)
+        free(payload)
     return 0
 
 
-cdef int feed(Streams streams, Octets* input, uint32_t[2]* following, int64_t* now, uint64_t number,
-              Outbox* box, EventLog* events) except -1:
+cdef uint8_t* feed(Streams streams, Octets* input, uint32_t[2]* following, int64_t* now, uint64_t number,
+                   Outbox* box, EventLog* events) except NULL:
+    """Feed one segment and give its payload, to be freed once the messages have been looked at."""
     cdef Segment seg
     cdef uint8_t flags = next8(input)
     cdef int16_t step = <int16_t>next16(input)
@@ -77,7 +76,6 @@ cdef int feed(Streams streams, Octets* input, uint32_t[2]* following, int64_t* n
     cdef bint back = (flags & TO_CLIENT) != 0
     cdef uint32_t* here = &following[which][back]
     cdef uint8_t* payload = padded_copy(take(input, size), size)
-    cdef int code
 
     if payload == NULL:
         raise MemoryError
@@ -100,11 +98,10 @@ cdef int feed(Streams streams, Octets* input, uint32_t[2]* following, int64_t* n
     seg.ip_version = 4
     seg.ip_ttl = 64
     here[0] = seg.seq + seg.wire_size + (flags & 1) + ((flags >> 1) & 1)
-    code = streams.segment(&seg, box, events)
-    free(payload)              # before the messages are looked at: they must not point into it
-    if code != 0:
+    if streams.segment(&seg, box, events) != 0:
+        free(payload)
         raise MemoryError
-    return 0
+    return payload
 
 
 cdef int check_closed(Streams streams) except -1:
