@@ -1,0 +1,79 @@
+"""The command line. One module a command; each is imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+import dnscap
+
+COMMANDS = {
+    "summary": ("dnscap.cli.summary", "What is in a capture: traffic, outcomes, top talkers, capture quality."),
+    "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
+    "records": ("dnscap.cli.tables", "One row per resource record."),
+    "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
+    "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
+    "sources": ("dnscap.cli.tables", "One row per file section or interface."),
+    "completion": ("dnscap.cli.completion", "Print the completion script for a shell."),
+}
+"""Name of each command: the module that holds it as an attribute of that name, and its help line."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is used, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(dnscap.__version__, prog_name="dnscap")
+def cli() -> None:
+    """What the application asked of DNS, what it cost and why it was slow.
+
+    \b
+    Examples:
+      dnscap summary slow.pcap
+      dnscap messages slow.pcap --where "rcode = 'SERVFAIL'"
+      ssh host tcpdump -U -w - port 53 | dnscap messages - --format jsonl
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 findings, 2 usage, 3 an input could not be read."""
+    try:
+        code = cli.main(args=arguments, prog_name="dnscap", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (head, less): nothing to say, and nothing left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except dnscap.UsageError as error:
+        click.echo(f"dnscap: {error}", err=True)
+        sys.exit(2)
+    except dnscap.CaptureError as error:
+        click.echo(f"dnscap: {error}", err=True)
+        sys.exit(3)

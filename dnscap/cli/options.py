@@ -1,0 +1,91 @@
+"""Options that commands share, and the capture they describe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dnscap.messages.decoding import Quality
+    from dnscap.reading import Capture
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNREADABLE = 3
+
+
+def capture_arguments(command: F) -> F:
+    """CAPTURE... and the options that narrow it."""
+    for decorate in reversed(
+        (
+            click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
+            click.option("--since", metavar="TIME", help="Only messages from this time on (2024-05-01T12:00:00Z)."),
+            click.option("--until", metavar="TIME", help="Only messages before this time."),
+            click.option("--client", metavar="ADDR", help="Only what this address or network asked."),
+            click.option("--server", metavar="ADDR", help="Only what was asked of this address or network."),
+            click.option("--name", metavar="NAME", help="Only this domain name and names under it."),
+            click.option(
+                "--port", "ports", type=click.IntRange(1, 65535), multiple=True,
+                help="Also take this UDP and TCP port as DNS; may be repeated.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def output_arguments(command: F) -> F:
+    """Options of commands that print a table."""
+    formats = click.Choice(["table", "csv", "json", "jsonl", "parquet", "arrow"])
+    for decorate in reversed(
+        (
+            click.option("--format", "form", type=formats, help="Default: table, or what -o's ending says."),
+            click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE."),
+            click.option("--where", metavar="EXPR", help="SQL condition over the columns (DuckDB)."),
+            click.option("--columns", metavar="A,B", help="Only these columns, in this order."),
+            click.option("--limit", type=click.IntRange(0), metavar="N", help="At most N rows."),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def open_capture(
+    captures: tuple[str, ...],
+    *,
+    since: str | None,
+    until: str | None,
+    client: str | None,
+    server: str | None,
+    name: str | None,
+    ports: tuple[int, ...],
+) -> Capture:
+    """The capture that the arguments describe, with a progress bar on a terminal."""
+    from dnscap.cli.progress import progress_on_terminal
+    from dnscap.messages.decoding import DNS_PORTS
+    from dnscap.reading import Capture
+
+    return Capture(
+        list(captures),
+        ports=(*DNS_PORTS, *ports),
+        progress=progress_on_terminal(),
+        since=since,
+        until=until,
+        client=client,
+        server=server,
+        name=name,
+    )
+
+
+def report_quality(quality: Quality) -> None:
+    """Say on standard error what could not be read; exit code 3 where an input was not read to its end."""
+    for note in quality.notes:
+        click.echo(f"note: {note}", err=True)
+    for fault in quality.faults:
+        click.echo(f"dnscap: {fault}", err=True)
+    if quality.faults:
+        sys.stdout.flush()
+        raise click.exceptions.Exit(UNREADABLE)

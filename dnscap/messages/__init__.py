@@ -1,0 +1,1 @@
+"""The message stage seen from Python: decoded batches in, tables out."""

@@ -1,0 +1,194 @@
+"""What surrounds the messages: TCP connections and events as Arrow tables."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dnscap import registry
+from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.native.messages import question_text
+
+if TYPE_CHECKING:
+    from dnscap.native.decoder import Batch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The native structs field by field; `align=True` lays them out as a C compiler does.
+CONNECTION = np.dtype(
+    [
+        ("client", "V16"),
+        ("server", "V16"),
+        ("time", "i8"),
+        ("end_time", "i8"),
+        ("handshake", "i8"),
+        ("first_frame", "u8"),
+        ("last_frame", "u8"),
+        ("octets_to_server", "u8"),
+        ("octets_to_client", "u8"),
+        ("gap_octets", "u8"),
+        ("stream", "u4"),
+        ("source", "u4"),
+        ("syns", "u4"),
+        ("retransmissions", "u4"),
+        ("out_of_order", "u4"),
+        ("queries", "u4"),
+        ("responses", "u4"),
+        ("client_port", "u2"),
+        ("server_port", "u2"),
+        ("end", "u1"),
+        ("ip_version", "u1"),
+    ],
+    align=True,
+)
+EVENT = np.dtype(
+    [
+        ("time", "i8"),
+        ("frame", "u8"),
+        ("src", "V16"),
+        ("dst", "V16"),
+        ("quoted_src", "V16"),
+        ("quoted_dst", "V16"),
+        ("source", "u4"),
+        ("stream", "u4"),
+        ("octets", "u4"),
+        ("quoted_src_port", "u2"),
+        ("quoted_dst_port", "u2"),
+        ("code", "u2"),
+        ("quote_size", "u2"),
+        ("kind", "u1"),
+        ("transport", "u1"),
+        ("quote", "V292"),
+    ],
+    align=True,
+)
+
+ENDS = ("open", "fin", "reset", "refused", "unanswered", "idle", "evicted")
+KINDS = (
+    "icmp-error",
+    "arp-failure",
+    "fragments-expired",
+    "fragments-overlap",
+    "stream-gap",
+    "stream-evicted",
+    "fragments-evicted",
+)
+ICMP = {
+    (4, 3, 0): "net-unreachable",
+    (4, 3, 1): "host-unreachable",
+    (4, 3, 2): "protocol-unreachable",
+    (4, 3, 3): "port-unreachable",
+    (4, 3, 4): "packet-too-big",
+    (4, 3, 9): "net-prohibited",
+    (4, 3, 10): "host-prohibited",
+    (4, 3, 13): "admin-prohibited",
+    (4, 11, 0): "time-exceeded",
+    (4, 11, 1): "reassembly-time-exceeded",
+    (6, 1, 0): "no-route",
+    (6, 1, 1): "admin-prohibited",
+    (6, 1, 3): "host-unreachable",
+    (6, 1, 4): "port-unreachable",
+    (6, 1, 5): "source-policy",
+    (6, 1, 6): "route-rejected",
+    (6, 2, 0): "packet-too-big",
+    (6, 3, 0): "time-exceeded",
+    (6, 3, 1): "reassembly-time-exceeded",
+}
+"""ICMP errors by IP version, type and code."""
+
+
+def _structs(view: Any, size: int, dtype: np.dtype[Any]) -> Array:
+    if size != dtype.itemsize:
+        raise RuntimeError(f"native struct of {size} octets, {dtype.itemsize} declared: rebuild the extensions")
+    return np.frombuffer(view, dtype=dtype)
+
+
+def address_text(octets: bytes) -> str:
+    """Sixteen octets as an address; IPv4-mapped ones as IPv4."""
+    address = ipaddress.IPv6Address(octets)
+    return str(address.ipv4_mapped or address)
+
+
+def _addresses(column: Array, *, nullable: bool = False) -> pa.Array:
+    distinct, codes = np.unique(column, return_inverse=True)
+    raw = [bytes(value) for value in distinct]
+    texts = pa.array([address_text(value) for value in raw], pa.string())
+    empty = np.array([value == bytes(16) for value in raw], dtype=bool)
+    mask = empty[codes] if nullable and len(raw) else None
+    return coded(codes.astype(np.uint32), texts, mask)
+
+
+def _vocabulary(codes: Array, words: tuple[str, ...]) -> pa.Array:
+    return coded(codes, pa.array(words, pa.string()))
+
+
+def connections(batch: Batch) -> pa.RecordBatch:
+    """Connections that ended during a batch."""
+    rows = _structs(*batch.connections(), CONNECTION)
+    arrays: dict[str, pa.Array] = {
+        "stream": plain(rows["stream"].copy(), pa.uint32()),
+        "source": plain(rows["source"].copy(), pa.uint32()),
+        "time": plain(rows["time"].copy(), ARROW_TYPES["time"]),
+        "end_time": plain(rows["end_time"].copy(), ARROW_TYPES["time"]),
+        "first_frame": plain(rows["first_frame"].copy(), pa.uint64()),
+        "last_frame": plain(rows["last_frame"].copy(), pa.uint64()),
+        "client": _addresses(rows["client"]),
+        "client_port": plain(rows["client_port"].copy(), pa.uint16()),
+        "server": _addresses(rows["server"]),
+        "server_port": plain(rows["server_port"].copy(), pa.uint16()),
+        "syns": plain(rows["syns"].copy(), pa.uint32()),
+        "handshake": plain(rows["handshake"].copy(), ARROW_TYPES["duration"], rows["handshake"] < 0),
+        "end": _vocabulary(rows["end"], ENDS),
+        "queries": plain(rows["queries"].copy(), pa.uint32()),
+        "responses": plain(rows["responses"].copy(), pa.uint32()),
+        "octets_to_server": plain(rows["octets_to_server"].copy(), pa.uint64()),
+        "octets_to_client": plain(rows["octets_to_client"].copy(), pa.uint64()),
+        "gap_octets": plain(rows["gap_octets"].copy(), pa.uint64()),
+        "retransmissions": plain(rows["retransmissions"].copy(), pa.uint32()),
+        "out_of_order": plain(rows["out_of_order"].copy(), pa.uint32()),
+    }
+    return pa.RecordBatch.from_pydict(arrays)
+
+
+def _icmp_text(row: Any) -> str | None:
+    if row["kind"] != 0:
+        return None
+    # IPv4 addresses are kept mapped, which tells the ICMP version apart
+    version = 4 if bytes(row["quoted_src"])[:12] == bytes(10) + b"\xff\xff" else 6
+    kind, code = int(row["code"]) >> 8, int(row["code"]) & 255
+    return ICMP.get((version, kind, code), f"type {kind} code {code}")
+
+
+def events(batch: Batch, first: int) -> pa.RecordBatch:
+    """Events noted during a batch; `first` is the number of the first of them."""
+    rows = _structs(*batch.events(), EVENT)
+    quotes = [bytes(row["quote"])[: int(row["quote_size"])] for row in rows]
+    questions = [question_text(quote) for quote in quotes]
+    has_port = rows["quoted_src_port"] != 0
+    arrays: dict[str, pa.Array] = {
+        "event": pa.array(range(first, first + len(rows)), pa.uint32()),
+        "time": plain(rows["time"].copy(), ARROW_TYPES["time"]),
+        "frame": plain(rows["frame"].copy(), pa.uint64()),
+        "source": plain(rows["source"].copy(), pa.uint32()),
+        "kind": _vocabulary(rows["kind"], KINDS),
+        "src": _addresses(rows["src"], nullable=True),
+        "dst": _addresses(rows["dst"], nullable=True),
+        "icmp": pa.array([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
+        "transport": coded(rows["transport"], pa.array(["udp", "tcp"], pa.string()), ~has_port),
+        "quoted_src": _addresses(rows["quoted_src"], nullable=True),
+        "quoted_src_port": plain(rows["quoted_src_port"].copy(), pa.uint16(), ~has_port),
+        "quoted_dst": _addresses(rows["quoted_dst"], nullable=True),
+        "quoted_dst_port": plain(rows["quoted_dst_port"].copy(), pa.uint16(), ~has_port),
+        "id": pa.array([int.from_bytes(q[:2]) if len(q) >= 2 else None for q in quotes], pa.uint16()),
+        "qr": pa.array([bool(q[2] & 0x80) if len(q) >= 3 else None for q in quotes], pa.bool_()),
+        "qname": pa.array([name for name, _ in questions], pa.large_string()),
+        "qtype": pa.array(
+            [None if number is None else registry.rrtype_name(number) for _, number in questions], pa.string()
+        ).dictionary_encode(),
+        "stream": plain(rows["stream"].copy(), pa.uint32(), rows["stream"] == 0xFFFFFFFF),
+        "octets": plain(rows["octets"].copy(), pa.uint32(), rows["octets"] == 0),
+    }
+    return pa.RecordBatch.from_pydict(arrays)

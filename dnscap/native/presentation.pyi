@@ -1,0 +1,6 @@
+from typing_extensions import Buffer
+
+def format_rdata(
+    types: Buffer, classes: Buffer, offsets: Buffer, blob: Buffer
+) -> tuple[bytes, bytes, bytes]: ...
+def format_edns(kind: str, offsets: Buffer, blob: Buffer) -> tuple[bytes, bytes]: ...

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def expand(rtype: int, rclass: int, message: Buffer, at: int, rdlength: int) -> tuple[bytes | int, int]: ...

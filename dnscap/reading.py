@@ -1,0 +1,325 @@
+"""A capture as the user sees it: tables that are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dnscap.capture import expand_inputs
+from dnscap.errors import UsageError
+from dnscap.messages.decoding import (
+    BATCH_ROWS,
+    DNS_PORTS,
+    Decoding,
+    MessageBatch,
+    Progress,
+    Quality,
+    empty_table,
+)
+from dnscap.messages.message import Message
+from dnscap.schema import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dnscap.tables.conditions import Condition
+
+
+def read(
+    inputs: Any,
+    *,
+    ports: Sequence[int] = DNS_PORTS,
+    progress: Progress | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    client: str | None = None,
+    server: str | None = None,
+    name: str | None = None,
+) -> Capture:
+    """Open captures for analysis.
+
+    Nothing is read before a table is asked for.
+
+    Parameters
+    ----------
+    inputs : path, str, list, binary file object, bytes or scapy packets
+        Capture files (pcap, pcapng, compressed or not), directories, glob patterns, ``"-"`` for standard input.
+        Several are read as one capture, rotated sets in order of time.
+    ports : sequence of int
+        UDP and TCP ports taken as DNS.
+    progress : callable, optional
+        Called with octets read and octets in all (None where unknown).
+    since, until : str, optional
+        Only messages of this span of time: RFC 3339 or seconds since 1970, `until` not included.
+    client, server : str, optional
+        Only messages of this client, or server: an address or a network.
+    name : str, optional
+        Only messages that ask for this domain name or one under it.
+
+    Returns
+    -------
+    Capture
+
+    Raises
+    ------
+    CaptureError
+        If an input does not exist.
+
+    Examples
+    --------
+    >>> cap = read("examples/first-look.pcap")
+    >>> cap.messages[["qname", "qtype", "rcode"]].head(2)  # doctest: +SKIP
+    """
+    return Capture(
+        inputs, ports=ports, progress=progress, since=since, until=until, client=client, server=server, name=name
+    )
+
+
+class Capture:
+    """A capture whose tables are lazy, cached attributes; made by `read`.
+
+    Attributes
+    ----------
+    names : list of str
+        The inputs, in the order in which they are read.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        *,
+        ports: Sequence[int] = DNS_PORTS,
+        progress: Progress | None = None,
+        **narrowing: str | None,
+    ) -> None:
+        from dnscap.capture.scapy_packets import as_inputs
+        from dnscap.tables.narrowing import Narrowing
+
+        self._narrowing = Narrowing(**narrowing)
+        self._narrowing.check()
+        self._inputs = expand_inputs(as_inputs(inputs))
+        self._ports = tuple(ports)
+        self._progress = progress
+        self._tables: dict[str, pa.Table] = {}
+        self._whole: dict[str, list[MessageBatch]] = {}
+        self._quality: Quality | None = None
+        self.names = [item.name for item in self._inputs]
+
+    def __repr__(self) -> str:
+        return f"<Capture {', '.join(self.names[:3])}{', …' if len(self.names) > 3 else ''}>"
+
+    # ------------------------------------------------------------ passes
+
+    def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
+        return Decoding(
+            self._inputs, dns_ports=self._ports, records=records, rows=rows, progress=self._progress
+        )
+
+    def batches(self, *, records: bool = True, rows: int = BATCH_ROWS) -> Iterator[MessageBatch]:
+        """Stream the capture; memory stays flat at any size.
+
+        Parameters
+        ----------
+        records : bool
+            Whether batches hold records.
+        rows : int
+            Messages in a batch at least.
+
+        Yields
+        ------
+        MessageBatch
+        """
+        decoding = self._decoding(records=records, rows=rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            yield self._narrowed(batch)
+        self._remember(decoding)
+
+    def _narrowed(self, batch: MessageBatch) -> MessageBatch:
+        return batch.keep(self._narrowing.keeps(batch)) if self._narrowing else batch
+
+    def _remember(self, decoding: Decoding) -> None:
+        self._quality = decoding.quality
+        self._tables.setdefault("sources", decoding.sources())
+
+    def _read_whole(self, *, records: bool) -> list[MessageBatch]:
+        key = "records" if records else "messages"
+        if key not in self._whole:
+            decoding = self._decoding(records=records, rows=None)
+            self._whole[key] = [self._narrowed(batch) for batch in decoding]
+            self._remember(decoding)
+        return self._whole[key]
+
+    @property
+    def _once(self) -> bool:
+        """Whether an input can be read only once, so that everything must be kept in one pass."""
+        return not all(item.repeatable for item in self._inputs)
+
+    # ------------------------------------------------------------ tables
+
+    def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.
+
+        Parameters
+        ----------
+        name : str
+            Table of the schema.
+        columns : sequence of str, optional
+            Only these columns; others cost nothing.
+
+        Returns
+        -------
+        pyarrow.Table
+
+        Raises
+        ------
+        UsageError
+            If there is no such table or column.
+        """
+        self._check(name, columns)
+        if name == "sources":
+            if "sources" not in self._tables:
+                self._read_whole(records=self._once)
+            table = self._tables["sources"]
+            return table if columns is None else table.select(list(columns))
+        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
+        arrays = [batch.to_arrow(name, columns) for batch in batches]
+        arrays = [a for a in arrays if a.num_rows] or arrays[:1]
+        if not arrays:
+            return empty_table(name, columns)
+        table = pa.Table.from_batches(arrays)
+        return table if columns is None else table.select(list(columns))
+
+    def table(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> pd.DataFrame:
+        """Part of a table, streamed: for captures larger than memory.
+
+        Parameters
+        ----------
+        name : str
+            Table of the schema.
+        columns : sequence of str, optional
+            Only these columns.
+        where : str, optional
+            SQL condition over the table's columns (DuckDB), such as ``"rcode = 'SERVFAIL'"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        UsageError
+            If there is no such table or column, or the condition cannot be used.
+
+        Examples
+        --------
+        >>> cap = read("examples/first-look.pcap")
+        >>> slow = cap.table("messages", columns=["time", "qname"], where="qtype = 'AAAA' and not qr")
+        """
+        from dnscap.tables.frames import to_pandas
+
+        self._check(name, columns)
+        if where is None:
+            return to_pandas(self.to_arrow(name, columns), name)
+        parts = list(self.select(name, columns=columns, where=where))
+        wanted = list(columns) if columns is not None else None
+        whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
+        return to_pandas(whole if wanted is None else whole.select(wanted), name)
+
+    def select(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream a table, or part of it, as Arrow record batches."""
+        from dnscap.tables.conditions import Condition
+
+        self._check(name, columns)
+        condition: Condition | None = None if where is None else Condition(name, where)
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        needed = wanted + [c for c in (condition.columns if condition else []) if c not in wanted]
+        for part in self._parts(name, needed):
+            kept = condition.apply(part) if condition else part
+            if kept.num_rows:
+                yield kept.select(wanted)
+
+    def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if name == "sources" or self._once or "records" in self._whole:
+            yield from self.to_arrow(name, columns).to_batches()
+            return
+        for batch in self.batches(records=name == "records"):
+            yield batch.to_arrow(name, columns)
+
+    def _check(self, name: str, columns: Sequence[str] | None) -> None:
+        if name not in TABLES:
+            raise UsageError(f"no table {name!r}; tables are {', '.join(TABLES)}")
+        known = {column.name for column in TABLES[name]}
+        unknown = [column for column in columns or () if column not in known]
+        if unknown:
+            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        from dnscap.tables.frames import to_pandas
+
+        return to_pandas(self.to_arrow(name), name)
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """One row per file section or interface."""
+        return self._frame("sources")
+
+    @cached_property
+    def messages(self) -> pd.DataFrame:
+        """One row per DNS message seen, malformed ones and repeated sightings included."""
+        return self._frame("messages")
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row per resource record, OPT excepted."""
+        return self._frame("records")
+
+    @cached_property
+    def connections(self) -> pd.DataFrame:
+        """One row per TCP connection on DNS ports."""
+        return self._frame("connections")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """ICMP errors with the query they quote, gaps, fragments that never came together."""
+        return self._frame("events")
+
+    @property
+    def quality(self) -> Quality:
+        """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
+        if self._quality is None:
+            self._read_whole(records=self._once)
+        assert self._quality is not None
+        return self._quality
+
+    @property
+    def quality_so_far(self) -> Quality:
+        """As `quality`, of the pass that was made last, whether or not it came to its end."""
+        return self._quality or Quality()
+
+    def message(self, number: int) -> Message:
+        """One message with its octets, by its number in the messages table.
+
+        Reads the capture up to that message; an input that can be read only once has no octets to give.
+
+        Raises
+        ------
+        UsageError
+            If there is no such message.
+        """
+        if self._once:
+            raise UsageError("octets of a message cannot be had from an input that is read only once; save it to a file first")
+        decoding = self._decoding(records=False, rows=BATCH_ROWS)
+        decoding.watch(number)
+        for batch in decoding:
+            if decoding.watched is not None and number < batch.first_message + batch.messages:
+                row = batch.to_arrow("messages").slice(number - batch.first_message, 1).to_pylist()[0]
+                return Message(number, decoding.watched, row)
+        raise UsageError(f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}")

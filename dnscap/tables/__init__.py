@@ -1,0 +1,1 @@
+"""Tables of a capture: as Arrow, as pandas frames, filtered by conditions."""

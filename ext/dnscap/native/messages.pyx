@@ -1,0 +1,902 @@
+"""Wire-format decode: payloads in, columns of messages and records out.
+
+Payloads are handled in strides of up to STRIDE, one stage after another, so that branches are few and the
+cache misses of the dictionary overlap: headers and question names first, then the dictionary, then records,
+then the dictionary again for owner names.  A question name that equals an entry of the dictionary up to its first
+zero octet *is* that entry (wire names end themselves), so labels are only walked for names not seen before.
+"""
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, WHOLE, Datagram
+from dnscap.native.domain cimport (
+    NAME_ROOM,
+    STATUS_BAD_OPT,
+    STATUS_BAD_RDATA,
+    STATUS_COUNT,
+    STATUS_FIRST_FRAGMENT,
+    STATUS_OK,
+    STATUS_QUESTION_OVERRUN,
+    STATUS_RDATA_OVERRUN,
+    STATUS_RECORD_OVERRUN,
+    STATUS_SHORT_HEADER,
+    STATUS_TRAILING_OCTETS,
+    STATUS_TRUNCATED_CAPTURE,
+    expand_name,
+)
+from dnscap.native.interning cimport (
+    ENTRY_ALIGN,
+    NO_CODE,
+    AddressTable,
+    Dictionary,
+    Entry,
+    NameTable,
+    address_tag,
+    big_alloc,
+    big_grow,
+    candidate,
+    entry_octets,
+    find_address,
+    fold_hash,
+    intern_name,
+    likely,
+    mix128,
+    prefetch,
+    same_octets,
+    unlikely,
+    zero_at,
+)
+from dnscap.native.octets cimport PADDING, be16, be32, load64
+from dnscap.native.rdata cimport expand_rdata, rdata_room
+from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
+
+cdef enum:
+    STRIDE = 128
+    MOST_JOBS = 16384          # owner names that wait for the dictionary
+    MESSAGE_JOBS = 5600        # owner names one message can hold: 65,535 octets / 12 of the smallest record, rounded up
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
+    SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
+    BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
+    MOST_OCTETS = 0xFFFF0000   # of one growable octet column
+    BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+
+    TYPE_A = 1
+    TYPE_NS = 2
+    TYPE_CNAME = 5
+    TYPE_PTR = 12
+    TYPE_AAAA = 28
+    TYPE_OPT = 41
+    CLASS_NONE = 254
+    CLASS_ANY = 255
+    OPCODE_UPDATE = 5
+    PORT_MDNS = 5353
+
+    SIGHTING_SLOTS = 1 << 12   # direct-mapped: at 200,000 packets a second 5 ms hold 1,000 messages
+    SIGHTING_PLACES = 4
+    SIGHTING_WINDOW = 5000000  # nanoseconds within which the same packet can pass two capture points
+    MOST_HOPS = 16             # a NAT rewrite between two capture points of one host takes no more hops off the TTL
+    DIRECTION_OUT = 2
+    DIRECTION_IN = 1
+
+cdef struct NameJob:
+    const uint8_t* name        # folded
+    uint32_t tag
+    uint32_t size
+    uint32_t ref               # candidate in the arena
+    uint32_t code
+
+cdef struct Sighting:          # one cache line
+    uint64_t key
+    int64_t time
+    uint64_t flow              # mix of addresses and ports
+    uint64_t place             # where it was seen first
+    uint32_t message
+    uint8_t more               # further places, in Sightings.places
+    uint8_t ip_ttl
+    uint8_t direction
+    uint8_t[25] unused
+
+cdef struct Sightings:
+    Sighting[SIGHTING_SLOTS] slots
+    uint64_t[SIGHTING_SLOTS][SIGHTING_PLACES] places
+
+cdef struct Stride:            # what the stages of one stride share
+    const uint8_t* message[STRIDE]
+    uint32_t[STRIDE] size
+    uint32_t[STRIDE] at        # offset behind the question section
+    uint32_t[STRIDE] job       # question job, or NO_CODE
+    uint64_t[STRIDE] hash      # of the question name; later the key of the sighting
+    uint32_t[STRIDE] src_tag
+    uint32_t[STRIDE] dst_tag
+
+
+cdef struct Seen:
+    uint32_t at
+    uint32_t job
+
+
+@cython.final
+cdef class Messages:
+    """Decoder of payloads into the columns of one batch at a time."""
+
+    def __cinit__(self, bint with_records=True):
+        self.with_records = with_records
+        self.dictionary = Dictionary()
+        self.jobs = <NameJob*>big_alloc(MOST_JOBS * sizeof(NameJob))
+        self.scratch = <uint8_t*>big_alloc(SCRATCH_OCTETS + NAME_ROOM)
+        self.sightings = <Sightings*>big_alloc(sizeof(Sightings))
+        if self.jobs == NULL or self.scratch == NULL or self.sightings == NULL:
+            raise MemoryError("no memory for the message decoder")
+        memset(self.sightings, 0, sizeof(Sightings))
+
+    def __dealloc__(self):
+        free(self.jobs)
+        free(self.scratch)
+        free(self.sightings)
+        free_messages(&self.columns)
+        free_records(&self.records)
+
+    cdef void renew(self, Dictionary dictionary):
+        self.base += self.columns.count
+        self.dictionary = dictionary
+        memset(&self.columns, 0, sizeof(MessageColumns))
+        memset(&self.records, 0, sizeof(RecordColumns))
+
+    cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
+        cdef uint32_t at = 0, n
+        cdef MessageColumns* c = &self.columns
+        while at < count:
+            n = count - at if count - at < STRIDE else STRIDE
+            done[0] = at
+            if not self.dictionary.has_room(MOST_JOBS, 2 * STRIDE) or c.count + n > BATCH_ROWS \
+                    or self.records.rdata_used > BATCH_OCTETS or c.options_used > BATCH_OCTETS \
+                    or self.records.count > BATCH_ROWS * 4:
+                return 0
+            if c.count + n > c.room and grow_messages(c) != 0:
+                return -1
+            if decode_stride(self, rows + at, n) != 0:
+                return -1
+            at += n
+        done[0] = at
+        return 0
+
+
+# ---------------------------------------------------------------- memory of the columns
+
+cdef int grow_column(void** column, size_t width, size_t used, size_t room) noexcept nogil:
+    cdef void* wider = big_grow(column[0], used * width, (room + 1) * width + PADDING)
+    if wider == NULL:
+        return -1
+    column[0] = wider
+    return 0
+
+
+cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, size_t room) noexcept nogil:
+    cdef uint32_t k
+    for k in range(many):
+        if grow_column(columns + k, width, used, room) != 0:
+            return -1
+    return 0
+
+
+cdef int grow_messages(MessageColumns* c) noexcept nogil:
+    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    cdef size_t n = c.count
+    if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
+            or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
+            or grow_columns(<void**>&c.src_port, MESSAGE_COLUMNS_2, 2, n, room) != 0 \
+            or grow_columns(<void**>&c.edns_version, MESSAGE_COLUMNS_1, 1, n, room) != 0:
+        return -1
+    c.room = <uint32_t>room
+    return 0
+
+
+cdef int grow_records(RecordColumns* c) noexcept nogil:
+    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    cdef size_t n = c.count
+    if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
+            or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
+            or grow_column(<void**>&c.section, 1, n, room) != 0:
+        return -1
+    c.room = <uint32_t>room
+    return 0
+
+
+cdef int grow_octets(uint8_t** octets, uint32_t used, uint32_t* room, size_t need) noexcept nogil:
+    """Make room for `need` more octets and PADDING; batches are closed long before 32 bits run out."""
+    cdef size_t wide = <size_t>room[0] * 2 if room[0] else 1 << 18
+    cdef void* wider
+    while wide < used + need:
+        wide *= 2
+    if wide > MOST_OCTETS:
+        wide = MOST_OCTETS
+        if used + need > wide:
+            return -1
+    wider = big_grow(octets[0], used, wide + PADDING)
+    if wider == NULL:
+        return -1
+    octets[0] = <uint8_t*>wider
+    room[0] = <uint32_t>wide
+    return 0
+
+
+cdef void free_messages(MessageColumns* c) noexcept nogil:
+    cdef void** columns = <void**>c
+    cdef uint32_t k
+    for k in range(MESSAGE_COLUMNS_8 + MESSAGE_COLUMNS_4 + MESSAGE_COLUMNS_2 + MESSAGE_COLUMNS_1):
+        free(columns[k])
+    free(c.options_octets)
+    memset(c, 0, sizeof(MessageColumns))
+
+
+cdef void free_records(RecordColumns* c) noexcept nogil:
+    cdef void** columns = <void**>c
+    cdef uint32_t k
+    for k in range(RECORD_COLUMNS_4 + RECORD_COLUMNS_2):
+        free(columns[k])
+    free(c.section)
+    free(c.rdata_octets)
+    memset(c, 0, sizeof(RecordColumns))
+
+
+# ---------------------------------------------------------------- one stride
+
+cdef inline void fault(MessageColumns* c, uint32_t r, int status, uint32_t at) noexcept nogil:
+    """The first fault of a message stays."""
+    if c.status[r] == STATUS_OK:
+        c.status[r] = <uint8_t>status
+        c.status_at[r] = at
+
+
+cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept nogil:
+    cdef Stride s
+    cdef uint32_t i
+    cdef uint32_t first = self.columns.count
+    self.job_count = 0
+    self.scratch_used = 0
+    read_headers(self, &s, rows, n)
+    resolve_jobs(self)
+    read_questions(self, &s, n)
+    if self.with_records:
+        self.job_count = 0
+        self.scratch_used = 0
+    for i in range(n):
+        self.columns.options[first + i] = self.columns.options_used
+        if s.at[i] != 0:
+            if self.with_records:
+                if read_records(self, &s, i) != 0:
+                    return -1
+            elif skim_records(self, &s, i) != 0:
+                return -1
+    if self.with_records:
+        settle_owners(self)
+    find_sightings(self, &s, rows, n)
+    for i in range(n):
+        if unlikely(rows[i].wholeness != WHOLE):
+            self.columns.status[first + i] = <uint8_t>(STATUS_TRUNCATED_CAPTURE if rows[i].wholeness == CUT_BY_CAPTURE
+                                                       else STATUS_FIRST_FRAGMENT)
+            self.columns.status_at[first + i] = rows[i].size
+    self.columns.count = first + n
+    self.columns.options[first + n] = self.columns.options_used
+    return 0
+
+
+cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
+    """Fixed columns, header, and a job for each question name."""
+    cdef MessageColumns c = self.columns
+    cdef NameTable* names = &self.dictionary.names
+    cdef AddressTable* addresses = &self.dictionary.addresses
+    cdef NameJob* jobs = self.jobs
+    cdef uint8_t* scratch = self.scratch
+    cdef uint32_t used = 0, count = 0
+    cdef uint64_t seed = names.seed
+    cdef uint32_t i, r = c.count, size, most, length
+    cdef const Datagram* d
+    cdef const uint8_t* m
+    cdef uint64_t hash, capitals
+    for i in range(n):
+        s.src_tag[i] = address_tag(addresses, rows[i].src[0], rows[i].src[1])
+        s.dst_tag[i] = address_tag(addresses, rows[i].dst[0], rows[i].dst[1])
+        prefetch(&addresses.slots[s.src_tag[i] & addresses.mask])
+        prefetch(&addresses.slots[s.dst_tag[i] & addresses.mask])
+        prefetch(rows[i].octets)
+    for i in range(n):
+        prefetch(&addresses.keys[2 * (addresses.slots[s.src_tag[i] & addresses.mask].ref - 1)])
+        prefetch(&addresses.keys[2 * (addresses.slots[s.dst_tag[i] & addresses.mask].ref - 1)])
+    for i in range(n):
+        d = rows + i
+        m = d.octets
+        size = d.size
+        c.frame[r] = d.number
+        c.time[r] = d.time
+        c.frames[r] = d.frames
+        c.source[r] = d.source
+        c.interface[r] = d.interface
+        c.stream[r] = d.stream
+        c.size[r] = d.wire_size
+        c.src_port[r] = d.src_port
+        c.dst_port[r] = d.dst_port
+        c.transport[r] = d.transport
+        c.direction[r] = d.direction
+        c.ip_ttl[r] = d.ip_ttl
+        c.src[r] = find_address(addresses, d.src[0], d.src[1], s.src_tag[i])
+        c.dst[r] = find_address(addresses, d.dst[0], d.dst[1], s.dst_tag[i])
+        c.sighting_of[r] = NO_CODE
+        c.status[r] = STATUS_OK
+        c.status_at[r] = 0
+        c.edns_version[r] = 0
+        c.edns_udp_size[r] = 0
+        c.edns_flags[r] = 0
+        c.qname[r] = 0
+        c.qtype[r] = 0
+        c.qclass[r] = 0
+        s.message[i] = m
+        s.size[i] = size
+        s.job[i] = NO_CODE
+        s.at[i] = 12
+        s.hash[i] = 0
+        if unlikely(size < 12):
+            c.id[r] = be16(m) if size >= 2 else 0
+            c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
+            c.presence[r] = 0
+            c.status[r] = <uint8_t>STATUS_SHORT_HEADER
+            c.status_at[r] = size
+            s.at[i] = 0
+            r += 1
+            continue
+        c.id[r] = be16(m)
+        c.flags[r] = be16(m + 2)
+        c.rcode[r] = c.flags[r] & 15
+        c.qdcount[r] = be16(m + 4)
+        c.ancount[r] = be16(m + 6)
+        c.nscount[r] = be16(m + 8)
+        c.arcount[r] = be16(m + 10)
+        c.presence[r] = HAS_HEADER
+        if likely(c.qdcount[r] != 0):
+            most = size - 12
+            if most > 256:
+                most = 256
+            length = zero_at(m + 12, most) + 1
+            s.at[i] = 12 + length
+            if likely(length <= most and length <= 255):
+                hash = fold_hash(m + 12, scratch + used, length, seed, &capitals)
+                jobs[count].name = scratch + used
+                jobs[count].tag = <uint32_t>hash
+                jobs[count].size = length
+                prefetch(&names.slots[<uint32_t>hash & names.mask])
+                s.job[i] = count
+                s.hash[i] = hash
+                if capitals:
+                    c.presence[r] = HAS_HEADER | HAS_CAPITALS
+                count += 1
+                used += (length + 31) & ~<uint32_t>31
+        r += 1
+    self.job_count = count
+    self.scratch_used = used
+
+
+cdef void resolve_jobs(Messages self) noexcept nogil:
+    """Give each job its code, or NO_CODE where the name is new and not well formed."""
+    cdef NameTable* t = &self.dictionary.names
+    cdef NameJob* jobs = self.jobs
+    cdef NameJob* j
+    cdef uint32_t i
+    cdef const Entry* e
+    for i in range(self.job_count):
+        jobs[i].ref = candidate(t, jobs[i].tag)
+        prefetch(t.arena + <size_t>jobs[i].ref * ENTRY_ALIGN)
+    for i in range(self.job_count):
+        j = &jobs[i]
+        e = <const Entry*>(t.arena + <size_t>j.ref * ENTRY_ALIGN)
+        if likely(j.ref != 0 and e.size == j.size and same_octets(entry_octets(e), j.name, j.size)):
+            j.code = e.code
+        else:
+            j.code = intern_name(t, j.name, j.size, j.tag, False)
+
+
+cdef void read_questions(Messages self, Stride* s, uint32_t n) noexcept nogil:
+    cdef MessageColumns c = self.columns
+    cdef const NameJob* jobs = self.jobs
+    cdef uint32_t i, r = c.count, at, job, code, size
+    cdef const uint8_t* m
+    for i in range(n):
+        job = s.job[i]
+        at = s.at[i]
+        size = s.size[i]
+        m = s.message[i]
+        if likely(job != NO_CODE):
+            code = jobs[job].code
+            if likely(code != NO_CODE and at + 4 <= size and c.qdcount[r] == 1):
+                c.qname[r] = code
+                c.qtype[r] = be16(m + at)
+                c.qclass[r] = be16(m + at + 2)
+                c.presence[r] |= HAS_NAME | HAS_TYPE
+                s.at[i] = at + 4
+                if unlikely(c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS):
+                    fold_multicast_class(&c, r)
+                r += 1
+                continue
+        if at != 0 and c.qdcount[r] != 0:
+            s.at[i] = read_odd_questions(self, &c, r, m, size, &s.hash[i])
+        r += 1
+
+
+cdef void fold_multicast_class(MessageColumns* c, uint32_t r) noexcept nogil:
+    """RFC 6762 section 5.4: the top bit of a question's class asks for a unicast response."""
+    if c.qclass[r] & 0x8000:
+        c.qclass[r] &= 0x7FFF
+        c.presence[r] |= HAS_UNICAST
+
+
+cdef uint32_t read_odd_questions(Messages self, MessageColumns* c, uint32_t r, const uint8_t* m, uint32_t size,
+                                 uint64_t* hash) noexcept nogil:
+    """Questions that are not one plain name: several, compressed, with a zero octet in a label, or faulty.
+
+    Returns the offset behind the question section, 0 where it could not be read to its end.
+    """
+    cdef uint8_t[NAME_ROOM] name
+    cdef uint8_t[NAME_ROOM] folded
+    cdef uint32_t k, at = 12, after = 12
+    cdef uint64_t capitals = 0
+    cdef int length
+    c.presence[r] &= ~HAS_CAPITALS
+    hash[0] = 0
+    for k in range(c.qdcount[r]):
+        if at >= size:
+            fault(c, r, STATUS_QUESTION_OVERRUN, at)
+            return 0
+        length = expand_name(m, size, at, name, &after)
+        if length < 0:
+            fault(c, r, -length, after)
+            return 0
+        if k == 0:
+            hash[0] = fold_hash(name, folded, length, self.dictionary.names.seed, &capitals)
+            c.qname[r] = intern_name(&self.dictionary.names, folded, length, <uint32_t>hash[0], True)
+            c.presence[r] |= HAS_NAME
+            if capitals:
+                c.presence[r] |= HAS_CAPITALS
+        if after + 4 > size:
+            fault(c, r, STATUS_QUESTION_OVERRUN, after)
+            return 0
+        if k == 0:
+            c.qtype[r] = be16(m + after)
+            c.qclass[r] = be16(m + after + 2)
+            c.presence[r] |= HAS_TYPE
+            if c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS:
+                fold_multicast_class(c, r)
+        at = after + 4
+    return at
+
+
+# ---------------------------------------------------------------- records
+
+cdef int take_edns(Messages self, uint32_t r, const uint8_t* m, uint32_t owner, uint32_t at, uint32_t length,
+                   uint32_t section) noexcept nogil:
+    """An OPT record whose RDATA starts at `at`; its owner name ended just before `at - 10`.  -1 without memory."""
+    cdef MessageColumns* c = &self.columns
+    cdef uint32_t end = at + length, o = at
+    if c.presence[r] & HAS_EDNS or section != 2 or at != owner + 11:
+        fault(c, r, STATUS_BAD_OPT, owner)
+        if c.presence[r] & HAS_EDNS:
+            return 0
+    c.presence[r] |= HAS_EDNS
+    c.edns_udp_size[r] = be16(m + at - 8)
+    c.rcode[r] = <uint16_t>((c.flags[r] & 15) | m[at - 6] << 4)
+    c.edns_version[r] = m[at - 5]
+    c.edns_flags[r] = be16(m + at - 4)
+    while o < end:
+        if o + 4 > end or o + 4 + be16(m + o + 2) > end:
+            fault(c, r, STATUS_BAD_OPT, o)
+            break
+        o += 4 + be16(m + o + 2)
+    length = o - at
+    if length:
+        if c.options_used + length > c.options_room \
+                and grow_octets(&c.options_octets, c.options_used, &c.options_room, length) != 0:
+            return -1
+        memcpy(c.options_octets + c.options_used, m + at, length)
+        c.options_used += length
+    return 0
+
+
+cdef inline bint has_empty_form(uint16_t flags, uint32_t rclass) noexcept nogil:
+    """UPDATE says 'any' and 'none' by records without RDATA (RFC 2136 section 2.4)."""
+    return (flags >> 11 & 15) == OPCODE_UPDATE and (rclass == CLASS_ANY or rclass == CLASS_NONE)
+
+
+cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
+    """Walk the records of one message into the record columns.  -1 without memory."""
+    cdef MessageColumns* c = &self.columns
+    cdef RecordColumns* q = &self.records
+    cdef uint32_t r = c.count + i
+    cdef const uint8_t* m = s.message[i]
+    cdef uint32_t size = s.size[i], at = s.at[i]
+    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
+    cdef uint32_t k, seen_count = 0, head, job, after, rclass, rtype, length, x, end
+    cdef uint32_t offset, owner_at, section, fault_at
+    cdef bint plain = c.presence[r] & HAS_NAME and not (c.presence[r] & HAS_UNICAST)
+    cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef uint32_t qname = c.qname[r]
+    cdef Seen[SEEN_NAMES] seen
+    cdef uint8_t* to
+    cdef int written
+    if self.job_count + MESSAGE_JOBS > MOST_JOBS:
+        settle_owners(self)
+    for k in range(all):
+        owner_at = at
+        if unlikely(at >= size):
+            fault(c, r, STATUS_RECORD_OVERRUN, at)
+            return 0
+        # owner name: nearly always a pointer to the question's or to one met before
+        head = m[at]
+        if likely(head >= 0xC0 and at + 2 <= size):
+            offset = be16(m + at) & 0x3FFF
+            after = at + 2
+            if likely(offset == 12 and c.presence[r] & HAS_NAME):
+                job = qname
+            else:
+                job = NO_CODE
+                for x in range(seen_count):
+                    if seen[x].at == offset:
+                        job = seen[x].job
+                        break
+                if job == NO_CODE:
+                    job = new_owner(self, m, size, at, &after, c, r)
+                    if job == NO_CODE:
+                        return 0
+                    if seen_count < SEEN_NAMES:
+                        seen[seen_count].at = offset
+                        seen[seen_count].job = job
+                        seen_count += 1
+        else:
+            job = new_owner(self, m, size, at, &after, c, r)
+            if job == NO_CODE:
+                return 0
+            if seen_count < SEEN_NAMES and head != 0:
+                seen[seen_count].at = at
+                seen[seen_count].job = job
+                seen_count += 1
+        at = after
+        if unlikely(at + 10 > size):
+            fault(c, r, STATUS_RECORD_OVERRUN, at)
+            return 0
+        rtype = be16(m + at)
+        rclass = be16(m + at + 2)
+        length = be16(m + at + 8)
+        at += 10
+        end = at + length
+        if unlikely(end > size):
+            fault(c, r, STATUS_RDATA_OVERRUN, at)
+            return 0
+        section = (k >= answers) + (k >= authorities)
+        if rtype == TYPE_OPT:
+            if take_edns(self, r, m, owner_at, at, length, section) != 0:
+                return -1
+            at = end
+            continue
+        if unlikely(q.count >= q.room) and grow_records(q) != 0:
+            return -1
+        if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
+                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
+            return -1
+        to = q.rdata_octets + q.rdata_used
+        fault_at = at
+        if rtype == TYPE_A:
+            memcpy(to, m + at, 4)
+            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
+        elif rtype == TYPE_AAAA:
+            memcpy(to, m + at, 16)
+            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
+        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
+            written = expand_name(m, end, at, to, &after) if likely(length != 0) else -STATUS_BAD_RDATA
+            if written < 0:
+                fault_at = after if length != 0 else at
+            elif unlikely(after != end):
+                fault_at = after
+                written = -STATUS_BAD_RDATA
+        else:
+            written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to,
+                                   q.rdata_room - q.rdata_used, &fault_at)
+        if unlikely(written < 0):
+            if length == 0 and has_empty_form(c.flags[r], rclass):
+                written = 0
+            else:
+                fault(c, r, -written, fault_at)
+                return 0
+        x = q.count
+        q.message[x] = r
+        q.name[x] = job
+        q.ttl[x] = be32(m + at - 6)
+        q.rdata[x] = q.rdata_used
+        q.type[x] = <uint16_t>rtype
+        q.rclass[x] = <uint16_t>rclass
+        q.section[x] = <uint8_t>section | (<uint8_t>4 if multicast and rclass & 0x8000 else 0)
+        if multicast:
+            q.rclass[x] &= 0x7FFF
+        q.rdata_used += written
+        q.count = x + 1
+        q.rdata[x + 1] = q.rdata_used
+        at = end
+    if at < size:
+        fault(c, r, STATUS_TRAILING_OCTETS, at)
+    return 0
+
+
+cdef enum:
+    PENDING = 0x80000000       # marks a job number in a column of codes; codes stay far below
+
+
+cdef uint32_t new_owner(Messages self, const uint8_t* m, uint32_t size, uint32_t at, uint32_t* after,
+                        MessageColumns* c, uint32_t r) noexcept nogil:
+    """A job, marked PENDING, for the owner name at `at`; NO_CODE where the name is faulty."""
+    cdef uint8_t[NAME_ROOM] name
+    cdef NameJob* j = &self.jobs[self.job_count]
+    cdef uint64_t capitals, hash
+    cdef uint8_t* to = self.scratch + self.scratch_used
+    cdef int length = expand_name(m, size, at, name, after)
+    if unlikely(length < 0):
+        fault(c, r, -length, after[0])
+        return NO_CODE
+    hash = fold_hash(name, to, length, self.dictionary.names.seed, &capitals)
+    j.name = to
+    j.tag = <uint32_t>hash
+    j.size = length
+    prefetch(&self.dictionary.names.slots[j.tag & self.dictionary.names.mask])
+    self.scratch_used += (length + 31) & ~<uint32_t>31
+    self.job_count += 1
+    return PENDING | (self.job_count - 1)
+
+
+cdef void settle_owners(Messages self) noexcept nogil:
+    """Resolve the waiting owner names and put their codes in place of the job numbers."""
+    cdef RecordColumns* q = &self.records
+    cdef uint32_t x = q.count, v
+    resolve_jobs(self)
+    # Pending rows are the last ones; walk back to the first row of the stride, whose messages are not counted yet.
+    while x > 0 and q.message[x - 1] >= self.columns.count:
+        x -= 1
+        v = q.name[x]
+        if v & PENDING:
+            q.name[x] = self.jobs[v & ~<uint32_t>PENDING].code
+    self.job_count = 0
+    self.scratch_used = 0
+
+
+cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
+    """Check the records of one message and take its EDNS, without keeping a record.  -1 without memory.
+
+    Finds exactly the faults that `read_records` finds.
+    """
+    cdef MessageColumns* c = &self.columns
+    cdef uint32_t r = c.count + i
+    cdef const uint8_t* m = s.message[i]
+    cdef uint32_t size = s.size[i], at = s.at[i]
+    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
+    cdef uint32_t k, seen_count = 0, after, rclass, rtype, length, end, offset, owner_at, fault_at, x
+    cdef uint32_t[SEEN_NAMES] seen
+    cdef uint8_t[NAME_ROOM] name
+    cdef int written
+    for k in range(all):
+        owner_at = at
+        if unlikely(at >= size):
+            fault(c, r, STATUS_RECORD_OVERRUN, at)
+            return 0
+        if likely(m[at] >= 0xC0 and at + 2 <= size):
+            offset = be16(m + at) & 0x3FFF
+            after = at + 2
+            if unlikely(offset != 12 or not c.presence[r] & HAS_NAME):
+                x = 0
+                while x < seen_count and seen[x] != offset:
+                    x += 1
+                if x == seen_count:
+                    written = expand_name(m, size, at, name, &after)
+                    if unlikely(written < 0):
+                        fault(c, r, -written, after)
+                        return 0
+                    if seen_count < SEEN_NAMES:
+                        seen[seen_count] = offset
+                        seen_count += 1
+        elif m[at] == 0:
+            after = at + 1
+        else:
+            written = expand_name(m, size, at, name, &after)
+            if unlikely(written < 0):
+                fault(c, r, -written, after)
+                return 0
+            if seen_count < SEEN_NAMES:
+                seen[seen_count] = at
+                seen_count += 1
+        at = after
+        if unlikely(at + 10 > size):
+            fault(c, r, STATUS_RECORD_OVERRUN, at)
+            return 0
+        rtype = be16(m + at)
+        rclass = be16(m + at + 2)
+        length = be16(m + at + 8)
+        at += 10
+        end = at + length
+        if unlikely(end > size):
+            fault(c, r, STATUS_RDATA_OVERRUN, at)
+            return 0
+        fault_at = at
+        written = 0
+        if rtype == TYPE_A:
+            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
+        elif rtype == TYPE_AAAA:
+            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
+        elif rtype == TYPE_OPT:
+            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
+                return -1
+        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
+            written = expand_name(m, end, at, name, &after) if likely(length != 0) else -STATUS_BAD_RDATA
+            if written < 0:
+                fault_at = after if length != 0 else at
+            elif unlikely(after != end):
+                fault_at = after
+                written = -STATUS_BAD_RDATA
+        else:
+            written = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
+        if unlikely(written < 0) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
+            fault(c, r, -written, fault_at)
+            return 0
+        at = end
+    if at < size:
+        fault(c, r, STATUS_TRAILING_OCTETS, at)
+    return 0
+
+
+cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
+                     uint32_t length, uint32_t* fault_at) noexcept nogil:
+    """Form of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
+    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
+
+
+# ---------------------------------------------------------------- sightings
+
+cdef void find_sightings(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
+    """Tell rows that are another sighting of a packet already seen at a different place within 5 ms.
+
+    The same packet has the same id, question and size; its addresses are the same too, or rewritten by a NAT that it
+    passed on its way, which takes hops off its TTL or turns it from incoming to outgoing.
+    """
+    cdef MessageColumns* c = &self.columns
+    cdef uint32_t i, r, base = c.count
+    cdef uint64_t tail
+    cdef const Datagram* d
+    for i in range(n):
+        d = rows + i
+        if likely(d.size >= 12 and d.stream == NO_CODE):
+            tail = load64(s.message[i] + d.size - 8)
+            s.hash[i] = mix128(s.hash[i] ^ load64(s.message[i]) ^ d.wire_size,
+                               tail ^ <uint64_t>0x4b33a62ed433d4a3 ^ c.qtype[base + i]) | 1
+            prefetch(&self.sightings.slots[s.hash[i] >> 52])
+        else:
+            s.hash[i] = 0
+    for i in range(n):
+        if s.hash[i] != 0:
+            r = base + i
+            c.sighting_of[r] = note_sighting(self.sightings, s.hash[i], rows + i, <uint32_t>(self.base + r))
+
+
+cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram* d, uint32_t message) noexcept nogil:
+    """The message of which this is another sighting, or NO_CODE."""
+    cdef uint32_t at = key >> 52
+    cdef Sighting* slot = &all.slots[at]
+    cdef uint64_t place = mix128(d.place ^ <uint64_t>0x9e3779b97f4a7c15,
+                                 (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) + 1)
+    cdef uint64_t flow = mix128(d.src[1] ^ d.src[0] ^ (<uint64_t>d.src_port << 16 | d.dst_port),
+                                d.dst[1] ^ d.dst[0] ^ <uint64_t>0x8bb84b93962eacc9)
+    if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW) \
+            and other_place(all.places[at], slot, place) and (flow == slot.flow or was_forwarded(slot, d)):
+        slot.flow = flow
+        slot.ip_ttl = d.ip_ttl
+        slot.direction = d.direction
+        if slot.more < SIGHTING_PLACES:
+            all.places[at][slot.more] = place
+            slot.more += 1
+        return slot.message
+    slot.key = key
+    slot.time = d.time
+    slot.flow = flow
+    slot.place = place
+    slot.more = 0
+    slot.message = message
+    slot.ip_ttl = d.ip_ttl
+    slot.direction = d.direction
+    return NO_CODE
+
+
+cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t place) noexcept nogil:
+    """The same packet at the same place again is a duplicate delivery, no sighting."""
+    cdef uint32_t k
+    if slot.place == place:
+        return False
+    for k in range(slot.more):
+        if places[k] == place:
+            return False
+    return True
+
+
+cdef bint was_forwarded(const Sighting* slot, const Datagram* d) noexcept nogil:
+    """Whether new addresses can be the work of a NAT between the two places."""
+    if slot.ip_ttl > d.ip_ttl:
+        return slot.ip_ttl - d.ip_ttl <= MOST_HOPS
+    return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT
+
+
+# ---------------------------------------------------------------- EDNS options
+
+def option_spans(const uint32_t[::1] starts, const uint8_t[::1] octets):
+    """Where each EDNS option of a batch lies.
+
+    Parameters
+    ----------
+    starts : buffer of uint32
+        Where the options of each message start in `octets`, and one more entry at the end.
+    octets : buffer of uint8
+        Options as on the wire: code, length, data.
+
+    Returns
+    -------
+    tuple of bytearray
+        Row (uint32), code (uint16), offset of the data in `octets` (uint32) and its length (uint16) of every option.
+    """
+    cdef Py_ssize_t row, rows = starts.shape[0] - 1
+    cdef uint32_t at, end, total = <uint32_t>octets.shape[0]
+    cdef size_t many = 0, k = 0
+    cdef const uint8_t* p = &octets[0] if total else NULL
+    for row in range(rows):
+        at = starts[row]
+        end = starts[row + 1] if starts[row + 1] <= total else total
+        while at + 4 <= end:
+            at += 4 + be16(p + at + 2)
+            many += 1
+    out_rows, out_codes = bytearray(4 * many), bytearray(2 * many)
+    out_offsets, out_lengths = bytearray(4 * many), bytearray(2 * many)
+    cdef uint32_t* to_rows = <uint32_t*><char*>out_rows
+    cdef uint16_t* to_codes = <uint16_t*><char*>out_codes
+    cdef uint32_t* to_offsets = <uint32_t*><char*>out_offsets
+    cdef uint16_t* to_lengths = <uint16_t*><char*>out_lengths
+    for row in range(rows):
+        at = starts[row]
+        end = starts[row + 1] if starts[row + 1] <= total else total
+        while at + 4 <= end:
+            to_rows[k] = <uint32_t>row
+            to_codes[k] = be16(p + at)
+            to_offsets[k] = at + 4
+            to_lengths[k] = be16(p + at + 2)
+            at += 4 + to_lengths[k]
+            k += 1
+    return out_rows, out_codes, out_offsets, out_lengths
+
+
+def question_text(const uint8_t[::1] message not None):
+    """Name and type of the first question of a message, which may be cut.
+
+    Returns
+    -------
+    (str or None, int or None)
+        Presentation format and type number, each None where it is not whole.
+    """
+    cdef uint8_t[NAME_ROOM] name
+    cdef uint8_t[NAME_ROOM] folded
+    cdef uint8_t[NAME_TEXT_ROOM] text
+    cdef uint8_t* end
+    cdef uint8_t[400] room
+    cdef uint32_t size = <uint32_t>message.shape[0], after = 0
+    cdef uint64_t capitals
+    cdef int length
+    if size < 13 or be16(&message[0] + 4) == 0:
+        return None, None
+    if size > 400 - PADDING:
+        size = 400 - PADDING
+    memset(room, 0, sizeof(room))
+    memcpy(room, &message[0], size)
+    length = expand_name(room, size, 12, name, &after)
+    if length < 0:
+        return None, None
+    fold_hash(name, folded, length, 0, &capitals)
+    end = put_name(text, folded, length)
+    return (<char*>text)[:end - text].decode("ascii"), be16(room + after) if after + 2 <= size else None
