@@ -40,7 +40,8 @@ def build_targets(variant: str, compile_args: list[str], link_args: list[str]) -
     from setuptools import Extension, setup
 
     out = BUILD / variant
-    sources = [HERE / "feeding.pyx", *sorted({t.source for t in buildable() if t.source is not None})]
+    ours = {target.source for target in buildable() if target.source is not None}
+    sources = [HERE / "feeding.pyx", *sorted(source for source in ours if source.suffix == ".pyx")]
     os.chdir(ROOT)
     extensions = [
         Extension(
@@ -68,7 +69,9 @@ def build_targets(variant: str, compile_args: list[str], link_args: list[str]) -
         script_args=["-q", "build_ext", f"--build-lib={out}", f"--build-temp={out / 'temp'}", "-j2"],
     )
     (out / "fuzz" / "__init__.py").touch()
-    shutil.copy(HERE / "targets.py", out / "fuzz" / "targets.py")
+    for source in ours:
+        if source.suffix == ".py":
+            shutil.copy(source, out / "fuzz" / source.name)
     return out
 
 

@@ -17,7 +17,12 @@ from dnscap.native.streams cimport (
 
 from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
 
+cdef Streams kept              # from one input to the next, each long after the one before: its tables are large
+cdef int64_t now = 1_700_000_000_000_000_000
+cdef uint32_t inputs = 0
+
 cdef enum:
+    INPUTS_EACH = 64
     # Small, so that an input of a few segments meets them.
     MOST_CONNECTIONS = 3
     MOST_HELD = 2048
@@ -25,16 +30,21 @@ cdef enum:
 
 
 cdef int run(const uint8_t* data, size_t size) except -1:
-    cdef Streams streams = Streams(MOST_CONNECTIONS, MOST_HELD)
+    global kept, now, inputs
+    cdef Streams streams
     cdef Octets input
     cdef Outbox* box = empty_outbox()
     cdef EventLog* events = empty_log()
     cdef uint32_t following[4][2]
-    cdef int64_t now = 1_700_000_000_000_000_000
     cdef uint64_t number = 0, seen = 0
     cdef uint8_t* payload = NULL
     cdef int i
 
+    if inputs % INPUTS_EACH == 0:
+        kept = Streams(MOST_CONNECTIONS, MOST_HELD)
+    inputs += 1
+    streams = kept
+    now += 3600 * <int64_t>1_000_000_000
     input.at = data
     input.end = data + size
     for i in range(4):
@@ -56,7 +66,10 @@ cdef int run(const uint8_t* data, size_t size) except -1:
             raise MemoryError
         check_outbox(box, &seen)
         check_events(events, &seen)
+        if len(streams) or streams.held:
+            raise AssertionError("something is held of connections that are all closed")
         check_closed(streams)
+        streams.closed_count = 0
     finally:
         free(payload)
     return 0

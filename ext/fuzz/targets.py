@@ -19,8 +19,8 @@ class Target:
     name : str
         What it is called on the command line; its seeds are made by the function of that name in seeds.py.
     entry : str
-        ``module:attribute``.  A module ``fuzz.x`` is ext/fuzz/x.pyx and offers a capsule; any other module
-        offers a callable that takes octets.
+        ``module:attribute``.  A module ``fuzz.x`` is ext/fuzz/x.pyx, and offers a capsule, or x.py; a module
+        in Python, there or anywhere else, offers a callable that takes octets.
     needs : tuple of str
         The native modules without which it cannot be built.
     max_len : int
@@ -41,7 +41,10 @@ class Target:
     def source(self) -> Path | None:
         """Source of the target, where it is one of ours to compile."""
         package, _, stem = self.module.rpartition(".")
-        return HERE / f"{stem}.pyx" if package == "fuzz" else None
+        if package != "fuzz":
+            return None
+        python = HERE / f"{stem}.py"
+        return python if python.exists() else HERE / f"{stem}.pyx"
 
     def lacking(self) -> str | None:
         """Why it cannot be built from this tree, or None."""
@@ -54,4 +57,6 @@ TARGETS = (
     Target("framing", "fuzz.framing_target:ENTRY", ("framing",), 1 << 14),
     Target("walk", "fuzz.walk_target:ENTRY", ("walk", "fragments", "streams")),
     Target("streams", "fuzz.streams_target:ENTRY", ("streams",)),
+    Target("message", "fuzz.message_target:ENTRY", ("messages", "presentation")),
+    Target("pipeline", "fuzz.pipeline_target:scan", ("decoder",), 1 << 14),
 )

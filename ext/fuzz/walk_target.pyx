@@ -17,7 +17,13 @@ from dnscap.native.walk cimport Walk
 
 from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
 
+# From one input to the next, each long after the one before: their tables are large.
+cdef Walk batched, single
+cdef int64_t now = 1_700_000_000_000_000_000
+cdef uint32_t inputs = 0
+
 cdef enum:
+    INPUTS_EACH = 64
     # Small, so that an input of a few frames meets them.
     MOST_CONNECTIONS = 4
     MOST_HELD = 4096
@@ -27,11 +33,17 @@ cdef int run(const uint8_t* data, size_t size) except -1:
     cdef Frame frames[FRAME_BATCH]
     cdef uint32_t count = 0, i
     cdef uint64_t together = 0, singly = 0
+    global batched, single, inputs, now
 
+    if inputs % INPUTS_EACH == 0:
+        batched = new_walk()
+        single = new_walk()
+    inputs += 1
+    now += 3600 * <int64_t>1_000_000_000
     try:
         count = take_apart(data, size, frames)
-        walk_through(frames, count, FRAME_BATCH, &together)
-        walk_through(frames, count, 1, &singly)
+        walk_through(batched, frames, count, FRAME_BATCH, &together)
+        walk_through(single, frames, count, 1, &singly)
     finally:
         for i in range(count):
             free(<void*>frames[i].octets)
@@ -40,10 +52,16 @@ cdef int run(const uint8_t* data, size_t size) except -1:
     return 0
 
 
+cdef Walk new_walk():
+    cdef Walk walk = Walk()
+    walk.streams = Streams(MOST_CONNECTIONS, MOST_HELD)
+    return walk
+
+
 cdef uint32_t take_apart(const uint8_t* data, size_t size, Frame* frames) except? 0:
     """Fill `frames` with at most FRAME_BATCH frames out of the input, each octets of its own."""
+    global now
     cdef Octets input
-    cdef int64_t now = 1_700_000_000_000_000_000
     cdef uint32_t count = 0
     cdef size_t wanted
     cdef uint8_t kind, gap
@@ -55,7 +73,7 @@ cdef uint32_t take_apart(const uint8_t* data, size_t size, Frame* frames) except
     input.end = data + size
     link = next16(&input)
     while left(&input) and count < FRAME_BATCH:
-        wanted = min(<size_t>next16(&input), 4096)
+        wanted = next16(&input)
         kind = next8(&input)
         gap = next8(&input)
         wanted = min(wanted, left(&input))
@@ -77,14 +95,12 @@ cdef uint32_t take_apart(const uint8_t* data, size_t size, Frame* frames) except
     return count
 
 
-cdef int walk_through(Frame* frames, uint32_t count, uint32_t step, uint64_t* seen) except -1:
-    cdef Walk walk = Walk()
+cdef int walk_through(Walk walk, Frame* frames, uint32_t count, uint32_t step, uint64_t* seen) except -1:
     cdef Outbox* box = empty_outbox()
     cdef EventLog* events = empty_log()
     cdef uint64_t messages = 0, noted = 0
     cdef uint32_t at = 0, some
 
-    walk.streams = Streams(MOST_CONNECTIONS, MOST_HELD)
     while at < count:
         some = min(step, count - at)
         if walk.frames(&frames[at], some, box, events) != 0:
@@ -98,6 +114,7 @@ cdef int walk_through(Frame* frames, uint32_t count, uint32_t step, uint64_t* se
         raise MemoryError
     check_outbox(box, &messages)
     check_events(events, &noted)
+    walk.streams.closed_count = 0
     seen[0] = messages ^ (noted << 1)
     return 0
 
