@@ -6,8 +6,11 @@ from typing import Any
 
 from dnscap.native.decoder import Decoder
 
-# A decoder has large tables: it goes on from one input to the next, as over the files of a rotated set.
-INPUTS_EACH = 64
+# A decoder has large tables: it goes on from one input to the next, as over the files of a rotated set, and
+# is replaced now and then.  Batches are taken less often than inputs come: new columns cost more than a small
+# input does.
+INPUTS_EACH = 256
+INPUTS_A_BATCH = 16
 
 MESSAGE_COLUMNS = ("frame", "time", "src", "dst", "stream", "qname", "status", "status_at", "sighting_of")
 RECORD_COLUMNS = ("message", "name", "type", "class", "ttl", "section", "rdata")
@@ -16,7 +19,7 @@ _kept: list[Any] = []
 
 
 def scan(octets: memoryview) -> None:
-    """Read one file whole, then take its messages, records, connections and events."""
+    """Read one file whole, and now and then take messages, records, connections and events."""
     if not _kept or _kept[1] == INPUTS_EACH:
         _kept[:] = [Decoder(), 0]
     _kept[1] += 1
@@ -24,7 +27,15 @@ def scan(octets: memoryview) -> None:
     decoder.begin_file()
     used = decoder.feed(octets, True)
     assert used <= len(octets), "more octets used up than given"
-    decoder.finish()
+    decoder.framing.fault_text()
+    if _kept[1] % INPUTS_A_BATCH == 0:
+        decoder.finish()
+        _look_at_batches(decoder)
+    if _kept[1] == INPUTS_EACH:
+        decoder.framing.source_rows()
+
+
+def _look_at_batches(decoder: Decoder) -> None:
     for batch in decoder.take(True):
         for name in MESSAGE_COLUMNS:
             assert len(bytes(batch.message_column(name))) % max(1, batch.messages) == 0, name
@@ -40,6 +51,3 @@ def scan(octets: memoryview) -> None:
             bytes(octet_column)
         for rows, width in (batch.connections(), batch.events()):
             assert len(bytes(rows)) % width == 0, "rows of structs"
-    framing = decoder.framing
-    framing.fault_text()
-    framing.source_rows()
