@@ -56,10 +56,13 @@ def native_modules() -> Iterator[Module]:
     return (module for module in modules() if module.path.suffix in {".pyx", ".pxd"})
 
 
-def imports(module: Module) -> set[str]:
-    """Names of the dnscap modules that `module` imports or cimports."""
+def imports(module: Module, *, at_load: bool = False) -> set[str]:
+    """Names of the dnscap modules that `module` imports or cimports; `at_load`: as it is itself imported."""
     known = {other.name for other in modules()}
-    wanted = _python_imports(module) if module.path.suffix == ".py" else _cython_imports(module)
+    if module.path.suffix == ".py":
+        wanted = _python_imports(module, at_load)
+    else:
+        wanted = _cython_imports(module)
     found = set()
     for package, name in wanted:
         # "from package import module" is an arrow to the module, "from module import name" to the module.
@@ -73,8 +76,7 @@ def foreign_imports(module: Module) -> set[str]:
     """Names of the packages from elsewhere that `module` imports as it is loaded."""
     if module.path.suffix != ".py":
         return {package.partition(".")[0] for package, _ in _cython_imports(module)}
-    loaded = [node for node in ast.parse(module.text).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {package.partition(".")[0] for node in loaded for package, _ in _named_by(node, module)}
+    return {package.partition(".")[0] for package, _ in _python_imports(module, True)}
 
 
 def _named_by(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tuple[str, str]]:
@@ -92,8 +94,9 @@ def _named_by(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tup
         yield package, alias.name
 
 
-def _python_imports(module: Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(ast.parse(module.text)):
+def _python_imports(module: Module, at_load: bool) -> Iterator[tuple[str, str]]:
+    tree = ast.parse(module.text)
+    for node in tree.body if at_load else ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _named_by(node, module)
 

@@ -19,31 +19,27 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.schema",
             "dnscap.registry",
             "dnscap.native",
-            *(
-                f"dnscap.native.{name}"
-                for name in ("octets", "frames", "datagrams", "events", "domain", "text", "digits", "quoting")
-            ),
-            *(f"dnscap.native.{name}" for name in ("arrow*", "columns*", "intern*", "status*", "tables*")),
+            *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
+            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning")),
         ),
     ),
-    ("capture", ("dnscap.capture*", "dnscap.native.framing*")),
-    (
-        "network",
-        ("dnscap.network*", *(f"dnscap.native.{name}*" for name in ("fragments", "streams", "walk"))),
-    ),
+    ("capture", ("dnscap.capture*", "dnscap.native.framing")),
+    ("network", tuple(f"dnscap.native.{name}" for name in ("links", "fragments", "streams", "walk"))),
     (
         "messages",
-        ("dnscap.messages*", *(f"dnscap.native.{name}*" for name in ("message", "decode", "rdata"))),
+        (
+            "dnscap.messages*",
+            *(f"dnscap.native.{name}" for name in ("rdata*", "presentation*", "messages*", "decoder")),
+        ),
     ),
     ("exchanges", ("dnscap.exchanges*", "dnscap.native.exchange*", "dnscap.native.match*")),
     (
         "lookups",
         ("dnscap.lookups*", "dnscap.native.lookup*", "dnscap.resolutions*", "dnscap.native.resolution*"),
     ),
-    ("engine", ("dnscap.engine*", "dnscap.native.engine*", "dnscap.native.pipeline*")),
-    ("frames", ("dnscap.frames*", "dnscap.tables*", "dnscap.reading*", "dnscap.session*", "dnscap.interop*")),
+    ("frames", ("dnscap.tables*", "dnscap.reading")),
     ("findings", ("dnscap.findings*",)),
-    ("faces", ("dnscap.output*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines*")),
+    ("faces", ("dnscap.output*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines")),
     ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
@@ -51,10 +47,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
 from those above it in this table, never from those below.  The first pattern that fits decides."""
 
 CEILING = 800
-CEILING_EXCEPT: dict[str, str] = {
-    "dnscap/schema.py": "a table: one line a column",
-    "dnscap/registry.py": "a table: one line a registered value",
+CEILING_EXCEPT: dict[str, tuple[int, str]] = {
+    "dnscap/schema.py": (2000, "a table: one line a column"),
+    "dnscap/registry.py": (2000, "a table: one line a registered value"),
+    # Native stages whose functions are inlined into one another along the way of every frame: parted, each
+    # call would go through a pointer.  They may shrink; they may not grow past this.
+    "ext/dnscap/native/framing.pyx": (950, "reads two formats in one loop"),
+    "ext/dnscap/native/messages.pyx": (950, "decodes a stride of messages column by column"),
+    "ext/dnscap/native/walk.pyx": (1050, "a frame goes through it in one call"),
+    "ext/dnscap/native/streams.pyx": (1600, "one state machine over private structs"),
 }
+"""Files that may be longer: to how many lines, and why."""
 
 PANDAS_FROM = "frames"
 
@@ -83,7 +86,7 @@ def test_no_import_cycles() -> None:
     graph: dict[str, set[str]] = {}
     for module in modules():
         if module.path.stem != "__init__":
-            graph.setdefault(module.name, set()).update(imports(module))
+            graph.setdefault(module.name, set()).update(imports(module, at_load=True))
     order = graphlib.TopologicalSorter(graph)
     try:
         order.prepare()
@@ -105,8 +108,8 @@ def test_importing_the_package_loads_no_witness() -> None:
 @pytest.mark.parametrize("module", modules(), ids=lambda m: m.path.relative_to(ROOT).as_posix())
 def test_modules_stay_small(module: Module) -> None:
     lines = module.text.count("\n")
-    if module.path.relative_to(ROOT).as_posix() not in CEILING_EXCEPT:
-        assert lines <= CEILING, f"{lines} lines: split it"
+    ceiling, _ = CEILING_EXCEPT.get(module.path.relative_to(ROOT).as_posix(), (CEILING, ""))
+    assert lines <= ceiling, f"{lines} lines: split it"
 
 
 def test_only_the_command_line_prints() -> None:
