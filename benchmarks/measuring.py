@@ -44,6 +44,8 @@ class Sample:
         Peak resident memory of the process, in octets.
     wall : float
         Wall-clock seconds of the measured part.
+    system : float
+        What of `cpu` the kernel took, mostly to hand out pages; for the yardstick, of the whole process.
     seen : dict
         What the case counted on its way (packets, rows, octets written, ...).
     """
@@ -51,6 +53,7 @@ class Sample:
     cpu: float
     peak: int
     wall: float
+    system: float
     seen: dict[str, int] = field(default_factory=dict)
 
 
@@ -105,7 +108,11 @@ def run_command(command: Sequence[str], output: Path | None = None) -> tuple[Sam
         errors.unlink()
     if process.returncode != 0:
         raise Failed(f"{command[0]} ended with {process.returncode}: {last_line(complaint or text)}")
-    return Sample(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, wall), text, complaint
+    return (
+        Sample(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, wall, usage.ru_stime),
+        text,
+        complaint,
+    )
 
 
 def run_yardstick(program: Path, capture: Path, options: Sequence[str]) -> Sample:
@@ -145,7 +152,7 @@ def run_worker(script: str, *arguments: str) -> Sample:
         raise Absent(report["absent"])
     if "failed" in report:
         raise Failed(report["failed"])
-    return Sample(report["cpu"], report["peak"], report["wall"], report["seen"])
+    return Sample(report["cpu"], report["peak"], report["wall"], report["system"], report["seen"])
 
 
 @dataclass(slots=True)
@@ -163,6 +170,10 @@ class Outcome:
     def cpu_min(self) -> float:
         """Least CPU seconds."""
         return min(s.cpu for s in self.samples)
+
+    def system_median(self) -> float:
+        """Median of the seconds that the kernel took."""
+        return statistics.median(s.system for s in self.samples)
 
     def peak(self) -> int:
         """Median of the peak memory, in octets."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -102,11 +103,13 @@ def main() -> None:
     try:
         run(warm_up)
         before = memory("VmRSS")
+        system = os.times().system
         wall, cpu = time.perf_counter(), time.process_time()
         rows = run(capture)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         seen = {"rows": len(rows), "before": before}
-        report = {"cpu": cpu, "wall": wall, "peak": memory("VmHWM"), "seen": seen}
+        system = os.times().system - system
+        report = {"cpu": cpu, "wall": wall, "system": system, "peak": memory("VmHWM"), "seen": seen}
     except ModuleNotFoundError as why:
         report = {"absent": str(why)}
     except Exception as why:

@@ -71,9 +71,11 @@ def line(case: Case, outcomes: dict[str, Outcome], packets: int) -> dict[str, ob
     row |= {
         "ns_per_packet_median": outcome.cpu_median() / packets * 1e9,
         "ns_per_packet_min": outcome.cpu_min() / packets * 1e9,
+        "ns_per_packet_system": outcome.system_median() / packets * 1e9,
         "peak_mib": outcome.peak() / 2**20,
         "seen": last,
         "cpu_seconds": [s.cpu for s in outcome.samples],
+        "system_seconds": [s.system for s in outcome.samples],
         "wall_seconds": [s.wall for s in outcome.samples],
         "peak_octets": [s.peak for s in outcome.samples],
     }
@@ -105,6 +107,7 @@ def show(rows: list[dict[str, object]]) -> str:
         "case",
         "ns/packet",
         "min",
+        "kernel",
         "peak MiB",
         "rows",
         "against",
@@ -119,7 +122,7 @@ def show(rows: list[dict[str, object]]) -> str:
     for row in rows:
         if "ns_per_packet_median" not in row:
             what = f"absent: {row['absent']}" if row["absent"] else f"failed: {row['failed']}"
-            out.append((str(row["case"]), *["-"] * 10, what))
+            out.append((str(row["case"]), *["-"] * 11, what))
             continue
 
         def figure(key: str, digits: int, row: dict[str, object] = row) -> str:
@@ -137,6 +140,7 @@ def show(rows: list[dict[str, object]]) -> str:
                 str(row["case"]),
                 figure("ns_per_packet_median", 1),
                 figure("ns_per_packet_min", 1),
+                figure("ns_per_packet_system", 0),
                 figure("peak_mib", 0),
                 f"{seen['rows']:,}" if "rows" in seen else "-",
                 str(row.get("against") or "-"),

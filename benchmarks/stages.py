@@ -37,13 +37,12 @@ def decoded(data: memoryview, ports: tuple[int, ...], records: bool) -> Iterator
     """Native batches of a file in memory."""
     decoder = entry(module("dnscap.native.decoder"), "Decoder")(ports, records)
     decoder.framing.begin_file()
-    at = 0
-    while at < len(data):
+    at, used = 0, 1
+    while used and at < len(data):
         window = data[at : at + WINDOW]
-        at += decoder.feed(window, at + len(window) == len(data))
+        used = decoder.feed(window, at + len(window) == len(data))
+        at += used
         yield from decoder.take(decoder.rows >= BATCH_ROWS)
-        if decoder.framing.ended:
-            break
     decoder.finish()
     yield from decoder.take()
 
@@ -73,7 +72,8 @@ def arrow(name: str, records: bool, drop: str = "", only: str = "", then: str = 
             part = decoding.MessageBatch(batch, columns, 0).to_arrow(name, wanted)
             made += part.num_rows
             if then == "pandas":
-                made += 0 * len(module("dnscap.tables.frames").to_pandas(part, name))
+                whole = module("pyarrow").Table.from_batches([part])
+                made += 0 * len(module("dnscap.tables.frames").to_pandas(whole, name))
             elif then:
                 made += 0 * len(entry(module("dnscap.native.lines"), then)(part))
         return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -43,15 +44,23 @@ def main() -> None:
             gc.collect()
             forget_peak()
             before = memory("VmRSS")
+            system = os.times().system
             wall, cpu = time.perf_counter(), time.process_time()
             seen, kept = case(Path(capture), output)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            system = os.times().system - system
             peak = memory("VmHWM")
             del kept
         if output.exists():
             seen["written"] = output.stat().st_size
             output.unlink()
-        report = {"cpu": cpu, "wall": wall, "peak": peak, "seen": {**seen, "before": before}}
+        report = {
+            "cpu": cpu,
+            "wall": wall,
+            "system": system,
+            "peak": peak,
+            "seen": {**seen, "before": before},
+        }
     except Absent as why:
         report = {"absent": str(why)}
     except Exception as why:

@@ -117,7 +117,7 @@ cdef class Batch:
     cdef NativeColumn view(self, const void* data, Py_ssize_t count, bytes kind):
         cdef NativeColumn column = NativeColumn()
         column.owner = self
-        column.data = data if count else <const void*>&EMPTY
+        column.data = data if data != NULL else <const void*>&EMPTY
         column.count = count
         column.kind = kind
         column.width = {b"B": 1, b"H": 2, b"I": 4, b"Q": 8, b"q": 8}[kind]
@@ -128,7 +128,7 @@ cdef class Batch:
         cdef void** columns = <void**>&self.columns
         if name == "options_octets":
             return self.view(self.columns.options_octets, self.columns.options_used, b"B")
-        return self.view(columns[MESSAGE_ORDER.index(name)], self.columns.count + (name == "options" and self.columns.count > 0),
+        return self.view(columns[MESSAGE_ORDER.index(name)], self.columns.count + (name == "options"),
                          MESSAGE_FORMATS[name])
 
     def record_column(self, str name):
@@ -136,7 +136,7 @@ cdef class Batch:
         cdef void** columns = <void**>&self.record_columns
         if name == "rdata_octets":
             return self.view(self.record_columns.rdata_octets, self.record_columns.rdata_used, b"B")
-        return self.view(columns[RECORD_ORDER.index(name)], self.record_columns.count + (name == "rdata" and self.record_columns.count > 0),
+        return self.view(columns[RECORD_ORDER.index(name)], self.record_columns.count + (name == "rdata"),
                          RECORD_FORMATS[name])
 
     def connections(self):
