@@ -1,0 +1,6 @@
+from typing import final
+
+@final
+class Fragments:
+    def __init__(self) -> None: ...
+    def counts(self) -> dict[str, int]: ...
