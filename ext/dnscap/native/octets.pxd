@@ -15,6 +15,7 @@ cdef extern from "loads.h" nogil:
     uint16_t le16(const void* p) noexcept
     uint32_t le32(const void* p) noexcept
     uint64_t le64(const void* p) noexcept
+    uint64_t mapped_ip4(const void* p) noexcept     # second half of ::ffff:a.b.c.d, in memory order
 
 # Octets that may be read (never meant) past the end of every frame and every reassembled
 # payload, so that names can be loaded and compared in whole vectors.

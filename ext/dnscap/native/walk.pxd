@@ -26,8 +26,11 @@ cdef struct WalkCounts:        # what was seen and passed over; all reach the us
     uint64_t doq               # UDP datagrams on port 853
     uint64_t doh               # 443 to the addresses of known DoH resolvers
 
+cdef struct ArpTable           # private to walk.pyx
+
 cdef class Walk:
-    cdef WalkCounts counts
+    cdef WalkCounts seen
+    cdef ArpTable* arp
     cdef uint8_t dns_ports[8192]        # one bit a port
     cdef Fragments fragments
     cdef Streams streams
