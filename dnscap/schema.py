@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "bool", "u8", "u16", "u32", "u64", "i64", "float", "category", "string", "time", "duration", "texts", "numbers"
+    "bool",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "i64",
+    "float",
+    "category",
+    "string",
+    "time",
+    "duration",
+    "texts",
+    "numbers",
 ]
 """How a column is stored.
 
@@ -47,7 +59,11 @@ def _columns(*rows: tuple[str, Kind, str] | tuple[str, Kind, str, bool]) -> tupl
 SOURCES = _columns(
     ("source", "u32", "Row number, referred to by the other tables."),
     ("name", "string", "File name as given, or the interface captured live."),
-    ("format", "category", "pcap, pcapng or live; with the compression around it, outermost first (gz/pcap)."),
+    (
+        "format",
+        "category",
+        "pcap, pcapng or live; with the compression around it, outermost first (gz/pcap).",
+    ),
     ("interface", "string", "Name of the interface as the file records it.", True),
     ("link_type", "category", "Link type as libpcap names it (EN10MB, LINUX_SLL2, RAW, ...)."),
     ("snaplen", "u32", "Octets kept of each frame at most; 0 where unlimited or not told."),
@@ -64,7 +80,11 @@ SOURCES = _columns(
 
 MESSAGES = _columns(
     ("message", "u32", "Row number: a dense key within the capture."),
-    ("frame", "u64", "Number in its file, from 1 as Wireshark counts, of the frame that completed the message."),
+    (
+        "frame",
+        "u64",
+        "Number in its file, from 1 as Wireshark counts, of the frame that completed the message.",
+    ),
     ("frames", "u32", "How many frames carried it."),
     ("source", "u32", "Row of the sources table."),
     ("interface", "category", "Interface the frame was captured on, where known.", True),
@@ -94,7 +114,12 @@ MESSAGES = _columns(
     ("qname", "string", "Name of the first question, lower case.", True),
     ("qtype", "category", "Type of the first question.", True),
     ("qclass", "category", "Class of the first question; the mDNS unicast-response bit taken off.", True),
-    ("unicast_response", "bool", "The mDNS unicast-response bit of the question (RFC 6762 section 5.4).", True),
+    (
+        "unicast_response",
+        "bool",
+        "The mDNS unicast-response bit of the question (RFC 6762 section 5.4).",
+        True,
+    ),
     ("mixed_case", "bool", "The question name used capitals on the wire."),
     ("edns_version", "u8", "EDNS version; null without EDNS.", True),
     ("edns_udp_size", "u16", "UDP payload size the sender accepts (RFC 6891 section 6.2.3).", True),
@@ -120,7 +145,12 @@ RECORDS = _columns(
     ("class", "category", "Record class; the mDNS cache-flush bit taken off."),
     ("cache_flush", "bool", "The mDNS cache-flush bit (RFC 6762 section 10.2)."),
     ("ttl", "u32", "Time to live in seconds, as on the wire."),
-    ("rdata", "string", "Record data in presentation format; null where it has not the form of its type.", True),
+    (
+        "rdata",
+        "string",
+        "Record data in presentation format; null where it has not the form of its type.",
+        True,
+    ),
 )
 
 CONNECTIONS = _columns(
@@ -136,7 +166,11 @@ CONNECTIONS = _columns(
     ("server_port", "u16", "Its port."),
     ("syns", "u32", "SYN segments sent; 0 where the connection was joined in mid-stream."),
     ("handshake", "duration", "From the last SYN to its SYN-ACK.", True),
-    ("end", "category", "fin, reset, refused, unanswered, idle, evicted, or open where the capture ended first."),
+    (
+        "end",
+        "category",
+        "fin, reset, refused, unanswered, idle, evicted, or open where the capture ended first.",
+    ),
     ("queries", "u32", "Queries carried."),
     ("responses", "u32", "Responses carried."),
     ("octets_to_server", "u64", "Payload octets to the server, each counted once."),
