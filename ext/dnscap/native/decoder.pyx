@@ -87,15 +87,6 @@ cdef class Batch:
         What the codes of names and addresses mean.
     """
 
-    cdef MessageColumns columns
-    cdef RecordColumns record_columns
-    cdef readonly Dictionary dictionary
-    cdef readonly uint64_t first_message
-    cdef Connection* closed
-    cdef uint32_t closed_count
-    cdef Event* event_rows
-    cdef uint32_t event_count
-
     def __dealloc__(self):
         free_messages(&self.columns)
         free_records(&self.record_columns)
@@ -114,38 +105,39 @@ cdef class Batch:
     def event_rows_count(self):
         return self.event_count
 
-    cdef NativeColumn view(self, const void* data, Py_ssize_t count, bytes kind):
-        cdef NativeColumn column = NativeColumn()
-        column.owner = self
-        column.data = data if data != NULL else <const void*>&EMPTY
-        column.count = count
-        column.kind = kind
-        column.width = {b"B": 1, b"H": 2, b"I": 4, b"Q": 8, b"q": 8}[kind]
-        return column
-
     def message_column(self, str name):
         """A column of the messages as a buffer, by native name (``flags`` holds the header bits)."""
         cdef void** columns = <void**>&self.columns
         if name == "options_octets":
-            return self.view(self.columns.options_octets, self.columns.options_used, b"B")
-        return self.view(columns[MESSAGE_ORDER.index(name)], self.columns.count + (name == "options"),
+            return column_of(self, self.columns.options_octets, self.columns.options_used, b"B")
+        return column_of(self, columns[MESSAGE_ORDER.index(name)], self.columns.count + (name == "options"),
                          MESSAGE_FORMATS[name])
 
     def record_column(self, str name):
         """A column of the records as a buffer, by native name."""
         cdef void** columns = <void**>&self.record_columns
         if name == "rdata_octets":
-            return self.view(self.record_columns.rdata_octets, self.record_columns.rdata_used, b"B")
-        return self.view(columns[RECORD_ORDER.index(name)], self.record_columns.count + (name == "rdata"),
+            return column_of(self, self.record_columns.rdata_octets, self.record_columns.rdata_used, b"B")
+        return column_of(self, columns[RECORD_ORDER.index(name)], self.record_columns.count + (name == "rdata"),
                          RECORD_FORMATS[name])
 
     def connections(self):
         """Connections that ended, as the octets of an array of Connection structs and the size of one."""
-        return self.view(self.closed, self.closed_count * sizeof(Connection), b"B"), sizeof(Connection)
+        return column_of(self, self.closed, self.closed_count * sizeof(Connection), b"B"), sizeof(Connection)
 
     def events(self):
         """Events, as the octets of an array of Event structs and the size of one."""
-        return self.view(self.event_rows, self.event_count * sizeof(Event), b"B"), sizeof(Event)
+        return column_of(self, self.event_rows, self.event_count * sizeof(Event), b"B"), sizeof(Event)
+
+
+cdef NativeColumn column_of(Batch owner, const void* data, Py_ssize_t count, bytes kind):
+    cdef NativeColumn column = NativeColumn()
+    column.owner = owner
+    column.data = data if data != NULL else <const void*>&EMPTY
+    column.count = count
+    column.kind = kind
+    column.width = {b"B": 1, b"H": 2, b"I": 4, b"Q": 8, b"q": 8}[kind]
+    return column
 
 
 @cython.final
