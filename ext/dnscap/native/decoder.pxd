@@ -7,6 +7,11 @@ from dnscap.native.messages cimport MessageColumns, RecordColumns
 from dnscap.native.streams cimport Connection
 
 
+cdef class ColumnPool:         # memory of batches that nobody looks at any more, for the next ones
+    cdef MessageColumns messages
+    cdef RecordColumns records
+
+
 cdef class Batch:
     cdef MessageColumns columns
     cdef RecordColumns record_columns
@@ -16,3 +21,4 @@ cdef class Batch:
     cdef uint32_t closed_count
     cdef Event* event_rows
     cdef uint32_t event_count
+    cdef ColumnPool pool

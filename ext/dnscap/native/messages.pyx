@@ -25,6 +25,7 @@ from dnscap.native.domain cimport (
     STATUS_TRAILING_OCTETS,
     STATUS_TRUNCATED_CAPTURE,
     expand_name,
+    skip_name,
 )
 from dnscap.native.interning cimport (
     ENTRY_ALIGN,
@@ -65,6 +66,7 @@ cdef enum:
     TYPE_A = 1
     TYPE_NS = 2
     TYPE_CNAME = 5
+    TYPE_SOA = 6
     TYPE_PTR = 12
     TYPE_AAAA = 28
     TYPE_OPT = 41
@@ -138,11 +140,13 @@ cdef class Messages:
         free_messages(&self.columns)
         free_records(&self.records)
 
-    cdef void renew(self, Dictionary dictionary):
+    cdef void renew(self, Dictionary dictionary, const MessageColumns* columns, const RecordColumns* records):
         self.base += self.columns.count
         self.dictionary = dictionary
-        memset(&self.columns, 0, sizeof(MessageColumns))
-        memset(&self.records, 0, sizeof(RecordColumns))
+        self.columns = columns[0]
+        self.columns.count = self.columns.options_used = 0
+        self.records = records[0]
+        self.records.count = self.records.rdata_used = 0
 
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
@@ -296,6 +300,16 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
     cdef const Datagram* d
     cdef const uint8_t* m
     cdef uint64_t hash, capitals
+    # What most messages lack is set for the whole stride at once.
+    memset(c.sighting_of + r, 0xFF, n * 4)
+    memset(c.status + r, STATUS_OK, n)
+    memset(c.status_at + r, 0, n * 4)
+    memset(c.edns_version + r, 0, n)
+    memset(c.edns_udp_size + r, 0, n * 2)
+    memset(c.edns_flags + r, 0, n * 2)
+    memset(c.qname + r, 0, n * 4)
+    memset(c.qtype + r, 0, n * 2)
+    memset(c.qclass + r, 0, n * 2)
     for i in range(n):
         s.src_tag[i] = address_tag(addresses, rows[i].src[0], rows[i].src[1])
         s.dst_tag[i] = address_tag(addresses, rows[i].dst[0], rows[i].dst[1])
@@ -323,15 +337,6 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.ip_ttl[r] = d.ip_ttl
         c.src[r] = find_address(addresses, d.src[0], d.src[1], s.src_tag[i])
         c.dst[r] = find_address(addresses, d.dst[0], d.dst[1], s.dst_tag[i])
-        c.sighting_of[r] = NO_CODE
-        c.status[r] = STATUS_OK
-        c.status_at[r] = 0
-        c.edns_version[r] = 0
-        c.edns_udp_size[r] = 0
-        c.edns_flags[r] = 0
-        c.qname[r] = 0
-        c.qtype[r] = 0
-        c.qclass[r] = 0
         s.message[i] = m
         s.size[i] = size
         s.job[i] = NO_CODE
@@ -596,6 +601,11 @@ cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
             elif unlikely(after != end):
                 fault_at = after
                 written = -STATUS_BAD_RDATA
+        elif rtype == TYPE_SOA and plain_soa(m, at, end):
+            written = expand_name(m, end, at, to, &after)
+            written += expand_name(m, end, after, to + written, &after)
+            memcpy(to + written, m + after, 20)
+            written += 20
         else:
             written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to,
                                    q.rdata_room - q.rdata_used, &fault_at)
@@ -676,8 +686,7 @@ cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
     cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
     cdef uint32_t k, seen_count = 0, after, rclass, rtype, length, end, offset, owner_at, fault_at, x
     cdef uint32_t[SEEN_NAMES] seen
-    cdef uint8_t[NAME_ROOM] name
-    cdef int written
+    cdef int bad
     for k in range(all):
         owner_at = at
         if unlikely(at >= size):
@@ -691,9 +700,9 @@ cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
                 while x < seen_count and seen[x] != offset:
                     x += 1
                 if x == seen_count:
-                    written = expand_name(m, size, at, name, &after)
-                    if unlikely(written < 0):
-                        fault(c, r, -written, after)
+                    bad = skip_name(m, size, at, &after)
+                    if unlikely(bad):
+                        fault(c, r, bad, after)
                         return 0
                     if seen_count < SEEN_NAMES:
                         seen[seen_count] = offset
@@ -701,9 +710,9 @@ cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
         elif m[at] == 0:
             after = at + 1
         else:
-            written = expand_name(m, size, at, name, &after)
-            if unlikely(written < 0):
-                fault(c, r, -written, after)
+            bad = skip_name(m, size, at, &after)
+            if unlikely(bad):
+                fault(c, r, bad, after)
                 return 0
             if seen_count < SEEN_NAMES:
                 seen[seen_count] = at
@@ -721,25 +730,26 @@ cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
             fault(c, r, STATUS_RDATA_OVERRUN, at)
             return 0
         fault_at = at
-        written = 0
+        bad = 0
         if rtype == TYPE_A:
-            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
+            bad = 0 if likely(length == 4) else STATUS_BAD_RDATA
         elif rtype == TYPE_AAAA:
-            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
+            bad = 0 if likely(length == 16) else STATUS_BAD_RDATA
         elif rtype == TYPE_OPT:
             if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
                 return -1
         elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            written = expand_name(m, end, at, name, &after) if likely(length != 0) else -STATUS_BAD_RDATA
-            if written < 0:
-                fault_at = after if length != 0 else at
-            elif unlikely(after != end):
-                fault_at = after
-                written = -STATUS_BAD_RDATA
-        else:
-            written = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
-        if unlikely(written < 0) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
-            fault(c, r, -written, fault_at)
+            if likely(length != 0):
+                bad = skip_name(m, end, at, &after)
+                if unlikely(bad or after != end):
+                    fault_at = after
+                    bad = bad if bad else STATUS_BAD_RDATA
+            else:
+                bad = STATUS_BAD_RDATA
+        elif not (rtype == TYPE_SOA and plain_soa(m, at, end)):
+            bad = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
+        if unlikely(bad) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
+            fault(c, r, bad, fault_at)
             return 0
         at = end
     if at < size:
@@ -747,10 +757,18 @@ cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
     return 0
 
 
+cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
+    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
+    cdef uint32_t after
+    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
+
+
 cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
                      uint32_t length, uint32_t* fault_at) noexcept nogil:
-    """Form of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
-    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
+    """Status of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
+    cdef int written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch,
+                                    SCRATCH_OCTETS, fault_at)
+    return -written if written < 0 else 0
 
 
 # ---------------------------------------------------------------- sightings
@@ -784,10 +802,10 @@ cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram*
     """The message of which this is another sighting, or NO_CODE."""
     cdef uint32_t at = key >> 52
     cdef Sighting* slot = &all.slots[at]
-    cdef uint64_t place = mix128(d.place ^ <uint64_t>0x9e3779b97f4a7c15,
-                                 (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) + 1)
-    cdef uint64_t flow = mix128(d.src[1] ^ d.src[0] ^ (<uint64_t>d.src_port << 16 | d.dst_port),
-                                d.dst[1] ^ d.dst[0] ^ <uint64_t>0x8bb84b93962eacc9)
+    cdef uint64_t place = d.place * <uint64_t>0x9e3779b97f4a7c15 \
+        + (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) * <uint64_t>0xd6e8feb86659fd93
+    cdef uint64_t flow = (d.src[0] ^ d.src[1] * 3 ^ d.dst[0] * 5) * <uint64_t>0x8bb84b93962eacc9 + d.dst[1] \
+        + (<uint64_t>d.src_port << 16 | d.dst_port)
     if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW) \
             and other_place(all.places[at], slot, place) and (flow == slot.flow or was_forwarded(slot, d)):
         slot.flow = flow
