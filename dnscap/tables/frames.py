@@ -76,7 +76,7 @@ def _text(column: pa.ChunkedArray) -> Any:
         if isinstance(chunk, pa.DictionaryArray):
             chunk = pc.take(chunk.dictionary.cast(pa.large_string()), chunk.indices)
         chunks.append(chunk)
-    return _TEXT.__from_arrow__(pa.chunked_array(chunks, pa.large_string()))
+    return _TEXT.__from_arrow__(pa.chunked_array(chunks, pa.large_string()))  # type: ignore[attr-defined]
 
 
 def _category(whole: pa.Array) -> pd.Categorical:
