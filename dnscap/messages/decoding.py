@@ -197,6 +197,8 @@ class Decoding:
     def _read(self, item: CaptureInput, windows: Windows) -> Iterator[MessageBatch]:
         decoder = self._decoder
         decoder.begin_file()
+        if self._rows is None and windows.size is not None and not decoder.rows:
+            decoder.reserve(windows.size)
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
         while True:
             view, last = windows.view()

@@ -76,7 +76,7 @@ class _Frame:
             return self._category(_whole(_unified(column)))
         whole = _whole(column)
         if kind == "time":
-            return pd.DatetimeIndex(_moments(whole), dtype=_UTC)
+            return pd.DatetimeIndex(_moments(whole), dtype=_UTC, copy=False)
         if kind == "duration":
             return _moments(whole).view("m8[ns]")
         if kind == "float":
