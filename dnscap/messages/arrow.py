@@ -56,7 +56,7 @@ def _status_texts() -> pa.Array:
 
 
 _TRANSPORTS = pa.array(["udp", "tcp"], pa.string())
-_DIRECTIONS = pa.array(["", "in", "out"], pa.string())
+_DIRECTIONS = pa.array(["in", "out"], pa.string())
 _SECTIONS = pa.array(["answer", "authority", "additional"], pa.string())
 
 
@@ -80,8 +80,14 @@ class BatchColumns:
     def __init__(self, batch: Batch, interfaces: Callable[[int, int], str | None]) -> None:
         self.batch = batch
         self.interfaces = interfaces
+        self.narrow = False
         self._valid: dict[int, Validity] = {}
         self._options: Options | None = None
+
+    def forget(self) -> None:
+        """Let go of what several columns share; it is made again when needed."""
+        self._valid.clear()
+        self._options = None
 
     def message(self, name: str) -> Array:
         """A native column of the messages as a numpy view."""
@@ -135,20 +141,27 @@ def flag(values: Array, bit: int, valid: Validity = ALL) -> pa.Array:
     return plain(native_columns.bit_of(values, bit), pa.bool_(), valid, len(values))
 
 
-def coded(codes: Array, texts: pa.Array, valid: Validity = ALL) -> pa.Array:
-    """A dictionary array from codes (any unsigned width) and their texts."""
+def coded(codes: Array, texts: pa.Array, valid: Validity = ALL, narrow: bool = False) -> pa.Array:
+    """A dictionary array from unsigned codes and their texts; where `narrow`, codes of one octet stay as they are."""
+    if codes.dtype.itemsize == 1 and narrow:
+        return pa.DictionaryArray.from_arrays(plain(codes, pa.int8(), valid), texts, safe=False)
     if codes.dtype.itemsize != 4:
         codes = codes.astype(np.int32)
     return pa.DictionaryArray.from_arrays(plain(codes, pa.int32(), valid), texts, safe=False)
 
 
 def numbered(
-    values: Array, name_of: Callable[[int], str], valid: Validity = ALL, shift: int = 0, most: int = 65535
+    b: BatchColumns,
+    values: Array,
+    name_of: Callable[[int], str],
+    valid: Validity = ALL,
+    shift: int = 0,
+    most: int = 65535,
 ) -> pa.Array:
     """A dictionary array of mnemonics for the numbers ``values >> shift & most``; only those that occur are named."""
-    codes, numbers = native_columns.number(values, shift, most)
+    codes, numbers = native_columns.number(values, shift, most, not b.narrow)
     texts = pa.array([name_of(number) for number in numbers], pa.string())
-    indices = plain(codes, pa.int32(), valid, len(values))
+    indices = plain(codes, pa.uint16() if b.narrow else pa.int32(), valid, len(values))
     return pa.DictionaryArray.from_arrays(indices, texts, safe=False)
 
 
@@ -190,7 +203,8 @@ def _status_at(b: BatchColumns) -> pa.Array:
 def _direction(b: BatchColumns) -> pa.Array:
     direction = b.message("direction")
     bits, lacking = native_columns.other_than(direction, 0)
-    return coded(direction, _DIRECTIONS, validity(bits, len(direction), lacking))
+    codes = direction - np.uint8(1)  # wraps where there is none
+    return coded(codes, _DIRECTIONS, validity(bits, len(direction), lacking), b.narrow)
 
 
 def _interface(b: BatchColumns) -> pa.Array:
@@ -227,11 +241,11 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "src_port": _number("src_port", pa.uint16()),
     "dst": lambda b: coded(b.message("dst"), b.addresses()),
     "dst_port": _number("dst_port", pa.uint16()),
-    "transport": lambda b: coded(b.message("transport"), _TRANSPORTS),
+    "transport": lambda b: coded(b.message("transport"), _TRANSPORTS, narrow=b.narrow),
     "stream": _absent("stream"),
     "id": _number("id", pa.uint16(), HAS_HEADER),
     "qr": _flag(0x8000),
-    "opcode": lambda b: numbered(b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15),
+    "opcode": lambda b: numbered(b, b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15),
     "aa": _flag(0x0400),
     "tc": _flag(0x0200),
     "rd": _flag(0x0100),
@@ -239,14 +253,14 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "z": _flag(0x0040),
     "ad": _flag(0x0020),
     "cd": _flag(0x0010),
-    "rcode": lambda b: numbered(b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER)),
+    "rcode": lambda b: numbered(b, b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER)),
     "qdcount": _number("qdcount", pa.uint16(), HAS_HEADER),
     "ancount": _number("ancount", pa.uint16(), HAS_HEADER),
     "nscount": _number("nscount", pa.uint16(), HAS_HEADER),
     "arcount": _number("arcount", pa.uint16(), HAS_HEADER),
     "qname": lambda b: coded(b.message("qname"), b.names(), b.valid(HAS_NAME)),
-    "qtype": lambda b: numbered(b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE)),
-    "qclass": lambda b: numbered(b.message("qclass"), registry.class_name, b.valid(HAS_TYPE)),
+    "qtype": lambda b: numbered(b, b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE)),
+    "qclass": lambda b: numbered(b, b.message("qclass"), registry.class_name, b.valid(HAS_TYPE)),
     "unicast_response": _presence(HAS_UNICAST, HAS_TYPE),
     "mixed_case": _presence(HAS_CAPITALS),
     "edns_version": _number("edns_version", pa.uint8(), HAS_EDNS),
@@ -261,7 +275,7 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "size": _number("size", pa.uint32()),
     "ip_ttl": _number("ip_ttl", pa.uint8()),
     "sighting_of": _absent("sighting_of"),
-    "status": lambda b: coded(b.message("status"), _status_texts()),
+    "status": lambda b: coded(b.message("status"), _status_texts(), narrow=b.narrow),
     "status_at": _status_at,
 }
 
@@ -273,10 +287,10 @@ def _record_message(b: BatchColumns) -> Array:
 
 RECORD_COLUMNS: dict[str, MessageColumn] = {
     "message": lambda b: plain(_record_message(b), pa.uint32()),
-    "section": lambda b: coded(b.record("section") & 3, _SECTIONS),
+    "section": lambda b: coded(b.record("section") & np.uint8(3), _SECTIONS, narrow=b.narrow),
     "name": lambda b: coded(b.record("name"), b.names()),
-    "type": lambda b: numbered(b.record("type"), registry.rrtype_name),
-    "class": lambda b: numbered(b.record("class"), registry.class_name),
+    "type": lambda b: numbered(b, b.record("type"), registry.rrtype_name),
+    "class": lambda b: numbered(b, b.record("class"), registry.class_name),
     "cache_flush": lambda b: flag(b.record("section"), 4),
     "ttl": lambda b: plain(b.record("ttl"), pa.uint32()),
     "rdata": lambda b: rdata_text.rdata_texts(
@@ -285,10 +299,16 @@ RECORD_COLUMNS: dict[str, MessageColumn] = {
 }
 
 
-def record_batch(b: BatchColumns, table: str, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-    """The asked-for columns of the messages or records of a batch, in table order."""
+def record_batch(
+    b: BatchColumns, table: str, columns: Sequence[str] | None = None, narrow: bool = False
+) -> pa.RecordBatch:
+    """The asked-for columns of the messages or records of a batch, in table order.
+
+    Where `narrow`, codes of small vocabularies take one or two octets instead of the four of `ARROW_TYPES`.
+    """
     makers = MESSAGE_COLUMNS if table == "messages" else RECORD_COLUMNS
     names = [name for name in makers if columns is None or name in columns]
+    b.narrow = narrow
     arrays = [makers[name](b) for name in names]
     if arrays:
         return pa.RecordBatch.from_arrays(arrays, names=names)

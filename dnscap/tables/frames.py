@@ -7,6 +7,7 @@ is copied that need not be: numbers stay where the decoder put them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ _UTC = pd.DatetimeTZDtype("ns", "UTC")
 _NO_TIME = np.iinfo(np.int64).min  # NaT
 
 _NUMPY = {"bool": "?", "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "i64": "i8", "float": "f8"}
+
+_INDICES = {pa.int8(): "i1", pa.uint16(): "u2", pa.int32(): "i4"}
+"""Types of codes that are taken as they are."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,13 +47,30 @@ def to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
     pandas.DataFrame
         One column each, in the order of `table`, with a default index.
     """
+    return frame_of(name, table.column_names, table.column, table.num_rows)
+
+
+def frame_of(
+    name: str, columns: Iterable[str], column_of: Callable[[str], pa.ChunkedArray], rows: int
+) -> pd.DataFrame:
+    """As `to_pandas`, of columns that are made one after another, so that only one is there in both forms.
+
+    Parameters
+    ----------
+    name : str
+        Which table.
+    columns : iterable of str
+        Columns of the frame, in order.
+    column_of : callable
+        Makes a column.
+    rows : int
+        How many rows there are.
+    """
     declared = {column.name: column for column in TABLES[name]}
     made = _Frame()
-    columns = {
-        field: made.values(table.column(field), declared.get(field)) for field in table.column_names
-    }
-    original = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
-    # Columns share masks with each other and numbers with the table.  While this second reference lives, pandas
+    values = {column: made.values(column_of(column), declared.get(column)) for column in columns}
+    original = pd.DataFrame(values, index=pd.RangeIndex(rows), copy=False)
+    # Columns share masks with each other and numbers with the capture.  While this second reference lives, pandas
     # copies a column before writing to it.
     frame = original.copy(deep=False)
     object.__setattr__(frame, "_original", original)
@@ -112,11 +133,13 @@ class _Frame:
             # Checking that they are distinct costs more than everything else here, hence once a vocabulary.
             self._vocabularies[key] = pd.CategoricalDtype(categories), texts
         dtype, _ = self._vocabularies[key]
-        indices = whole.indices if pa.types.is_int32(whole.indices.type) else whole.indices.cast(pa.int32())
-        codes = _numbers(indices, "i4")
+        indices = whole.indices
+        if indices.type not in _INDICES:
+            indices = indices.cast(pa.int32())
+        codes = _numbers(indices, _INDICES[indices.type])
         width = 1 if len(texts) < 128 else 2 if len(texts) < 32768 else 4
         bits = indices.buffers()[0] if indices.null_count else None
-        if bits is not None or width != 4:
+        if bits is not None or codes.dtype != f"i{width}":
             valid = None if bits is None else _octets(bits)
             narrowed = native.narrowed(codes, valid, indices.offset, width)
             codes = np.frombuffer(narrowed, dtype=f"i{width}")

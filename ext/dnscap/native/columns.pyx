@@ -151,41 +151,56 @@ def octets_of(const uint8_t[::1] bits not None, size_t start, size_t rows, bint 
     return out
 
 
-def number(const uint16_t[::1] values not None, uint32_t shift=0, uint32_t most=65535):
+def number(const uint16_t[::1] values not None, uint32_t shift=0, uint32_t most=65535, bint wide=True):
     """Small numbers ``values >> shift & most`` as codes of those that occur.
 
     Returns
     -------
     (Memory, list of int)
-        int32 codes, and the number that each code stands for, in order of first appearance.
+        Codes, int32 or (unless `wide`) uint16, and the number that each code stands for, in order of first appearance.
     """
     cdef size_t rows = values.shape[0], k
-    cdef Memory out = new_memory(rows * 4)
-    cdef int32_t* to = <int32_t*>out.data
+    cdef Memory out = new_memory(rows * (4 if wide else 2))
     cdef const uint16_t* p = &values[0] if rows else NULL
     cdef int32_t* code_of = <int32_t*>malloc(MOST_NUMBERS * 4)
     cdef uint16_t* seen = <uint16_t*>malloc(MOST_NUMBERS * 2)
-    cdef int32_t count = 0, code
-    cdef uint32_t value
+    cdef int32_t count = 0
     if code_of == NULL or seen == NULL:
         free(code_of)
         free(seen)
         raise MemoryError("no memory to number a column")
     with nogil:
         memset(code_of, 255, MOST_NUMBERS * 4)
-        for k in range(rows):
-            value = p[k] >> shift & most & 65535
-            code = code_of[value]
-            if code < 0:
-                code = count
-                code_of[value] = code
-                seen[count] = <uint16_t>value
-                count += 1
-            to[k] = code
+        if wide:
+            count = give_numbers(p, rows, shift, most, code_of, seen, <int32_t*>out.data)
+        else:
+            count = give_numbers(p, rows, shift, most, code_of, seen, <uint16_t*>out.data)
     distinct = [seen[k] for k in range(<size_t>count)]
     free(code_of)
     free(seen)
     return out, distinct
+
+
+ctypedef fused number_t:
+    uint16_t
+    int32_t
+
+
+cdef int32_t give_numbers(const uint16_t* p, size_t rows, uint32_t shift, uint32_t most, int32_t* code_of,
+                          uint16_t* seen, number_t* to) noexcept nogil:
+    cdef size_t k
+    cdef int32_t count = 0, code
+    cdef uint32_t value
+    for k in range(rows):
+        value = p[k] >> shift & most & 65535
+        code = code_of[value]
+        if code < 0:
+            code = count
+            code_of[value] = code
+            seen[count] = <uint16_t>value
+            count += 1
+        to[k] = <number_t>code
+    return count
 
 
 def spell(
@@ -266,7 +281,13 @@ ctypedef fused narrow_t:
     int32_t
 
 
-cdef void narrow(const int32_t* codes, const uint8_t* bits, size_t start, size_t rows, narrow_t* to) noexcept nogil:
+ctypedef fused index_t:
+    int8_t
+    uint16_t
+    int32_t
+
+
+cdef void narrow(const index_t* codes, const uint8_t* bits, size_t start, size_t rows, narrow_t* to) noexcept nogil:
     cdef size_t k
     for k in range(rows):
         to[k] = <narrow_t>codes[k]
@@ -276,18 +297,18 @@ cdef void narrow(const int32_t* codes, const uint8_t* bits, size_t start, size_t
                 to[k] = -1
 
 
-def narrowed(const int32_t[::1] codes not None, const uint8_t[::1] valid, size_t start, int width):
+def narrowed(const index_t[::1] codes not None, const uint8_t[::1] valid, size_t start, int width):
     """Codes in `width` octets each (1, 2 or 4), -1 where there is none.
 
     Parameters
     ----------
-    codes : buffer of int32
+    codes : buffer of int8, uint16 or int32
         Codes that fit.
     valid : buffer of uint8 or None
         Packed bits, of which that with number `start` tells whether the first row has a code, and so on.
     """
     cdef size_t rows = codes.shape[0]
-    cdef const int32_t* from_ = &codes[0] if rows else NULL
+    cdef const index_t* from_ = &codes[0] if rows else NULL
     cdef const uint8_t* bits = NULL
     if width != 1 and width != 2 and width != 4:
         raise ValueError("codes take 1, 2 or 4 octets")
