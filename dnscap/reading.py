@@ -242,7 +242,7 @@ class Capture:
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
             return self._joined(name, list(self._exchange_parts(columns)), columns)
-        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
+        batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
     def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
@@ -251,6 +251,9 @@ class Capture:
             return empty_table(name, columns)
         table = pa.Table.from_batches(arrays)
         return table if columns is None else table.select(list(columns))
+
+    def _batches_of(self, name: str) -> list[MessageBatch]:
+        return self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
@@ -284,7 +287,7 @@ class Capture:
 
         self._check(name, columns)
         if where is None:
-            return to_pandas(self.to_arrow(name, columns), name)
+            return self._frame(name, columns)
         parts = list(self.select(name, columns=columns, where=where))
         wanted = list(columns) if columns is not None else None
         whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
@@ -323,10 +326,24 @@ class Capture:
         if unknown:
             raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from dnscap.tables.frames import to_pandas
+    def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from dnscap.tables.frames import frame_of, to_pandas
 
-        return to_pandas(self.to_arrow(name), name)
+        if name not in ("messages", "records"):
+            return to_pandas(self.to_arrow(name, columns), name)
+        batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
+        if not batches:
+            return to_pandas(empty_table(name, columns), name)
+
+        def column_of(column: str) -> pa.ChunkedArray:
+            return pa.chunked_array([b.to_arrow(name, [column], narrow=True).column(0) for b in batches])
+
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        rows = sum(b.messages if name == "messages" else b.records for b in batches)
+        frame = frame_of(name, wanted, column_of, rows)
+        for batch in batches:
+            batch.forget()
+        return frame
 
     @cached_property
     def sources(self) -> pd.DataFrame:
