@@ -155,6 +155,16 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
+    def _read_once_through(self) -> None:
+        """Read to the end if that has not been done, keeping only what could not be had again."""
+        if "sources" in self._tables:
+            return
+        if self._once:
+            self._read_whole(records=True)
+        else:
+            for _ in self.batches(records=False):
+                pass
+
     @property
     def _once(self) -> bool:
         """Whether an input can be read only once, so that everything must be kept in one pass."""
@@ -183,8 +193,7 @@ class Capture:
         """
         self._check(name, columns)
         if name == "sources":
-            if "sources" not in self._tables:
-                self._read_whole(records=self._once)
+            self._read_once_through()
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
         batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
@@ -237,22 +246,36 @@ class Capture:
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream a table, or part of it, as Arrow record batches."""
+        return self._selected(name, columns, where, keep=True)
+
+    def _selected(
+        self, name: str, columns: Sequence[str] | None, where: str | None, *, keep: bool
+    ) -> Iterator[pa.RecordBatch]:
         from dnscap.tables.conditions import Condition
 
         self._check(name, columns)
         condition: Condition | None = None if where is None else Condition(name, where)
         wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
         needed = wanted + [c for c in (condition.columns if condition else []) if c not in wanted]
-        for part in self._parts(name, needed):
+        for part in self._parts(name, needed, keep=keep):
             kept = condition.apply(part) if condition else part
             if kept.num_rows:
                 yield kept.select(wanted)
 
-    def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        if name == "sources" or self._once or "records" in self._whole:
+    def stream(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """As `select`, keeping nothing: rows of a pipe come as they are written, and the pipe is used up."""
+        return self._selected(name, columns, where, keep=False)
+
+    def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
+        if name == "sources" and not keep and "sources" not in self._tables:
+            for _ in self.batches(records=False):
+                pass
+        if name == "sources" or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
-        for batch in self.batches(records=name == "records"):
+        for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
             yield batch.to_arrow(name, columns)
 
     def _check(self, name: str, columns: Sequence[str] | None) -> None:
@@ -261,7 +284,8 @@ class Capture:
         known = {column.name for column in TABLES[name]}
         unknown = [column for column in columns or () if column not in known]
         if unknown:
-            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            columns_there = ", ".join(column.name for column in TABLES[name])
+            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {columns_there}")
 
     def _frame(self, name: str) -> pd.DataFrame:
         from dnscap.tables.frames import to_pandas
@@ -296,8 +320,7 @@ class Capture:
     @property
     def quality(self) -> Quality:
         """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
-        if self._quality is None:
-            self._read_whole(records=self._once)
+        self._read_once_through()
         assert self._quality is not None
         return self._quality
 
