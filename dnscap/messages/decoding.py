@@ -22,8 +22,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 DNS_PORTS = (53, 5353, 5355)
 """UDP and TCP ports taken as DNS by default: DNS, mDNS, LLMNR."""
 
-BATCH_ROWS = 65_536
-"""Messages in a batch at least, unless the capture ends; a batch ends where a window of octets does."""
+BATCH_ROWS = 16_384
+"""Messages in a batch at least, unless the capture ends; a batch ends where a window of octets does.
+
+Larger batches leave the processor's cache before they are looked at, which costs a tenth of the time."""
 
 Progress = Callable[[int, int | None], None]
 
