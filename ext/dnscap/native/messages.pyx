@@ -56,12 +56,14 @@ from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
-    MESSAGE_JOBS = 5600        # owner names one message can hold: 65,535 octets / 12 of the smallest record, rounded up
-    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
+    LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; so many names a message can hold at most
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `take_rdata` puts there
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
-    BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
+    BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options reach this: expanded names swell up to 18 times
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
-    BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+    BATCH_ROWS = 1 << 22       # and before it holds more messages, or twice as many records
+    SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
+    RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
     TYPE_A = 1
     TYPE_NS = 2
@@ -70,6 +72,7 @@ cdef enum:
     TYPE_PTR = 12
     TYPE_AAAA = 28
     TYPE_OPT = 41
+    CLASS_IN = 1
     CLASS_NONE = 254
     CLASS_ANY = 255
     OPCODE_UPDATE = 5
@@ -114,9 +117,9 @@ cdef struct Stride:            # what the stages of one stride share
     uint32_t[STRIDE] dst_tag
 
 
-cdef struct Seen:
+cdef struct Seen:              # an owner name of this message: its offset, and its code or pending job
     uint32_t at
-    uint32_t job
+    uint32_t owner
 
 
 @cython.final
@@ -148,15 +151,28 @@ cdef class Messages:
         self.records = records[0]
         self.records.count = self.records.rdata_used = 0
 
+    cdef void reserve(self, uint64_t octets) noexcept nogil:
+        cdef size_t rows = octets // SMALLEST_FRAME if octets // SMALLEST_FRAME < BATCH_ROWS else BATCH_ROWS
+        cdef size_t text = octets // 2 if octets // 2 < RESERVED_OCTETS else RESERVED_OCTETS
+        if rows > self.columns.room and widen_messages(&self.columns, rows) != 0:
+            return
+        if text > self.columns.options_room:
+            grow_octets(&self.columns.options_octets, self.columns.options_used, &self.columns.options_room, text)
+        if self.with_records:
+            if rows > self.records.room and widen_records(&self.records, rows) != 0:
+                return
+            if text > self.records.rdata_room:
+                grow_octets(&self.records.rdata_octets, self.records.rdata_used, &self.records.rdata_room, text)
+
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
         cdef MessageColumns* c = &self.columns
         while at < count:
-            n = count - at if count - at < STRIDE else STRIDE
+            n = stride_of(rows + at, count - at)
             done[0] = at
             if not self.dictionary.has_room(MOST_JOBS, 2 * STRIDE) or c.count + n > BATCH_ROWS \
                     or self.records.rdata_used > BATCH_OCTETS or c.options_used > BATCH_OCTETS \
-                    or self.records.count > BATCH_ROWS * 4:
+                    or self.records.count > BATCH_ROWS * 2:
                 return 0
             if c.count + n > c.room and grow_messages(c) != 0:
                 return -1
@@ -165,6 +181,19 @@ cdef class Messages:
             at += n
         done[0] = at
         return 0
+
+
+cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept nogil:
+    """How many payloads make up the next stride: no more than whose names all have room."""
+    cdef uint32_t n = 0, names = 0
+    if count > STRIDE:
+        count = STRIDE
+    while n < count:
+        names += rows[n].size // LEAST_RECORD + 1
+        if names > MOST_JOBS and n:
+            break
+        n += 1
+    return n
 
 
 # ---------------------------------------------------------------- memory of the columns
@@ -186,7 +215,10 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+
+
+cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
             or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
@@ -198,7 +230,10 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 
 cdef int grow_records(RecordColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    return widen_records(c, <size_t>c.room * 2 if c.room else 1 << 15)
+
+
+cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
             or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
@@ -270,9 +305,9 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
         self.columns.options[first + i] = self.columns.options_used
         if s.at[i] != 0:
             if self.with_records:
-                if read_records(self, &s, i) != 0:
+                if walk_records(self, &s, i, True) != 0:
                     return -1
-            elif skim_records(self, &s, i) != 0:
+            elif walk_records(self, &s, i, False) != 0:
                 return -1
     if self.with_records:
         settle_owners(self)
@@ -345,7 +380,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         if unlikely(size < 12):
             c.id[r] = be16(m) if size >= 2 else 0
             c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
-            c.presence[r] = 0
+            c.presence[r] = HAS_ID if size >= 2 else 0
             c.status[r] = <uint8_t>STATUS_SHORT_HEADER
             c.status_at[r] = size
             s.at[i] = 0
@@ -358,7 +393,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.ancount[r] = be16(m + 6)
         c.nscount[r] = be16(m + 8)
         c.arcount[r] = be16(m + 10)
-        c.presence[r] = HAS_HEADER
+        c.presence[r] = HAS_ID | HAS_HEADER
         if likely(c.qdcount[r] != 0):
             most = size - 12
             if most > 256:
@@ -374,7 +409,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
                 s.job[i] = count
                 s.hash[i] = hash
                 if capitals:
-                    c.presence[r] = HAS_HEADER | HAS_CAPITALS
+                    c.presence[r] = HAS_ID | HAS_HEADER | HAS_CAPITALS
                 count += 1
                 used += (length + 31) & ~<uint32_t>31
         r += 1
@@ -511,127 +546,168 @@ cdef inline bint has_empty_form(uint16_t flags, uint32_t rclass) noexcept nogil:
     return (flags >> 11 & 15) == OPCODE_UPDATE and (rclass == CLASS_ANY or rclass == CLASS_NONE)
 
 
-cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Walk the records of one message into the record columns.  -1 without memory."""
+cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint keep) noexcept nogil:
+    """Check the records of one message and take its EDNS; with `keep`, put them into the record columns.
+
+    Called with a constant `keep`, so that the compiler makes two loops of it, which find the same faults.
+    Returns -1 without memory.
+    """
     cdef MessageColumns* c = &self.columns
     cdef RecordColumns* q = &self.records
     cdef uint32_t r = c.count + i
     cdef const uint8_t* m = s.message[i]
     cdef uint32_t size = s.size[i], at = s.at[i]
     cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, head, job, after, rclass, rtype, length, x, end
-    cdef uint32_t offset, owner_at, section, fault_at
-    cdef bint plain = c.presence[r] & HAS_NAME and not (c.presence[r] & HAS_UNICAST)
+    cdef uint32_t k, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef bint has_name = c.presence[r] & HAS_NAME
+    cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef Seen[SEEN_NAMES] seen
     cdef uint8_t* to
     cdef int written
-    if self.job_count + MESSAGE_JOBS > MOST_JOBS:
-        settle_owners(self)
     for k in range(all):
         owner_at = at
         if unlikely(at >= size):
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
-        # owner name: nearly always a pointer to the question's or to one met before
+        # owner name: nearly always a pointer to the question's or to one met before, or the root of an OPT
         head = m[at]
+        owner = qname
         if likely(head >= 0xC0 and at + 2 <= size):
             offset = be16(m + at) & 0x3FFF
             after = at + 2
-            if likely(offset == 12 and c.presence[r] & HAS_NAME):
-                job = qname
-            else:
-                job = NO_CODE
-                for x in range(seen_count):
-                    if seen[x].at == offset:
-                        job = seen[x].job
-                        break
-                if job == NO_CODE:
-                    job = new_owner(self, m, size, at, &after, c, r)
-                    if job == NO_CODE:
+            if unlikely(offset != 12 or not has_name):
+                x = 0
+                while x < seen_count and seen[x].at != offset:
+                    x += 1
+                if x < seen_count:
+                    owner = seen[x].owner
+                else:
+                    if not take_owner(self, r, m, size, at, keep, &after, &owner):
                         return 0
                     if seen_count < SEEN_NAMES:
                         seen[seen_count].at = offset
-                        seen[seen_count].job = job
+                        seen[seen_count].owner = owner
                         seen_count += 1
+        elif head == 0 and (not keep or (at + 11 <= size and be16(m + at + 1) == TYPE_OPT)):
+            after = at + 1
         else:
-            job = new_owner(self, m, size, at, &after, c, r)
-            if job == NO_CODE:
+            if not take_owner(self, r, m, size, at, keep, &after, &owner):
                 return 0
             if seen_count < SEEN_NAMES and head != 0:
                 seen[seen_count].at = at
-                seen[seen_count].job = job
+                seen[seen_count].owner = owner
                 seen_count += 1
         at = after
         if unlikely(at + 10 > size):
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
         rtype = be16(m + at)
-        rclass = be16(m + at + 2)
+        rclass = be16(m + at + 2) & class_bits
         length = be16(m + at + 8)
         at += 10
         end = at + length
         if unlikely(end > size):
             fault(c, r, STATUS_RDATA_OVERRUN, at)
             return 0
-        section = (k >= answers) + (k >= authorities)
         if rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, section) != 0:
+            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
                 return -1
             at = end
             continue
-        if unlikely(q.count >= q.room) and grow_records(q) != 0:
-            return -1
-        if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
-                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
-            return -1
-        to = q.rdata_octets + q.rdata_used
-        fault_at = at
-        if rtype == TYPE_A:
-            memcpy(to, m + at, 4)
-            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            memcpy(to, m + at, 16)
-            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            written = expand_name(m, end, at, to, &after) if likely(length != 0) else -STATUS_BAD_RDATA
-            if written < 0:
-                fault_at = after if length != 0 else at
-            elif unlikely(after != end):
-                fault_at = after
-                written = -STATUS_BAD_RDATA
-        elif rtype == TYPE_SOA and plain_soa(m, at, end):
-            written = expand_name(m, end, at, to, &after)
-            written += expand_name(m, end, after, to + written, &after)
-            memcpy(to + written, m + after, 20)
-            written += 20
-        else:
-            written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to,
-                                   q.rdata_room - q.rdata_used, &fault_at)
+        to = NULL
+        if keep:
+            if unlikely(q.count >= q.room) and grow_records(q) != 0:
+                return -1
+            if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
+                    and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
+                return -1
+            to = q.rdata_octets + q.rdata_used
+        written = take_rdata(self, rtype, rclass, m, size, at, end, keep, to, &fault_at)
         if unlikely(written < 0):
-            if length == 0 and has_empty_form(c.flags[r], rclass):
-                written = 0
-            else:
+            if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
                 return 0
-        x = q.count
-        q.message[x] = r
-        q.name[x] = job
-        q.ttl[x] = be32(m + at - 6)
-        q.rdata[x] = q.rdata_used
-        q.type[x] = <uint16_t>rtype
-        q.rclass[x] = <uint16_t>rclass
-        q.section[x] = <uint8_t>section | (<uint8_t>4 if multicast and rclass & 0x8000 else 0)
-        if multicast:
-            q.rclass[x] &= 0x7FFF
-        q.rdata_used += written
-        q.count = x + 1
-        q.rdata[x + 1] = q.rdata_used
+            written = 0
+        if keep:
+            x = q.count
+            q.message[x] = r
+            q.name[x] = owner
+            q.ttl[x] = be32(m + at - 6)
+            q.rdata[x] = q.rdata_used
+            q.type[x] = <uint16_t>rtype
+            q.rclass[x] = <uint16_t>rclass
+            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and m[at - 8] & 0x80 else 0))
+            q.rdata_used += written
+            q.count = x + 1
+            q.rdata[x + 1] = q.rdata_used
         at = end
     if at < size:
         fault(c, r, STATUS_TRAILING_OCTETS, at)
     return 0
+
+
+cdef inline bint take_owner(Messages self, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, const bint keep,
+                            uint32_t* after, uint32_t* owner) noexcept nogil:
+    """Check the owner name at `at`; with `keep`, make a job of it.  False where it is faulty."""
+    cdef uint32_t bad
+    if keep:
+        owner[0] = new_owner(self, m, size, at, after, &self.columns, r)
+        return owner[0] != NO_CODE
+    bad = skip_name(m, size, at, after)
+    if unlikely(bad):
+        fault(&self.columns, r, bad, after[0])
+    return bad == 0
+
+
+cdef inline int take_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
+                           uint32_t end, const bint keep, uint8_t* to, uint32_t* fault_at) noexcept nogil:
+    """Check the form of RDATA; with `keep`, write it to `to` with its names expanded.
+
+    Returns octets written (of no meaning without `keep`), or minus a status.
+    """
+    cdef uint32_t length = end - at, after = at, bad
+    cdef int written
+    fault_at[0] = at
+    # the forms of A and AAAA are those of the Internet class; others are left to the tables
+    if rtype == TYPE_A and likely(rclass == CLASS_IN):
+        if keep:
+            memcpy(to, m + at, 4)
+        return 4 if likely(length == 4) else -STATUS_BAD_RDATA
+    if rtype == TYPE_AAAA and likely(rclass == CLASS_IN):
+        if keep:
+            memcpy(to, m + at, 16)
+        return 16 if likely(length == 16) else -STATUS_BAD_RDATA
+    if rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
+        if unlikely(length == 0):
+            return -STATUS_BAD_RDATA
+        if keep:
+            written = expand_name(m, end, at, to, &after)
+        else:
+            bad = skip_name(m, end, at, &after)
+            written = -<int>bad
+        if unlikely(written < 0 or after != end):
+            fault_at[0] = after
+            return written if written < 0 else -STATUS_BAD_RDATA
+        return written
+    if rtype == TYPE_SOA and plain_soa(m, at, end):
+        if not keep:
+            return 0
+        written = expand_name(m, end, at, to, &after)
+        written += expand_name(m, end, after, to + written, &after)
+        memcpy(to + written, m + after, 20)
+        return written + 20
+    if keep:
+        return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to, rdata_room(length), fault_at)
+    # what is expanded only to be checked goes to the scratch memory, and is forgotten
+    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
+
+
+cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
+    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
+    cdef uint32_t after
+    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
 
 
 cdef enum:
@@ -672,103 +748,6 @@ cdef void settle_owners(Messages self) noexcept nogil:
             q.name[x] = self.jobs[v & ~<uint32_t>PENDING].code
     self.job_count = 0
     self.scratch_used = 0
-
-
-cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Check the records of one message and take its EDNS, without keeping a record.  -1 without memory.
-
-    Finds exactly the faults that `read_records` finds.
-    """
-    cdef MessageColumns* c = &self.columns
-    cdef uint32_t r = c.count + i
-    cdef const uint8_t* m = s.message[i]
-    cdef uint32_t size = s.size[i], at = s.at[i]
-    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, after, rclass, rtype, length, end, offset, owner_at, fault_at, x
-    cdef uint32_t[SEEN_NAMES] seen
-    cdef int bad
-    for k in range(all):
-        owner_at = at
-        if unlikely(at >= size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        if likely(m[at] >= 0xC0 and at + 2 <= size):
-            offset = be16(m + at) & 0x3FFF
-            after = at + 2
-            if unlikely(offset != 12 or not c.presence[r] & HAS_NAME):
-                x = 0
-                while x < seen_count and seen[x] != offset:
-                    x += 1
-                if x == seen_count:
-                    bad = skip_name(m, size, at, &after)
-                    if unlikely(bad):
-                        fault(c, r, bad, after)
-                        return 0
-                    if seen_count < SEEN_NAMES:
-                        seen[seen_count] = offset
-                        seen_count += 1
-        elif m[at] == 0:
-            after = at + 1
-        else:
-            bad = skip_name(m, size, at, &after)
-            if unlikely(bad):
-                fault(c, r, bad, after)
-                return 0
-            if seen_count < SEEN_NAMES:
-                seen[seen_count] = at
-                seen_count += 1
-        at = after
-        if unlikely(at + 10 > size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        rtype = be16(m + at)
-        rclass = be16(m + at + 2)
-        length = be16(m + at + 8)
-        at += 10
-        end = at + length
-        if unlikely(end > size):
-            fault(c, r, STATUS_RDATA_OVERRUN, at)
-            return 0
-        fault_at = at
-        bad = 0
-        if rtype == TYPE_A:
-            bad = 0 if likely(length == 4) else STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            bad = 0 if likely(length == 16) else STATUS_BAD_RDATA
-        elif rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
-                return -1
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            if likely(length != 0):
-                bad = skip_name(m, end, at, &after)
-                if unlikely(bad or after != end):
-                    fault_at = after
-                    bad = bad if bad else STATUS_BAD_RDATA
-            else:
-                bad = STATUS_BAD_RDATA
-        elif not (rtype == TYPE_SOA and plain_soa(m, at, end)):
-            bad = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
-        if unlikely(bad) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
-            fault(c, r, bad, fault_at)
-            return 0
-        at = end
-    if at < size:
-        fault(c, r, STATUS_TRAILING_OCTETS, at)
-    return 0
-
-
-cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
-    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
-    cdef uint32_t after
-    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
-
-
-cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
-                     uint32_t length, uint32_t* fault_at) noexcept nogil:
-    """Status of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
-    cdef int written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch,
-                                    SCRATCH_OCTETS, fault_at)
-    return -written if written < 0 else 0
 
 
 # ---------------------------------------------------------------- sightings
