@@ -1,8 +1,13 @@
+from collections.abc import Mapping
 from typing import Self, final
 
 from typing_extensions import Buffer
 
 from dnscap.native.columns import Memory
+
+@final
+class Vocabulary:
+    def __new__(cls, words: Mapping[int, str]) -> Self: ...
 
 @final
 class Options:
@@ -13,7 +18,7 @@ class Options:
     def count(self) -> int: ...
     def texts(self, kind: int) -> tuple[Memory, Memory, Memory, int] | None: ...
     def errors(
-        self, meanings: dict[int, str]
+        self, meanings: Vocabulary
     ) -> tuple[Memory, Memory, Memory, Memory, int, int] | None: ...
-    def names(self, mnemonics: dict[int, str]) -> tuple[Memory, Memory, Memory]: ...
+    def names(self, mnemonics: Vocabulary) -> tuple[Memory, Memory, Memory]: ...
     def padding(self) -> tuple[Memory, Memory, int] | None: ...

@@ -1,8 +1,9 @@
 """Arrow tables as pandas frames with the dtypes that users are promised.
 
 Addresses and closed vocabularies become ``category``, names and rdata ``str``, times
-``datetime64[ns, UTC]``, durations ``timedelta64[ns]``, integers that may be missing nullable ``UInt16`` and the
-like, lists Arrow-backed lists.  Nothing is copied that need not be: numbers stay where the decoder put them.
+``datetime64[ns, UTC]``, durations ``timedelta64[ns]``, integers that may be missing nullable ``UInt16`` and
+the like, lists Arrow-backed lists.  Nothing is copied that need not be: numbers stay where the decoder put
+them.
 """
 
 from __future__ import annotations
