@@ -137,23 +137,15 @@ class Narrowing:
             keep &= _under(rows.column("qname").dictionary_encode(), self.name)
         return keep
 
-
-def _nanoseconds(column: pa.Array) -> Array:
-    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return values
-
-
-def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
-    """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
-    quoted = rows.column(f"quoted_{side}")
-    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
-    return np.where(known, _within(quoted, network), _within(rows.column(side), network))
-
-
     @property
     def exchange_columns(self) -> list[str]:
         """Columns of the exchanges table that `keeps_exchanges` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "server": self.server,
+            "qname": self.name,
+        }
         return [column for column, needed in needs.items() if needed]
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
@@ -172,6 +164,18 @@ def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
         if self.name:
             keep &= _under(rows.column("qname"), self.name)
         return keep
+
+
+def _nanoseconds(column: pa.Array) -> Array:
+    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
+    """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
+    quoted = rows.column(f"quoted_{side}")
+    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
+    return np.where(known, _within(quoted, network), _within(rows.column(side), network))
 
 
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:
