@@ -139,7 +139,9 @@ class Capture:
         self._remember(decoding)
 
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
-        return batch.keep(self._narrowing.keeps(batch)) if self._narrowing else batch
+        if not self._narrowing:
+            return batch
+        return batch.keep(self._narrowing.keeps(batch), self._narrowing.keeps_around)
 
     def _remember(self, decoding: Decoding) -> None:
         self._quality = decoding.quality

@@ -11,7 +11,10 @@ import click
 import dnscap
 
 COMMANDS = {
-    "summary": ("dnscap.cli.summary", "What is in a capture: traffic, outcomes, top talkers, capture quality."),
+    "summary": (
+        "dnscap.cli.summary",
+        "What is in a capture: traffic, outcomes, top talkers, capture quality.",
+    ),
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),

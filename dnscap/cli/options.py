@@ -22,13 +22,18 @@ def capture_arguments(command: F) -> F:
     for decorate in reversed(
         (
             click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
-            click.option("--since", metavar="TIME", help="Only messages from this time on (2024-05-01T12:00:00Z)."),
+            click.option(
+                "--since", metavar="TIME", help="Only messages from this time on (2024-05-01T12:00:00Z)."
+            ),
             click.option("--until", metavar="TIME", help="Only messages before this time."),
             click.option("--client", metavar="ADDR", help="Only what this address or network asked."),
             click.option("--server", metavar="ADDR", help="Only what was asked of this address or network."),
             click.option("--name", metavar="NAME", help="Only this domain name and names under it."),
             click.option(
-                "--port", "ports", type=click.IntRange(1, 65535), multiple=True,
+                "--port",
+                "ports",
+                type=click.IntRange(1, 65535),
+                multiple=True,
                 help="Also take this UDP and TCP port as DNS; may be repeated.",
             ),
         )
@@ -43,7 +48,9 @@ def output_arguments(command: F) -> F:
     for decorate in reversed(
         (
             click.option("--format", "form", type=formats, help="Default: table, or what -o's ending says."),
-            click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE."),
+            click.option(
+                "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE."
+            ),
             click.option("--where", metavar="EXPR", help="SQL condition over the columns (DuckDB)."),
             click.option("--columns", metavar="A,B", help="Only these columns, in this order."),
             click.option("--limit", type=click.IntRange(0), metavar="N", help="At most N rows."),
@@ -82,10 +89,19 @@ def open_capture(
 
 def report_quality(quality: Quality) -> None:
     """Say on standard error what could not be read; exit code 3 where an input was not read to its end."""
+    from dnscap.output.cells import safe
+
     for note in quality.notes:
-        click.echo(f"note: {note}", err=True)
-    for fault in quality.faults:
-        click.echo(f"dnscap: {fault}", err=True)
-    if quality.faults:
+        click.echo(f"note: {safe(note)}", err=True)
+    report_faults([str(fault) for fault in quality.faults])
+
+
+def report_faults(faults: list[str]) -> None:
+    """Name on standard error the inputs not read to their end, and exit with code 3 if there are any."""
+    from dnscap.output.cells import safe
+
+    for fault in faults:
+        click.echo(f"dnscap: {safe(fault)}", err=True)
+    if faults:
         sys.stdout.flush()
         raise click.exceptions.Exit(UNREADABLE)

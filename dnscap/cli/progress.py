@@ -36,7 +36,8 @@ def progress_on_terminal() -> Progress | None:
             filled = int(width * done / total)
             left = (now - started) * (total - done) / max(done, 1)
             bar = "█" * filled + "░" * (width - filled)
-            text = f"{bar} {100 * done / total:3.0f} %  {megabytes:,.0f} of {total / 1e6:,.0f} MB  {left:.0f} s left"
+            share = f"{100 * done / total:3.0f} %"
+            text = f"{bar} {share}  {megabytes:,.0f} of {total / 1e6:,.0f} MB  {left:.0f} s left"
         else:
             text = f"{megabytes:,.0f} MB read"
         sys.stderr.write(f"\r\x1b[K{text}")

@@ -10,12 +10,43 @@ import click
 from dnscap.cli.options import capture_arguments, open_capture, output_arguments, report_quality
 from dnscap.schema import TABLES
 
-ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-           ".arrow": "arrow", ".feather": "arrow"}
+ENDINGS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
 
 SHOWN = {
-    "messages": ["time", "src", "src_port", "dst", "dst_port", "id", "qr", "rcode", "qname", "qtype", "ancount", "size", "status"],
-    "connections": ["time", "client", "client_port", "server", "syns", "handshake", "queries", "responses", "end"],
+    "messages": [
+        "time",
+        "src",
+        "src_port",
+        "dst",
+        "dst_port",
+        "id",
+        "qr",
+        "rcode",
+        "qname",
+        "qtype",
+        "ancount",
+        "size",
+        "status",
+    ],
+    "connections": [
+        "time",
+        "client",
+        "client_port",
+        "server",
+        "syns",
+        "handshake",
+        "queries",
+        "responses",
+        "end",
+    ],
     "events": ["time", "frame", "kind", "src", "quoted_src", "quoted_dst", "icmp", "qname", "octets"],
     "sources": ["name", "format", "interface", "link_type", "frames", "first_time", "last_time", "drops"],
 }
@@ -23,8 +54,14 @@ SHOWN = {
 
 
 def _command(table: str, doc: str, example: str) -> click.Command:
-    def run(form: str | None, output: str | None, where: str | None, columns: str | None, limit: int | None,
-            **narrowing: Any) -> None:
+    def run(
+        form: str | None,
+        output: str | None,
+        where: str | None,
+        columns: str | None,
+        limit: int | None,
+        **narrowing: Any,
+    ) -> None:
         print_table(table, form, output, where, columns, limit, **narrowing)
 
     names = ", ".join(column.name for column in TABLES[table])
@@ -33,7 +70,12 @@ def _command(table: str, doc: str, example: str) -> click.Command:
 
 
 def print_table(
-    table: str, form: str | None, output: str | None, where: str | None, columns: str | None, limit: int | None,
+    table: str,
+    form: str | None,
+    output: str | None,
+    where: str | None,
+    columns: str | None,
+    limit: int | None,
     **narrowing: Any,
 ) -> None:
     """Stream a table to standard output or a file."""
@@ -50,7 +92,11 @@ def print_table(
     capture = open_capture(captures, **narrowing)
     batches = capture.select(table, columns=wanted, where=where)
     first = next(batches, None)
-    schema = first.schema if first is not None else empty_table(table, wanted).select(wanted or range(len(TABLES[table]))).schema
+    schema = (
+        first.schema
+        if first is not None
+        else empty_table(table, wanted).select(wanted or range(len(TABLES[table]))).schema
+    )
     with output_stream(output) as stream, open_writer(form, stream, schema, limit=limit) as writer:
         for batch in itertools.chain([first] if first is not None else [], batches):
             writer.write(batch)
@@ -60,22 +106,27 @@ def print_table(
 
 
 messages = _command(
-    "messages", "One row per DNS message seen, malformed ones and repeated sightings included.",
+    "messages",
+    "One row per DNS message seen, malformed ones and repeated sightings included.",
     "dnscap messages slow.pcap --where \"qtype = 'AAAA' and rcode <> 'NOERROR'\" --format csv",
 )
 records = _command(
-    "records", "One row per resource record, OPT excepted.",
+    "records",
+    "One row per resource record, OPT excepted.",
     "dnscap records slow.pcap --name example.com --columns name,type,ttl,rdata",
 )
 connections = _command(
-    "connections", "One row per TCP connection on DNS ports.",
-    "dnscap connections slow.pcap --where \"\\\"end\\\" = 'refused'\"",
+    "connections",
+    "One row per TCP connection on DNS ports.",
+    'dnscap connections slow.pcap --where "\\"end\\" = \'refused\'"',
 )
 events = _command(
-    "events", "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
+    "events",
+    "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
     "dnscap events slow.pcap --format jsonl",
 )
 sources = _command(
-    "sources", "One row per file section or interface: format, link type, frames, times, drops.",
+    "sources",
+    "One row per file section or interface: format, link type, frames, times, drops.",
     "dnscap sources traces/",
 )

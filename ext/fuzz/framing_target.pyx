@@ -1,7 +1,7 @@
 """File framing under fuzzing.
 
-Input: the octets of a capture file.  It is read in one piece and again in small windows, as from a pipe; both ways
-must give the same frames and stop at the same place for the same reason.
+Input: the octets of a capture file.  It is read in one piece and again in small windows, as from a pipe; both
+ways must give the same frames and stop at the same place for the same reason.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -35,7 +35,8 @@ cdef int run(const uint8_t* data, size_t size) except -1:
     return 0
 
 
-cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t step, uint64_t* seen) except -1:
+cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t step,
+                      uint64_t* seen) except -1:
     cdef Frame frames[FRAME_BATCH]
     cdef uint32_t count
     cdef size_t at = 0, end = min(step, size), used

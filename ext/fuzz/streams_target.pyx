@@ -1,9 +1,9 @@
 """TCP reassembly under fuzzing.
 
-Input: segments, one after another: flags, step, size, cut, gap, payload[size].  `flags` has the TCP flags in bits
-0 to 3, the direction in bit 4, one of four connections in bits 5 and 6.  `step` moves the sequence number away from
-where the last segment of that direction ended, `cut` octets follow on the wire that were not captured, `gap` is the
-time since the last segment.
+Input: segments, one after another: flags, step, size, cut, gap, payload[size].  `flags` has the TCP flags in
+bits 0 to 3, the direction in bit 4, one of four connections in bits 5 and 6.  `step` moves the sequence
+number away from where the last segment of that direction ended, `cut` octets follow on the wire that were not
+captured, `gap` is the time since the last segment.
 """
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -15,9 +15,19 @@ from dnscap.native.octets cimport Octets, left, take
 from dnscap.native.streams cimport (
     STREAM_EVICTED, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Connection, Segment, Streams)
 
-from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
+from fuzz.feeding cimport (
+    check_events,
+    check_outbox,
+    empty_log,
+    empty_outbox,
+    next8,
+    next16,
+    offer,
+    padded_copy,
+)
 
-cdef Streams kept              # from one input to the next, each long after the one before: its tables are large
+# From one input to the next, each long after the one before: its tables are large.
+cdef Streams kept
 cdef int64_t now = 1_700_000_000_000_000_000
 cdef uint32_t inputs = 0
 

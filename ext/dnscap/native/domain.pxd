@@ -62,3 +62,45 @@ cdef inline int expand_name(const uint8_t* message, uint32_t size, uint32_t at,
         if octet == 0:
             after[0] = behind if behind else at
             return <int>written
+
+
+cdef inline uint32_t skip_name(const uint8_t* message, uint32_t size, uint32_t at, uint32_t* after) noexcept nogil:
+    """Check the name at `at` as `expand_name` does without writing it.
+
+    Returns 0 with `after` set to the offset behind it, or a status with `after` set to where the fault is.
+    """
+    cdef uint32_t written = 0, behind = 0, smallest = at, target
+    cdef uint32_t octet, pointers = 0
+    while True:
+        if at >= size:
+            after[0] = at
+            return STATUS_LABEL_OVERRUN
+        octet = message[at]
+        if octet >= 0xC0:
+            if at + 2 > size:
+                after[0] = at
+                return STATUS_LABEL_OVERRUN
+            target = be16(message + at) & 0x3FFF
+            pointers += 1
+            if target >= smallest or pointers > MOST_POINTERS:
+                after[0] = at
+                return STATUS_BAD_POINTER
+            if behind == 0:
+                behind = at + 2
+            smallest = target
+            at = target
+            continue
+        if octet > 63:
+            after[0] = at
+            return STATUS_BAD_LABEL
+        written += octet + 1
+        if written > MOST_NAME:
+            after[0] = at
+            return STATUS_NAME_TOO_LONG
+        if at + octet + 1 > size:
+            after[0] = at
+            return STATUS_LABEL_OVERRUN
+        at += octet + 1
+        if octet == 0:
+            after[0] = behind if behind else at
+            return 0

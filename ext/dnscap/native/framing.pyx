@@ -252,7 +252,7 @@ cdef inline int64_t nanoseconds(const Source* source, uint64_t told) noexcept no
             ticks >>= bits - 63 if bits - 63 < 63 else 63
             bits = 63
         seconds = ticks >> bits
-        ticks &= (<int64_t>1 << bits) - 1
+        ticks &= <int64_t>((<uint64_t>1 << bits) - 1)
         if bits > 33:                  # a fraction of 33 bits times 1e9 fits; what is shifted out is 0.1 ns
             ticks >>= bits - 33
             bits = 33

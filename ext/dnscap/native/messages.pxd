@@ -90,7 +90,8 @@ cdef class Messages:
     cdef uint32_t scratch_used
     cdef Sightings* sightings
 
-    cdef void renew(self, Dictionary dictionary)    # start a batch: the columns have been moved out
+    # Start a batch, the columns having been moved out, in the memory of `columns` and `records` (which may have none).
+    cdef void renew(self, Dictionary dictionary, const MessageColumns* columns, const RecordColumns* records)
 
     # Decode `count` payloads into rows. `done` tells how many were: fewer where the dictionary is full or the batch may
     # not grow further, and the batch must be taken and `renew` be called first.  0, or -1 without memory.

@@ -1,0 +1,10 @@
+from typing import Self, final
+
+from typing_extensions import Buffer
+
+@final
+class Messages:
+    def __new__(cls, with_records: bool = True) -> Self: ...
+
+def option_spans(starts: Buffer, octets: Buffer) -> tuple[bytearray, bytearray, bytearray, bytearray]: ...
+def question_text(message: Buffer) -> tuple[str | None, int | None]: ...
