@@ -56,12 +56,14 @@ from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
-    LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; a message has no more names than of these
-    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
+    LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; so many names a message can hold at most
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `take_rdata` puts there
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
-    BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options pass this: names swell up to 18 times
+    BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options reach this: expanded names swell up to 18 times
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
     BATCH_ROWS = 1 << 22       # and before it holds more messages, or twice as many records
+    SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
+    RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
     TYPE_A = 1
     TYPE_NS = 2
@@ -149,6 +151,19 @@ cdef class Messages:
         self.records = records[0]
         self.records.count = self.records.rdata_used = 0
 
+    cdef void reserve(self, uint64_t octets) noexcept nogil:
+        cdef size_t rows = octets // SMALLEST_FRAME if octets // SMALLEST_FRAME < BATCH_ROWS else BATCH_ROWS
+        cdef size_t text = octets // 2 if octets // 2 < RESERVED_OCTETS else RESERVED_OCTETS
+        if rows > self.columns.room and widen_messages(&self.columns, rows) != 0:
+            return
+        if text > self.columns.options_room:
+            grow_octets(&self.columns.options_octets, self.columns.options_used, &self.columns.options_room, text)
+        if self.with_records:
+            if rows > self.records.room and widen_records(&self.records, rows) != 0:
+                return
+            if text > self.records.rdata_room:
+                grow_octets(&self.records.rdata_octets, self.records.rdata_used, &self.records.rdata_room, text)
+
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
         cdef MessageColumns* c = &self.columns
@@ -200,7 +215,10 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+
+
+cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
             or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
@@ -212,7 +230,10 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 
 cdef int grow_records(RecordColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    return widen_records(c, <size_t>c.room * 2 if c.room else 1 << 15)
+
+
+cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
             or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
@@ -540,6 +561,7 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
     cdef uint32_t k, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
     cdef bint has_name = c.presence[r] & HAS_NAME
+    cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef Seen[SEEN_NAMES] seen
     cdef uint8_t* to
@@ -582,7 +604,7 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
         rtype = be16(m + at)
-        rclass = be16(m + at + 2)
+        rclass = be16(m + at + 2) & class_bits
         length = be16(m + at + 8)
         at += 10
         end = at + length
@@ -602,8 +624,7 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
                     and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
                 return -1
             to = q.rdata_octets + q.rdata_used
-        written = take_rdata(self, rtype, rclass & ~<uint32_t>0x8000 if multicast else rclass, m, size, at, end, keep, to,
-                             &fault_at)
+        written = take_rdata(self, rtype, rclass, m, size, at, end, keep, to, &fault_at)
         if unlikely(written < 0):
             if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
@@ -616,8 +637,8 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
             q.ttl[x] = be32(m + at - 6)
             q.rdata[x] = q.rdata_used
             q.type[x] = <uint16_t>rtype
-            q.rclass[x] = <uint16_t>(rclass & 0x7FFF if multicast else rclass)
-            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and rclass & 0x8000 else 0))
+            q.rclass[x] = <uint16_t>rclass
+            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and m[at - 8] & 0x80 else 0))
             q.rdata_used += written
             q.count = x + 1
             q.rdata[x + 1] = q.rdata_used
@@ -649,7 +670,7 @@ cdef inline int take_rdata(Messages self, uint32_t rtype, uint32_t rclass, const
     cdef uint32_t length = end - at, after = at, bad
     cdef int written
     fault_at[0] = at
-    # the forms of A and AAAA are those of the Internet class; in others the tables know better
+    # the forms of A and AAAA are those of the Internet class; others are left to the tables
     if rtype == TYPE_A and likely(rclass == CLASS_IN):
         if keep:
             memcpy(to, m + at, 4)
