@@ -37,7 +37,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.messages*",
             *(
                 f"dnscap.native.{name}"
-                for name in ("rdata*", "presentation*", "edns", "messages*", "decoder")
+                for name in ("rdata*", "presentation*", "edns*", "messages*", "decoder")
             ),
         ),
     ),
@@ -63,6 +63,7 @@ CEILING_EXCEPT: dict[str, tuple[int, str]] = {
     # call would go through a pointer.  They may shrink; they may not grow past this.
     "ext/dnscap/native/framing.pyx": (950, "reads two formats in one loop"),
     "ext/dnscap/native/messages.pyx": (950, "decodes a stride of messages column by column"),
+    "ext/dnscap/native/exchanges.pyx": (1700, "one state machine over private structs"),
     "ext/dnscap/native/streams.pyx": (1700, "one state machine over private structs"),
 }
 """Files that may be longer: to how many lines, and why."""
