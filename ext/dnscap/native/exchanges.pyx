@@ -56,16 +56,15 @@ cdef extern from *:
     """
     /* Nanoseconds of capture time. */
     #define DNSCAP_OPEN_WAIT INT64_C(30000000000)   /* the longest a stub waits for one answer (glibc's limit for timeout:) */
-    #define DNSCAP_LINGER INT64_C(5000000000)       /* an answered query is remembered so long for further responses */
-    #define DNSCAP_REPEAT_WAIT INT64_C(15000000000) /* the same id, port and question within this of an answered query is
-                                                       one more transmission; glibc comes back to a server after 14 s */
+    #define DNSCAP_LINGER INT64_C(6000000000)       /* an answered query is remembered so long for further responses, and
+                                                       for one more transmission: a stub that missed the answer asks
+                                                       again after 5 s */
     #define DNSCAP_EARLY INT64_C(1000000)           /* queues of a network card may put an answer so far before its query */
     #define DNSCAP_STUB_WAIT INT64_C(5000000000)    /* most stubs wait so long: younger queries at the end are unfinished */
     #define DNSCAP_ICMP_WAIT INT64_C(1000000000)    /* a further response is kept so long for the ICMP error it may meet */
     """
     const int64_t OPEN_WAIT "DNSCAP_OPEN_WAIT"
     const int64_t LINGER "DNSCAP_LINGER"
-    const int64_t REPEAT_WAIT "DNSCAP_REPEAT_WAIT"
     const int64_t EARLY "DNSCAP_EARLY"
     const int64_t STUB_WAIT "DNSCAP_STUB_WAIT"
     const int64_t ICMP_WAIT "DNSCAP_ICMP_WAIT"
@@ -484,7 +483,7 @@ cdef inline bint may_leave(const ExchangeTable* t) noexcept nogil:
         return False
     if t.head < t.base:
         return True
-    if s.release > t.now:
+    if s.release >= t.now:
         return False
     if s.group != NO_GROUP:
         g = &t.groups[s.group]
@@ -873,13 +872,13 @@ cdef inline bint takes_answer(const ExchangeTable* t, uint32_t n, int64_t time) 
     if time < x.time and elapsed(x.time, time) > <uint64_t>EARLY:
         return False
     # A connection that ended, or an ICMP error, was not the last word.
-    return x.outcome == OUTCOME_OPEN or elapsed(time, x.time) < <uint64_t>OPEN_WAIT
+    return x.outcome == OUTCOME_OPEN or t.now <= side_at(t, n).release
 
 
-cdef inline bint was_answered(const ExchangeTable* t, uint32_t n, int64_t time) noexcept nogil:
+cdef inline bint was_answered(const ExchangeTable* t, uint32_t n) noexcept nogil:
     """Whether a row is a query that has its answer, so short a time ago that a further one is expected."""
     cdef const Exchange* x = row_at(t, n)
-    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and time <= side_at(t, n).release
+    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and t.now <= side_at(t, n).release
 
 
 cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint32_t* found) noexcept nogil:
@@ -898,7 +897,7 @@ cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint3
             found[0] = g.last_answered
     if takes_answer(t, found[0], time):
         return 1
-    return 2 if was_answered(t, found[0], time) else 0
+    return 2 if was_answered(t, found[0]) else 0
 
 
 cdef uint32_t by_ends(const ExchangeTable* t, uint64_t ends, uint16_t id, int64_t time, uint32_t* found) noexcept nogil:
@@ -934,7 +933,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
             if verdict == 2:
                 further(self, batch, r, w, i, n)
                 return
-            if row_at(t, n).query != NO_MESSAGE:
+            if row_at(t, n).outcome == OUTCOME_OPEN:
                 unsolicited_again(self, batch, r, w, i)
                 return
     else:
@@ -964,7 +963,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
 
 
 cdef void unsolicited_again(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
-    """A response long after its query was given up or answered: it must not take the query's place in the chain."""
+    """A response older than the query it would answer: it must not take the query's place in the chain."""
     cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
     if x == NULL:
         return
@@ -986,7 +985,7 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
     if unlikely(found):
         y = row_at(t, old)
         if y.query == NO_MESSAGE:
-            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and elapsed(time, y.time) <= <uint64_t>EARLY:
+            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and t.now <= side_at(t, old).release:
                 # Its answer was seen first.
                 take_query(y, c, r, message)
                 y.outcome = side_at(t, old).would_be
@@ -997,7 +996,7 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
                 happened(self, y.response_time, y.number, row, HAPPENED_ANSWER)
                 return
         else:
-            again = y.outcome == OUTCOME_OPEN or elapsed(time, y.time) < <uint64_t>REPEAT_WAIT
+            again = y.outcome == OUTCOME_OPEN or t.now <= side_at(t, old).release
     x = new_row(self, c, batch.dictionary, r, w, i, False)
     if x == NULL:
         return
@@ -1212,9 +1211,10 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     for k in range(MOST_WALK):
         x = row_at(t, at)
         if note.from_client:
-            if x.response != NO_MESSAGE:
+            if x.response != NO_MESSAGE and t.now <= side_at(t, at).release:
                 # The socket was closed: about the last response, which is a further one where there were several.
-                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra):
+                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra) \
+                        and t.now <= side_at(t, side_at(t, at).extra).release:
                     row_at(t, side_at(t, at).extra).flags |= EXCHANGE_LATE
                 else:
                     x.flags |= EXCHANGE_LATE
