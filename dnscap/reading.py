@@ -25,6 +25,7 @@ from dnscap.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dnscap.exchanges.matching import ExchangeBatch, Matching
     from dnscap.tables.conditions import Condition
 
 
@@ -74,7 +75,14 @@ def read(
     >>> cap.messages[["qname", "qtype", "rcode"]].head(2)  # doctest: +SKIP
     """
     return Capture(
-        inputs, ports=ports, progress=progress, since=since, until=until, client=client, server=server, name=name
+        inputs,
+        ports=ports,
+        progress=progress,
+        since=since,
+        until=until,
+        client=client,
+        server=server,
+        name=name,
     )
 
 
@@ -105,6 +113,7 @@ class Capture:
         self._progress = progress
         self._tables: dict[str, pa.Table] = {}
         self._whole: dict[str, list[MessageBatch]] = {}
+        self._exchanges: list[ExchangeBatch] | None = None
         self._quality: Quality | None = None
         self.names = [item.name for item in self._inputs]
 
@@ -155,6 +164,59 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
+    def exchange_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ExchangeBatch]:
+        """Stream the capture's exchanges; memory stays flat at any size.
+
+        Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
+
+        Parameters
+        ----------
+        rows : int
+            Messages matched at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
+
+        Yields
+        ------
+        ExchangeBatch
+        """
+        from dnscap.exchanges.matching import Matching
+
+        matching = Matching()
+        kept = self._whole.get("records")
+        if kept is None and self._once and keep:
+            kept = self._read_whole(records=True)
+        if kept is not None:
+            for batch in kept:
+                yield from matching.feed(batch)
+            yield from self._matched(matching)
+            return
+        decoding = self._decoding(records=True, rows=rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            yield from matching.feed(batch)
+        self._remember(decoding)
+        yield from self._matched(matching)
+
+    def _matched(self, matching: Matching) -> Iterator[ExchangeBatch]:
+        """What is left when the capture, which may go on after its last message, has ended."""
+        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
+        yield from matching.finish(max(last.to_pylist(), default=None))
+        if self._quality is not None:
+            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+
+    def _exchange_parts(
+        self, columns: Sequence[str] | None, *, keep: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = columns
+        if self._narrowing and columns is not None:
+            wanted = [*columns, *self._narrowing.exchange_columns]
+        for batch in self.exchange_batches(keep=keep) if self._exchanges is None else self._exchanges:
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
     def _read_once_through(self) -> None:
         """Read to the end if that has not been done, keeping only what could not be had again."""
         if "sources" in self._tables:
@@ -196,13 +258,22 @@ class Capture:
             self._read_once_through()
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
-        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
-        arrays = [batch.to_arrow(name, columns) for batch in batches]
+        if name == "exchanges":
+            if self._exchanges is None:
+                self._exchanges = list(self.exchange_batches())
+            return self._joined(name, list(self._exchange_parts(columns)), columns)
+        batches = self._batches_of(name)
+        return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
+
+    def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
         arrays = [a for a in arrays if a.num_rows] or arrays[:1]
         if not arrays:
             return empty_table(name, columns)
         table = pa.Table.from_batches(arrays)
         return table if columns is None else table.select(list(columns))
+
+    def _batches_of(self, name: str) -> list[MessageBatch]:
+        return self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
@@ -236,7 +307,7 @@ class Capture:
 
         self._check(name, columns)
         if where is None:
-            return to_pandas(self.to_arrow(name, columns), name)
+            return self._frame(name, columns)
         parts = list(self.select(name, columns=columns, where=where))
         wanted = list(columns) if columns is not None else None
         whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
@@ -269,6 +340,9 @@ class Capture:
         return self._selected(name, columns, where, keep=False)
 
     def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
+        if name == "exchanges":
+            yield from self._exchange_parts(columns, keep=keep)
+            return
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):
                 pass
@@ -287,10 +361,24 @@ class Capture:
             columns_there = ", ".join(column.name for column in TABLES[name])
             raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {columns_there}")
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from dnscap.tables.frames import to_pandas
+    def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from dnscap.tables.frames import frame_of, to_pandas
 
-        return to_pandas(self.to_arrow(name), name)
+        if name not in ("messages", "records"):
+            return to_pandas(self.to_arrow(name, columns), name)
+        batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
+        if not batches:
+            return to_pandas(empty_table(name, columns), name)
+
+        def column_of(column: str) -> pa.ChunkedArray:
+            return pa.chunked_array([b.to_arrow(name, [column], narrow=True).column(0) for b in batches])
+
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        rows = sum(b.messages if name == "messages" else b.records for b in batches)
+        frame = frame_of(name, wanted, column_of, rows)
+        for batch in batches:
+            batch.forget()
+        return frame
 
     @cached_property
     def sources(self) -> pd.DataFrame:
@@ -317,6 +405,11 @@ class Capture:
         """ICMP errors with the query they quote, gaps, fragments that never came together."""
         return self._frame("events")
 
+    @cached_property
+    def exchanges(self) -> pd.DataFrame:
+        """One row per query transmission, with what answered it, and per response without a query."""
+        return self._frame("exchanges")
+
     @property
     def quality(self) -> Quality:
         """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
@@ -340,11 +433,15 @@ class Capture:
             If there is no such message.
         """
         if self._once:
-            raise UsageError("octets of a message cannot be had from an input that is read only once; save it to a file first")
+            raise UsageError(
+                "octets of a message cannot be had from an input that is read only once; save it to a file first"
+            )
         decoding = self._decoding(records=False, rows=BATCH_ROWS)
         decoding.watch(number)
         for batch in decoding:
             if decoding.watched is not None and number < batch.first_message + batch.messages:
                 row = batch.to_arrow("messages").slice(number - batch.first_message, 1).to_pylist()[0]
                 return Message(number, decoding.watched, row)
-        raise UsageError(f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}")
+        raise UsageError(
+            f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}"
+        )

@@ -203,6 +203,11 @@ cdef class Decoder:
         self.framing.begin()
         self.ended = False
 
+    def reserve(self, uint64_t octets):
+        """Expect so many octets to come in one batch: columns will not be copied as they grow."""
+        with nogil:
+            self.decoder.reserve(octets)
+
     @property
     def window(self):
         """Octets that the next window must have to get any further, after one of which nothing was consumed."""

@@ -62,6 +62,8 @@ cdef enum:
     BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
     BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+    SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
+    RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
     TYPE_A = 1
     TYPE_NS = 2
@@ -148,6 +150,19 @@ cdef class Messages:
         self.records = records[0]
         self.records.count = self.records.rdata_used = 0
 
+    cdef void reserve(self, uint64_t octets) noexcept nogil:
+        cdef size_t rows = octets // SMALLEST_FRAME if octets // SMALLEST_FRAME < BATCH_ROWS else BATCH_ROWS
+        cdef size_t text = octets // 2 if octets // 2 < RESERVED_OCTETS else RESERVED_OCTETS
+        if rows > self.columns.room and widen_messages(&self.columns, rows) != 0:
+            return
+        if text > self.columns.options_room:
+            grow_octets(&self.columns.options_octets, self.columns.options_used, &self.columns.options_room, text)
+        if self.with_records:
+            if rows > self.records.room and widen_records(&self.records, rows) != 0:
+                return
+            if text > self.records.rdata_room:
+                grow_octets(&self.records.rdata_octets, self.records.rdata_used, &self.records.rdata_room, text)
+
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
         cdef MessageColumns* c = &self.columns
@@ -186,7 +201,10 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+
+
+cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
             or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
@@ -198,7 +216,10 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 
 cdef int grow_records(RecordColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    return widen_records(c, <size_t>c.room * 2 if c.room else 1 << 15)
+
+
+cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
             or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
