@@ -65,6 +65,7 @@ def write_text(summary: Summary, stream: TextIO, *, width: int = 80, colour: boo
         _top(page, "Names", summary.names, "nxdomain")
         page.gap()
         _questions(page, summary)
+        _exchanges(page, summary)
     _connections(page, summary)
     page.gap()
     _malformed(page, summary)
@@ -195,6 +196,19 @@ def _questions(page: _Page, summary: Summary) -> None:
     if summary.responses:
         text = f"{_count(summary.truncated, 'response')} truncated, " if summary.truncated else ""
         page.put("Sizes", f"{text}largest response {summary.largest_response:,} octets")
+
+
+def _exchanges(page: _Page, summary: Summary) -> None:
+    exchanges = summary.exchanges
+    if exchanges.outcomes:
+        page.put("Outcomes", _shares(exchanges.outcomes, exchanges.total))
+    if exchanges.latency_max is not None:
+        median, most, nearly = (duration(exchanges.latency[percent]) for percent in (50, 95, 99))
+        page.put(
+            "Latency",
+            f"median {median}, 95\xa0% within {most}, 99\xa0% within {nearly}, "
+            f"longest {duration(exchanges.latency_max)}",
+        )
 
 
 def _edns(page: _Page, summary: Summary) -> None:
