@@ -19,7 +19,7 @@ _MAGICS = {
     b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
     b"\xa1\xb2\xcd\x34": (">", 1000, 24),
 }
-"""Octets that begin a pcap file: byte order, nanoseconds of a unit of the fraction, octets of a record header."""
+"""Octets that begin a pcap file: byte order, nanoseconds of a fraction unit, octets of a record header."""
 
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _TSRESOL, _TSOFFSET = 9, 14
@@ -76,7 +76,9 @@ class _Reader:
             self._windows.want(count)
 
 
-def pick_frames(item: CaptureInput, wanted: Callable[[int, bytes], bool], *, last: int) -> Iterator[PickedFrame]:
+def pick_frames(
+    item: CaptureInput, wanted: Callable[[int, bytes], bool], *, last: int
+) -> Iterator[PickedFrame]:
     """Give the frames of one capture that are wanted.
 
     Parameters

@@ -1,7 +1,8 @@
-"""The resolver configuration that explains what was seen of one client and stub; null where packets do not show it."""
+"""The configuration that explains what was seen of a client and stub; null where packets do not show it."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -9,10 +10,10 @@ from dnscap.clients.keeping import Kept
 from dnscap.clients.schedules import attempts_of, timeout_of
 
 EXPANDS_AFTER_FAILURE = ("glibc", "go", "c-ares")
-"""Stubs that try the search list also for a name that was asked as it is and does not exist (musl never does)."""
+"""Stubs that try the search list also after a name asked as it is does not exist (musl never does)."""
 
 STICKY = ("c-ares", "systemd-resolved")
-"""Stubs that prefer the server which answered last: who is asked first does not tell the order in the file."""
+"""Stubs that prefer the server which answered last: who is asked first does not tell the order."""
 
 PARALLEL = ("musl",)
 """Stubs that ask all servers at once, in the order of the file."""
@@ -78,7 +79,7 @@ def order_of(kept: Kept) -> list[str]:
     for row in kept.exchanges:
         if row["server"] not in order and row["role"] not in ("chase",):
             order.append(row["server"])
-    return order or [s for s in kept.row["servers"] or ()]
+    return order or list(kept.row["servers"] or ())
 
 
 def _nameservers(
@@ -123,7 +124,7 @@ def _blend(merged: list[str], order: list[str]) -> None:
 
 def _takes_turns(orders: list[tuple[list[str], Kept]]) -> bool | None:
     changes = 0
-    for (before, earlier), (after, _) in zip(orders, orders[1:], strict=False):
+    for (before, earlier), (after, _) in itertools.pairwise(orders):
         if before[0] != after[0] and not _failed_at(earlier, before[0]):
             changes += 1
     return True if changes >= 2 or (changes == 1 and len(orders) <= 3) else None
@@ -169,9 +170,8 @@ def _search(
         first_is_expansion = _suffix(candidates[0], name) is not None
         if suffixes:
             (expanded_first if first_is_expansion else as_is_first).append((_dots(name), k))
-            whole = (
-                (first_is_expansion and candidates[-1].rstrip(".") == name.rstrip("."))
-                or (k.row["outcome"] in ("nxdomain", "nodata") and not k.row["failovers"])
+            whole = (first_is_expansion and candidates[-1].rstrip(".") == name.rstrip(".")) or (
+                k.row["outcome"] in ("nxdomain", "nodata") and not k.row["failovers"]
             )
             if whole:
                 lists.append((suffixes, k))
@@ -192,11 +192,15 @@ def _search(
     ndots_max = most if most is not None and most >= (ndots_min or 0) else None
     if least is not None:
         deepest = [k for dots, k in expanded_first if dots == least]
-        evidence.append(f"ndots at least {ndots_min}: a name with {least} dots was expanded first ({refer(deepest)})")
+        evidence.append(
+            f"ndots at least {ndots_min}: a name with {least} dots was expanded first ({refer(deepest)})"
+        )
     if ndots_max is not None:
         shortest = [k for dots, k in as_is_first if dots == most]
         otherwise = "" if known else ", or there is no search list"
-        evidence.append(f"ndots at most {most}: a name with {most} dots was asked as it is ({refer(shortest)}){otherwise}")
+        evidence.append(
+            f"ndots at most {most}: a name with {most} dots was asked as it is ({refer(shortest)}){otherwise}"
+        )
     return search, (ndots_min, ndots_max)
 
 
@@ -230,7 +234,8 @@ def _addresses(k: Kept) -> bool:
 def _single_request(family: str | None, seen: list[Kept], evidence: list[str]) -> bool | None:
     if family != "glibc":
         return None
-    serial, parallel = [], []
+    serial: list[Kept] = []
+    parallel: list[Kept] = []
     for k in seen:
         if k.row["retransmissions"] or k.row["failovers"]:
             continue
@@ -240,7 +245,9 @@ def _single_request(family: str | None, seen: list[Kept], evidence: list[str]) -
     if parallel and not serial:
         return False
     if serial and not parallel:
-        evidence.append(f"single-request: the second family was asked after the first was answered ({refer(serial)})")
+        evidence.append(
+            f"single-request: the second family was asked after the first was answered ({refer(serial)})"
+        )
         return True
     return None
 
@@ -262,7 +269,9 @@ def _asked_in_turn(k: Kept) -> bool | None:
 def _use_vc(seen: list[Kept], evidence: list[str]) -> bool | None:
     if not seen:
         return None
-    over_tcp = [k for k in seen if k.exchanges[0]["transport"] == "tcp" and k.exchanges[0]["role"] != "tcp-fallback"]
+    over_tcp = [
+        k for k in seen if k.exchanges[0]["transport"] == "tcp" and k.exchanges[0]["role"] != "tcp-fallback"
+    ]
     if len(over_tcp) == len(seen):
         evidence.append(f"use-vc: no question went over UDP first ({refer(over_tcp)})")
         return True

@@ -1,4 +1,4 @@
-"""Which lookups are kept whole, with their exchanges, while all are counted: the slow, the failed, the telling."""
+"""Which lookups are kept whole while all are counted: the slow, the failed, the telling."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -28,8 +29,8 @@ SERVFAIL_RETRIES = ("servfail", "refused", "formerr", "notimp", "unreachable", "
 def waits_of(k: Kept) -> list[tuple[float, dict[str, Any], int]]:
     """Waits that ended with the stub's timer: seconds, the transmission waited for, and the round (from 0).
 
-    A wait lasts from a transmission without an answer (or with a late one) to the next one of the lookup; transmissions within 50 ms are one
-    burst.
+    A wait lasts from a transmission without an answer (or with a late one) to the next one of
+    the lookup; transmissions within 50 ms are one burst.
     """
     bursts: list[list[dict[str, Any]]] = []
     for row in k.exchanges:
@@ -41,7 +42,7 @@ def waits_of(k: Kept) -> list[tuple[float, dict[str, Any], int]]:
             bursts.append([row])
     rounds: Counter[tuple[str, str, str]] = Counter()
     waits = []
-    for burst, following in zip(bursts, bursts[1:], strict=False):
+    for burst, following in itertools.pairwise(bursts):
         seen = {(row["server"], row["qname"], row["qtype"]) for row in burst}
         for key in seen:
             rounds[key] += 1
@@ -133,8 +134,10 @@ def _plain(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str
     return _whole(seconds)
 
 
-def _first_round(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept) -> float | None:
-    # Later rounds double and are jittered; the first may adapt to the server's speed, then it is no whole number.
+def _first_round(
+    seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept
+) -> float | None:
+    # Later rounds double and are jittered; the first may adapt to the server's speed: no whole number then.
     return _whole(seconds) if turn == 0 and abs(seconds - round(seconds)) < 0.05 else None
 
 
@@ -157,8 +160,8 @@ _FITS: dict[str, Callable[[float, dict[str, Any], int, list[str], Kept], float |
 def musl_pair(seconds: float, rounds: int) -> tuple[int, int] | None:
     """Timeout and attempts of musl from its interval, which is their quotient.
 
-    Where the lookup ran to its end, `rounds` is the attempts; otherwise the pair with the default of two attempts, or the one in
-    smallest numbers.
+    Where the lookup ran to its end, `rounds` is the attempts; otherwise the pair with the default of two
+    attempts, or the one in smallest numbers.
     """
     if rounds:
         timeout = round(seconds * rounds)
@@ -208,7 +211,9 @@ def attempts_of(
     best, count = votes.most_common(1)[0]
     if len(votes) > 1 and count * 2 <= sum(votes.values()):
         return None
-    evidence.append(f"attempts: each server was asked {best} times before lookup {sources[best]} was given up")
+    evidence.append(
+        f"attempts: each server was asked {best} times before lookup {sources[best]} was given up"
+    )
     return best
 
 
@@ -231,5 +236,7 @@ def _musl_attempts(seen: list[Kept], evidence: list[str]) -> int | None:
     if not votes:
         return None
     best = votes.most_common(1)[0][0]
-    evidence.append(f"attempts: the interval between questions in lookup {sources[best]} is the timeout divided by {best}")
+    evidence.append(
+        f"attempts: the interval between questions in lookup {sources[best]} is the timeout divided by {best}"
+    )
     return best

@@ -75,7 +75,13 @@ class Explanation:
 
     def lines(self, *, width: int = WIDTH, evidence: bool = True) -> list[Line]:
         """Styled lines: what was asked, the waterfall, the budget, the evidence."""
-        lines = [*self._heading(width), [], *waterfall(self.lookup, self.exchanges, width), [], *self._budget(width)]
+        lines = [
+            *self._heading(width),
+            [],
+            *waterfall(self.lookup, self.exchanges, width),
+            [],
+            *self._budget(width),
+        ]
         if evidence:
             lines += self._causes(width)
             lines += self._evidence(width)
@@ -98,7 +104,10 @@ class Explanation:
             [(number, "dim"), (name, "bold"), (f"  {types}", "")],
             [(f"{full_time(row['time'])}  client {row['client']}{stub}", "dim")],
             [
-                (row["outcome"], "good" if good else "negative" if row["outcome"] in ("nxdomain", "nodata") else "bad"),
+                (
+                    row["outcome"],
+                    "good" if good else "negative" if row["outcome"] in ("nxdomain", "nodata") else "bad",
+                ),
                 (f" after {took}{hedge}; {BASES.get(row['end_basis'] or '', '')}".rstrip("; "), ""),
             ],
         ]
@@ -142,7 +151,12 @@ class Explanation:
 
     def _evidence(self, width: int) -> list[Line]:
         frames = sorted(
-            {row[name] for row in self.exchanges for name in ("query_frame", "response_frame") if row.get(name)}
+            {
+                row[name]
+                for row in self.exchanges
+                for name in ("query_frame", "response_frame")
+                if row.get(name)
+            }
         )
         answers = list(self.lookup["answers"] or ())
         lines: list[Line] = [[]]
@@ -154,5 +168,7 @@ class Explanation:
             lines += wrapped("answers: " + " ".join(answers[:_MOST_LISTED]) + more, width)
         if frames:
             more = f" and {len(frames) - 2 * _MOST_LISTED} more" if len(frames) > 2 * _MOST_LISTED else ""
-            lines += wrapped("frames: " + " ".join(map(str, frames[: 2 * _MOST_LISTED])) + more, width, style="dim")
+            lines += wrapped(
+                "frames: " + " ".join(map(str, frames[: 2 * _MOST_LISTED])) + more, width, style="dim"
+            )
         return lines

@@ -81,13 +81,19 @@ def _is_fragment(octets: bytes, addresses: tuple[bytes, bytes]) -> bool:
 
 def query_comment(lookup: dict[str, Any], row: dict[str, Any]) -> str:
     """What a query's frame is to its lookup."""
-    return f"lookup {lookup['lookup']}: {row['role'] or 'query'} {row['qtype']} {safe(row['qname'] or '?')} to {row['server']}"
+    return (
+        f"lookup {lookup['lookup']}: {row['role'] or 'query'} {row['qtype']} {safe(row['qname'] or '?')} to "
+        f"{row['server']}"
+    )
 
 
 def response_comment(lookup: dict[str, Any], row: dict[str, Any]) -> str:
     """What a response's frame is to its lookup."""
     took = f" after {duration(row['latency'])}" if row["latency"] is not None else ""
-    return f"lookup {lookup['lookup']}: {row['outcome']} from {row['server']}{took} to {row['qtype']} {safe(row['qname'] or '?')}"
+    return (
+        f"lookup {lookup['lookup']}: {row['outcome']} from {row['server']}{took} to {row['qtype']} "
+        f"{safe(row['qname'] or '?')}"
+    )
 
 
 def notes_of(
@@ -127,7 +133,10 @@ def notes_of(
     for row in connections:
         notes = files.setdefault(file_of[row["source"]], FrameNotes())
         notes.add_stream(
-            row["first_frame"], row["last_frame"], row, f"lookup {lookup['lookup']}: TCP connection to {row['server']}"
+            row["first_frame"],
+            row["last_frame"],
+            row,
+            f"lookup {lookup['lookup']}: TCP connection to {row['server']}",
         )
     return files
 
@@ -162,12 +171,21 @@ def save_frames(
         if frame.link_type not in place:
             place[frame.link_type] = len(place)
             # option 9: times count nanoseconds
-            body = struct.pack("<HHI", frame.link_type, 0, 0) + struct.pack("<HHB3x", 9, 1, 9) + struct.pack("<HH", 0, 0)
+            body = (
+                struct.pack("<HHI", frame.link_type, 0, 0)
+                + struct.pack("<HHB3x", 9, 1, 9)
+                + struct.pack("<HH", 0, 0)
+            )
             stream.write(_block(1, body))
     for frame, comment in found:
         octets = frame.octets
         body = struct.pack(
-            "<IIIII", place[frame.link_type], frame.time >> 32, frame.time & 0xFFFFFFFF, len(octets), frame.wire_size
+            "<IIIII",
+            place[frame.link_type],
+            frame.time >> 32,
+            frame.time & 0xFFFFFFFF,
+            len(octets),
+            frame.wire_size,
         )
         stream.write(_block(6, body + octets + b"\0" * (-len(octets) % 4) + _options([(1, comment)])))
     return len(found)

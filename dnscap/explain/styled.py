@@ -32,7 +32,9 @@ def plain_text(lines: Iterable[Line]) -> str:
 def coloured_text(lines: Iterable[Line]) -> str:
     """Lines for a terminal."""
     return "\n".join(
-        "".join(f"{STYLES[style][0]}{safe(text)}\x1b[0m" if style else safe(text) for text, style in line).rstrip()
+        "".join(
+            f"{STYLES[style][0]}{safe(text)}\x1b[0m" if style else safe(text) for text, style in line
+        ).rstrip()
         for line in lines
     )
 

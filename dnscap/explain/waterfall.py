@@ -33,7 +33,7 @@ def style_of(outcome: str) -> str:
 
 
 def ends_of(exchanges: list[dict[str, Any]], end: int) -> list[int]:
-    """When the wait for each transmission ended: its answer, or the next transmission of its question, or the end."""
+    """When the wait for each transmission ended: its answer, the next one of its question, or the end."""
     ends = []
     for place, row in enumerate(exchanges):
         if row["latency"] is not None:
@@ -42,7 +42,8 @@ def ends_of(exchanges: list[dict[str, Any]], end: int) -> list[int]:
         following = (
             later["time"]
             for later in exchanges[place + 1 :]
-            if (later["qname"], later["qtype"]) == (row["qname"], row["qtype"]) and later["time"] > row["time"]
+            if (later["qname"], later["qtype"]) == (row["qname"], row["qtype"])
+            and later["time"] > row["time"]
         )
         ends.append(max(next(following, end), row["time"]))
     return ends

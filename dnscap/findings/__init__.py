@@ -28,7 +28,9 @@ def find(facts: Facts) -> list[Finding]:
         What was counted and kept.
     """
     found = [finding for rule in RULES for finding in rule.find(facts)]
-    found.sort(key=lambda f: (-SEVERITIES.index(f.severity), -f.failed, -f.cost_seconds, f.id, f.subject or ""))
+    found.sort(
+        key=lambda f: (-SEVERITIES.index(f.severity), -f.failed, -f.cost_seconds, f.id, f.subject or "")
+    )
     return found
 
 

@@ -26,7 +26,8 @@ INTERNAL = (
     r"|(?:^|\.)(?:10|127|168\.192|1[6-9]\.172|2[0-9]\.172|3[01]\.172|254\.169)\.in-addr\.arpa\.$"
     r"|\.[cd]\.f\.ip6\.arpa\.$"
 )
-"""Names that mean something only inside: private suffixes (RFC 6762 appendix G, RFC 8375), cluster names, reverse zones of private addresses."""
+"""Names that mean something only inside: private suffixes (RFC 6762 appendix G, RFC 8375), cluster names,
+reverse zones of private addresses."""
 
 
 class NameTally:

@@ -14,7 +14,16 @@ from dnscap.tables.columns import Columns
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BUDGET = ("t_timeout", "t_failed_server", "t_edns", "t_truncation", "t_search", "t_serial", "t_answer", "t_gap")
+BUDGET = (
+    "t_timeout",
+    "t_failed_server",
+    "t_edns",
+    "t_truncation",
+    "t_search",
+    "t_serial",
+    "t_answer",
+    "t_gap",
+)
 """Buckets of the time budget, in the order of precedence."""
 
 _SILENCE = ("t_timeout", "t_gap")
@@ -47,7 +56,7 @@ BUCKETS_OF: dict[str, tuple[str, ...]] = {
     "cname-loop": ("t_failed_server", "t_answer"),
     "dangling-cname": ("t_failed_server", "t_answer"),
 }
-"""Buckets in which the time of a cause is found; a cause that is not listed lies on the far side of one exchange."""
+"""Buckets in which the time of a cause is found; a cause not listed lies on the far side of one exchange."""
 
 
 @dataclass(slots=True)
@@ -155,8 +164,12 @@ class CauseTally:
             counts = np.bincount(cause, minlength=size)
             fails = np.bincount(cause[failed[here]], minlength=size)
             nanoseconds = np.bincount(cause, weights=taken, minlength=size)
-            wasted = np.bincount(cause, weights=queries[here], minlength=size) if place == 0 else np.zeros(size)
+            wasted = (
+                np.bincount(cause, weights=queries[here], minlength=size) if place == 0 else np.zeros(size)
+            )
             for code in np.flatnonzero(counts).tolist():
                 self.costs.setdefault(words[code], Cost()).add(
-                    Cost(int(counts[code]), int(fails[code]), float(nanoseconds[code]) / 1e9, int(wasted[code]))
+                    Cost(
+                        int(counts[code]), int(fails[code]), float(nanoseconds[code]) / 1e9, int(wasted[code])
+                    )
                 )

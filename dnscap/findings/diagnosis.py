@@ -1,4 +1,4 @@
-"""One pass over exchanges, lookups, connections and events; at its end servers, clients, findings, scorecard."""
+"""One pass over exchanges, lookups, connections and events; then servers, clients, findings, scorecard."""
 
 from __future__ import annotations
 

@@ -73,7 +73,10 @@ class CaptureQuality:
         """Sentences for people about what weakens the findings."""
         said = list(self.notes)
         if self.drops:
-            said.append(f"the capturing system dropped {self.drops:,} packets: what looks unanswered may have been answered")
+            said.append(
+                f"the capturing system dropped {self.drops:,} packets: what looks unanswered may have been "
+                "answered"
+            )
         if self.unsolicited > max(self.responses, 5):
             said.append("most responses have no query here: the capture seems to see one direction only")
         elif self.queries >= 20 and not self.responses:

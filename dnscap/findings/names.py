@@ -1,4 +1,4 @@
-"""What the names tell: aliases that loop or dangle, long chains, typing errors, internal names told to outsiders."""
+"""What the names tell: aliases that loop or dangle, long chains, typing errors, internal names outside."""
 
 from __future__ import annotations
 
@@ -50,14 +50,17 @@ class DanglingCname(_Alias):
     id = "dangling-cname"
     causes = ("dangling-cname",)
     explanation = (
-        "The CNAME record of this name points to one that does not exist. Beside failing, it can be taken over by whoever may "
-        "register the target."
+        "The CNAME record of this name points to one that does not exist. Beside failing, it can be taken "
+        "over by whoever may register the target."
     )
     remedy = "Remove the CNAME record or create its target."
     disproved_by = "An address for the target from its zone's own server."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"The alias of {subject} points to a name that does not exist: {plural(cost.lookups, 'lookup')} affected"
+        return (
+            f"The alias of {subject} points to a name that does not exist: {plural(cost.lookups, 'lookup')} "
+            "affected"
+        )
 
 
 class LongCnameChain(Rule):
@@ -66,24 +69,38 @@ class LongCnameChain(Rule):
     id = "long-cname-chain"
     rests_on = "content"
     certainty = 0.95
-    explanation = "The answer leads through a chain of aliases. Each link may lie in another zone and cost the resolver another walk when it is not cached."
+    explanation = (
+        "The answer leads through a chain of aliases. Each link may lie in another zone and cost the "
+        "resolver another walk when it is not cached."
+    )
     remedy = "Point the first alias at the last target where both are yours."
     disproved_by = "A shorter chain in later answers: content networks change theirs."
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Give one finding if chains are long."""
-        long = [k for k in facts.kept if len(k.row["cname_chain"] or ()) > LONG_CHAIN and k.row["outcome"] == "ok"]
+        long = [
+            k for k in facts.kept if len(k.row["cname_chain"] or ()) > LONG_CHAIN and k.row["outcome"] == "ok"
+        ]
         if not long:
             return
         long.sort(key=lambda k: -len(k.row["cname_chain"]))
         worst = long[0].row
         cost = Cost(len(long), 0, 0.0, 0)
         yield self.finding(
-            facts, worst["name"], cost, long, causes=[], confidence=self.confidence(cost, facts), severity="info"
+            facts,
+            worst["name"],
+            cost,
+            long,
+            causes=[],
+            confidence=self.confidence(cost, facts),
+            severity="info",
         )
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Answers lead through more than {LONG_CHAIN} aliases, those of {subject} through most: {plural(cost.lookups, 'lookup')}"
+        return (
+            f"Answers lead through more than {LONG_CHAIN} aliases, those of {subject} through most: "
+            f"{plural(cost.lookups, 'lookup')}"
+        )
 
 
 class TypoNxdomain(Rule):
@@ -92,7 +109,10 @@ class TypoNxdomain(Rule):
     id = "nxdomain-typo"
     rests_on = "content"
     certainty = 0.4
-    explanation = "A name that does not exist differs by a letter or two from one that is often resolved here: most likely it is misspelt somewhere."
+    explanation = (
+        "A name that does not exist differs by a letter or two from one that is often resolved here: most "
+        "likely it is misspelt somewhere."
+    )
     remedy = "Look for the misspelt name in configuration and code."
     disproved_by = "Both names being meant, as with numbered hosts."
 
@@ -124,10 +144,14 @@ class InternalNameLeak(Rule):
     id = "internal-name-leak"
     certainty = 0.8
     explanation = (
-        "Names that mean something only inside (private suffixes, cluster names, reverse zones of private addresses) are asked "
-        "of resolvers on the public Internet. They tell outsiders about the inside, and cost a useless round trip."
+        "Names that mean something only inside (private suffixes, cluster names, reverse zones of private "
+        "addresses) are asked of resolvers on the public Internet. They tell outsiders about the inside, "
+        "and cost a useless round trip."
     )
-    remedy = "Resolve internal names by internal servers (split DNS), and keep the search list away from clients that ask outside."
+    remedy = (
+        "Resolve internal names by internal servers (split DNS), and keep the search list away from clients "
+        "that ask outside."
+    )
     disproved_by = "That address being an internal resolver with a public address."
 
     def find(self, facts: Facts) -> Iterator[Finding]:
@@ -178,7 +202,7 @@ _NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 def _distance_at_most(one: str, two: str, most: int) -> bool:
-    """Whether `most` insertions, deletions, replacements or swaps of neighbours turn one text into the other."""
+    """Whether `most` insertions, deletions, replacements or swaps turn one text into the other."""
     start = 0
     shorter = min(len(one), len(two))
     while start < shorter and one[start] == two[start]:

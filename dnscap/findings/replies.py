@@ -1,16 +1,17 @@
-"""Replies that do not help: SERVFAIL, REFUSED, FORMERR, half answers, forged ones, and the storms they set off."""
+"""Replies that do not help: SERVFAIL, REFUSED, FORMERR, half answers, forged ones, and retry storms."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import ClassVar
 
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost
-from dnscap.findings.rule import Case, Facts, Finding, Rule, failing_server, plural, seconds
+from dnscap.findings.rule import Case, Facts, Finding, Rule, failing_server, plural, waited
 
 STORM = 8
-"""Transmissions of one question answered with errors before it is called a storm: two servers, four rounds."""
+"""Transmissions of one question answered with errors that make a storm: two servers, four rounds."""
 
 
 class _Reply(Rule):
@@ -28,21 +29,26 @@ class Servfail(_Reply):
     causes = ("servfail",)
     outcomes = ("servfail",)
     explanation = (
-        "The server answered SERVFAIL: it could not get an answer itself (authoritative servers silent, lame or broken, DNSSEC "
-        "validation failed). Stubs ask their other servers, each of which may fail the same slow way."
+        "The server answered SERVFAIL: it could not get an answer itself (authoritative servers silent, "
+        "lame or broken, DNSSEC validation failed). Stubs ask their other servers, each of which may fail "
+        "the same slow way."
     )
     remedy = (
-        "Ask the server for the name with `dig`, then with `+cd`: an answer with +cd means DNSSEC; otherwise follow the "
-        "delegation with `dig +trace +nodnssec`. Extended errors (EDE) in the answer name the reason where the server gives it."
+        "Ask the server for the name with `dig`, then with `+cd`: an answer with +cd means DNSSEC; "
+        "otherwise follow the delegation with `dig +trace +nodnssec`. Extended errors (EDE) in the answer "
+        "name the reason where the server gives it."
     )
-    remedies = {
+    remedies: ClassVar[dict[str, str]] = {
         "musl": "SERVFAIL of one family fails the whole lookup, even where the other was answered.",
         "kubernetes": "see the errors plugin's log of CoreDNS for the upstream that failed.",
     }
     disproved_by = "The same question answered by that server in the same seconds."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Server {subject or 'unknown'} says SERVFAIL: {plural(cost.lookups, 'lookup')} affected, {cost.failed:,} failed"
+        return (
+            f"Server {subject or 'unknown'} says SERVFAIL: {plural(cost.lookups, 'lookup')} affected, "
+            f"{cost.failed:,} failed"
+        )
 
 
 class Refused(_Reply):
@@ -52,15 +58,23 @@ class Refused(_Reply):
     causes = ("refused",)
     outcomes = ("refused",)
     explanation = (
-        "The server answered REFUSED: it does not serve this client, or not recursively. Stubs go to the next server, or "
-        "(musl) take it for no answer and wait."
+        "The server answered REFUSED: it does not serve this client, or not recursively. Stubs go to the "
+        "next server, or (musl) take it for no answer and wait."
     )
-    remedy = "Allow the client there (`allow-recursion` in BIND, `access-control` in Unbound, `acl` in CoreDNS) or take the server out of the list."
-    remedies = {"musl": "it ignores REFUSED, so the lookup waits until its timeout unless another server answers."}
+    remedy = (
+        "Allow the client there (`allow-recursion` in BIND, `access-control` in Unbound, `acl` in CoreDNS) "
+        "or take the server out of the list."
+    )
+    remedies: ClassVar[dict[str, str]] = {
+        "musl": "it ignores REFUSED, so the lookup waits until its timeout unless another server answers."
+    }
     disproved_by = "Answers of that server to the same client for other names: then only a zone is refused."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Server {subject or 'unknown'} refuses: {plural(cost.lookups, 'lookup')} affected, {cost.failed:,} failed"
+        return (
+            f"Server {subject or 'unknown'} refuses: {plural(cost.lookups, 'lookup')} affected, "
+            f"{cost.failed:,} failed"
+        )
 
 
 class Formerr(_Reply):
@@ -69,12 +83,21 @@ class Formerr(_Reply):
     id = "formerr"
     causes = ("formerr",)
     outcomes = ("formerr", "notimp")
-    explanation = "The server answered FORMERR: it does not understand the question, most often because of EDNS or an option in it."
-    remedy = "Ask with `dig +noedns` and `dig +nocookie` to see which part it cannot stand; update the server or the box before it."
+    explanation = (
+        "The server answered FORMERR: it does not understand the question, most often because of EDNS or an "
+        "option in it."
+    )
+    remedy = (
+        "Ask with `dig +noedns` and `dig +nocookie` to see which part it cannot stand; update the server or "
+        "the box before it."
+    )
     disproved_by = "An ordinary answer of that server to a question of the same form."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Server {subject or 'unknown'} says FORMERR: {plural(cost.lookups, 'lookup')} affected, {cost.failed:,} failed"
+        return (
+            f"Server {subject or 'unknown'} says FORMERR: {plural(cost.lookups, 'lookup')} affected, "
+            f"{cost.failed:,} failed"
+        )
 
 
 class PartialAnswer(_Reply):
@@ -85,14 +108,20 @@ class PartialAnswer(_Reply):
     outcomes = ("servfail", "refused", "nxdomain")
     certainty = 0.8
     explanation = (
-        "One of A and AAAA was answered and the other failed or was denied. Some stubs use the half they have, some fail "
-        "the whole lookup."
+        "One of A and AAAA was answered and the other failed or was denied. Some stubs use the half they "
+        "have, some fail the whole lookup."
     )
-    remedy = "Have the zone's servers answer both types alike: NODATA where there is no record, not an error or NXDOMAIN."
+    remedy = (
+        "Have the zone's servers answer both types alike: NODATA where there is no record, not an error or "
+        "NXDOMAIN."
+    )
     disproved_by = "Answers of the same kind to both types from that server."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Only one of A and AAAA is answered by {subject or 'the server'}: {plural(cost.lookups, 'lookup')} affected"
+        return (
+            f"Only one of A and AAAA is answered by {subject or 'the server'}: "
+            f"{plural(cost.lookups, 'lookup')} affected"
+        )
 
 
 class BogusAnswerIgnored(_Reply):
@@ -102,10 +131,13 @@ class BogusAnswerIgnored(_Reply):
     causes = ("bogus-answer-ignored",)
     certainty = 0.85
     explanation = (
-        "A reply came that does not fit any open question (another id, another name, another source): the stub ignored it and "
-        "waited on. A broken box on the way causes this, or somebody who tries to forge answers."
+        "A reply came that does not fit any open question (another id, another name, another source): the "
+        "stub ignored it and waited on. A broken box on the way causes this, or somebody who tries to forge "
+        "answers."
     )
-    remedy = "Find out who sends these replies (compare IP TTL and MAC address with good answers of that server)."
+    remedy = (
+        "Find out who sends these replies (compare IP TTL and MAC address with good answers of that server)."
+    )
     disproved_by = "An open question in the capture that the reply fits."
 
     def subject(self, case: Case, facts: Facts) -> str | None:
@@ -113,7 +145,7 @@ class BogusAnswerIgnored(_Reply):
         return servers[0] if servers else None
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Replies from {subject or 'the server'} do not fit the question: {plural(cost.lookups, 'lookup')} waited {seconds(cost.seconds)}"
+        return f"Replies from {subject or 'the server'} do not fit the question: {waited(cost)}"
 
 
 class RetryStorm(Rule):
@@ -122,10 +154,14 @@ class RetryStorm(Rule):
     id = "error-retry-storm"
     certainty = 0.95
     explanation = (
-        "Questions that are answered with SERVFAIL or REFUSED are asked again at once, of every server and in every round. "
-        "This multiplies load on servers that already fail, and delays the failure for the application."
+        "Questions that are answered with SERVFAIL or REFUSED are asked again at once, of every server and "
+        "in every round. This multiplies load on servers that already fail, and delays the failure for the "
+        "application."
     )
-    remedy = "Mend the zone or the server behind the error; a cache that keeps SERVFAIL for some seconds (RFC 9520) stops the storm."
+    remedy = (
+        "Mend the zone or the server behind the error; a cache that keeps SERVFAIL for some seconds (RFC "
+        "9520) stops the storm."
+    )
     disproved_by = "Different applications asking for the same name at the same time."
 
     def find(self, facts: Facts) -> Iterator[Finding]:
@@ -144,11 +180,20 @@ class RetryStorm(Rule):
         stormy.sort(key=lambda item: -item[0])
         cost = Cost(len(stormy), sum(k.failed for _, k in stormy), 0.0, sum(count for count, _ in stormy))
         yield self.finding(
-            facts, None, cost, [k for _, k in stormy], causes=[], confidence=self.confidence(cost, facts), severity="low"
+            facts,
+            None,
+            cost,
+            [k for _, k in stormy],
+            causes=[],
+            confidence=self.confidence(cost, facts),
+            severity="low",
         )
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Errors set off retries: {plural(cost.lookups, 'lookup')} sent {plural(cost.queries, 'query')} that were answered with errors"
+        return (
+            f"Errors set off retries: {plural(cost.lookups, 'lookup')} sent {plural(cost.queries, 'query')} "
+            "that were answered with errors"
+        )
 
 
 RULES = (Servfail(), Refused(), Formerr(), PartialAnswer(), BogusAnswerIgnored(), RetryStorm())

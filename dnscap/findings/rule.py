@@ -1,4 +1,4 @@
-"""What a finding is, and how most of them are made: lookups with a cause, grouped by what they have in common."""
+"""What a finding is, and how most are made: lookups with a cause, grouped by what they have in common."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ class Facts:
             own = [cause for cause in kept.row["causes"] or () if cause in causes]
             if own:
                 shares = shares_of(kept.row)
-                found.append(
-                    Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own))
-                )
+                found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
         return found
 
     def server(self, address: str) -> dict[str, Any] | None:
@@ -231,9 +229,10 @@ class Rule:
             return None
         took = sum(k.row["duration"] or 0 for k in kept) / 1e9
         scale = cost.lookups / max(len(kept), 1)
+        which = "this lookup" if cost.lookups == 1 else f"these {cost.lookups:,} lookups"
+        left = max(took * scale - cost.seconds, 0)
         return (
-            f"Without it the {plural(cost.lookups, 'lookup')} would have taken {seconds(max(took * scale - cost.seconds, 0))} "
-            f"in all instead of {seconds(took * scale)}."
+            f"Without it {which} would have taken {seconds(left)} in all instead of {seconds(took * scale)}."
         )
 
     def remedy_for(self, facts: Facts, kept: Iterable[Kept]) -> str:
@@ -302,6 +301,13 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
 
 
+def waited(cost: Cost) -> str:
+    """How many lookups waited how long: ``3 lookups waited 5.00 s each``."""
+    if cost.lookups == 1:
+        return f"1 lookup waited {seconds(cost.seconds)}"
+    return f"{cost.lookups:,} lookups waited {seconds(cost.seconds / max(cost.lookups, 1))} each"
+
+
 def silent_server(case: Case) -> str | None:
     """The server whose silence cost a case most: first the one that never answered it."""
     return _server(case, lambda row: row["outcome"] in ("unanswered", "unfinished") and not row.get("late"))
@@ -315,7 +321,9 @@ def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
 def _server(case: Case, chosen: Callable[[dict[str, Any]], bool]) -> str | None:
     counts = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
     if counts:
-        heard = {row["server"] for row in case.kept.exchanges if row["outcome"] in ("answer", "nodata", "nxdomain")}
+        heard = {
+            row["server"] for row in case.kept.exchanges if row["outcome"] in ("answer", "nodata", "nxdomain")
+        }
         return max(counts, key=lambda server: (server not in heard, counts[server]))
     servers = case.kept.row["servers"] or ()
     return servers[0] if servers else None

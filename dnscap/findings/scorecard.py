@@ -80,7 +80,9 @@ class ScoreTally:
     def feed_resolutions(self, rows: Columns) -> None:
         """Count cache verdicts where there is a table of them."""
         if rows.rows:
-            self.hits += int(rows.word_is("cache", "hit", "negative-hit", "prefetch", "coalesced", "stale").sum())
+            self.hits += int(
+                rows.word_is("cache", "hit", "negative-hit", "prefetch", "coalesced", "stale").sum()
+            )
             self.verdicts += int((~rows.word_is("cache", "unknown", "forwarded")).sum())
 
     def figures(self) -> list[Figure]:
@@ -94,7 +96,14 @@ class ScoreTally:
             self._latency("query latency, 99th percentile", 0.99, 100, timed),
             _share("queries answered well", answered - bad, ended, 0.9995, above=True, digits=2),
             self._hit_rate(),
-            _share("answers that a name does not exist", self.outcomes["nxdomain"], answered, 0.05, above=False, digits=1),
+            _share(
+                "answers that a name does not exist",
+                self.outcomes["nxdomain"],
+                answered,
+                0.05,
+                above=False,
+                digits=1,
+            ),
             _share("answers SERVFAIL", self.outcomes["servfail"], answered, 0.001, above=False, digits=2),
             self._spike(),
         ]
@@ -112,7 +121,12 @@ class ScoreTally:
             return Figure("cache hit rate", "-", "> 85 %", None, 0, "needs the resolver's upstream side")
         figure = _share("cache hit rate", self.hits, self.verdicts, 0.85, above=True, digits=1)
         return Figure(
-            figure.metric, figure.value, figure.target, figure.passed, figure.sample, "without hits inside applications"
+            figure.metric,
+            figure.value,
+            figure.target,
+            figure.passed,
+            figure.sample,
+            "without hits inside applications",
         )
 
     def _spike(self) -> Figure:

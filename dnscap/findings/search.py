@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost
@@ -21,7 +21,11 @@ def ndots_text(clients: list[dict[str, Any]]) -> str:
     told = []
     for row in clients:
         if row["ndots_min"] is not None and row["ndots_min"] > 1:
-            suffixes = f", {plural(len(row['search']), 'suffix').replace('suffixs', 'suffixes')}" if row["search"] else ""
+            suffixes = (
+                f", {plural(len(row['search']), 'suffix').replace('suffixs', 'suffixes')}"
+                if row["search"]
+                else ""
+            )
             told.append(f"{row['client']} behaves like ndots:{row['ndots_min']} or more{suffixes}")
     return "; ".join(told[:3])
 
@@ -33,14 +37,20 @@ class SearchFanout(Rule):
     causes = ("search-fanout",)
     certainty = 0.9
     explanation = (
-        "Names with fewer dots than `ndots` are first asked with each suffix of the search list, for both families. Every "
-        "candidate that does not exist costs a round trip, or a whole recursion where the resolver has not cached its absence."
+        "Names with fewer dots than `ndots` are first asked with each suffix of the search list, for both "
+        "families. Every candidate that does not exist costs a round trip, or a whole recursion where the "
+        "resolver has not cached its absence."
     )
     remedy = "Write names with a trailing dot, lower `ndots`, or shorten the search list."
-    remedies = {
+    remedies: ClassVar[dict[str, str]] = {
         "glibc": "`options ndots:1` is the default; a name with a dot is then asked as it is first.",
-        "musl": "it never tries the search list for names with ndots dots or more: lowering ndots may hide short names.",
-        "kubernetes": "set `dnsConfig.options: [{name: ndots, value: \"2\"}]` in the pod, or use autopath in CoreDNS.",
+        "musl": (
+            "it never tries the search list for names with ndots dots or more: lowering ndots may hide "
+            "short names."
+        ),
+        "kubernetes": (
+            "set ndots in the pod's `dnsConfig.options`, 2 for instance, or use autopath in CoreDNS."
+        ),
     }
     disproved_by = "An application that asks for these long names itself."
 
@@ -63,14 +73,23 @@ class SearchFanout(Rule):
         cost = Cost(len(walks), 0, sum(k.row["t_search"] or 0 for k in walks) / 1e9, wasted)
         # Half of all lookups through the list: load on the resolver that somebody should know of.
         yield self.finding(
-            facts, None, cost, walks, causes=["search-fanout"], confidence=self.confidence(cost, facts), severity="low"
+            facts,
+            None,
+            cost,
+            walks,
+            causes=["search-fanout"],
+            confidence=self.confidence(cost, facts),
+            severity="low",
         )
 
     def severity(self, cost: Cost, facts: Facts) -> str:
         return severity_of(Cost(cost.lookups, 0, cost.seconds, cost.queries), facts.lookups)
 
     def counterfactual(self, cost: Cost, kept: list[Kept], facts: Facts) -> str | None:
-        said = f"Asked as they are, these names would have cost {plural(cost.queries, 'query')} and {seconds(cost.seconds)} less."
+        said = (
+            f"Asked as they are, these names would have cost {plural(cost.queries, 'query')} and "
+            f"{seconds(cost.seconds)} less."
+        )
         ndots = ndots_text(facts.clients)
         return f"{said} ({ndots}.)" if ndots else said
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dnscap.findings.costs import Cost
-from dnscap.findings.rule import Case, Facts, Rule, failing_server, plural, seconds
+from dnscap.findings.rule import Case, Facts, Rule, failing_server, plural, seconds, waited
 
 
 class _Large(Rule):
@@ -18,11 +20,11 @@ class Truncation(_Large):
     causes = ("truncation",)
     certainty = 0.95
     explanation = (
-        "The answer did not fit into the UDP size that the client offered, so it came truncated (TC) and the question was "
-        "asked again over TCP: two more round trips at least."
+        "The answer did not fit into the UDP size that the client offered, so it came truncated (TC) and "
+        "the question was asked again over TCP: two more round trips at least."
     )
     remedy = "Make the record set smaller, or let clients offer 1232 octets by EDNS."
-    remedies = {
+    remedies: ClassVar[dict[str, str]] = {
         "glibc": "`options edns0` offers 1200 octets instead of 512.",
         "musl": "before 1.2.4 it does not ask over TCP at all and takes the truncated answer as it is.",
         "go": "it offers 1232 octets since 1.18; older ones 512.",
@@ -30,7 +32,10 @@ class Truncation(_Large):
     disproved_by = "UDP answers without TC to the same question and size offered."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Answers do not fit into UDP: {plural(cost.lookups, 'lookup')} spent {seconds(cost.seconds)} on TCP"
+        return (
+            f"Answers do not fit into UDP: {plural(cost.lookups, 'lookup')} spent {seconds(cost.seconds)} on "
+            "TCP"
+        )
 
 
 class TcpBlocked(_Large):
@@ -40,11 +45,12 @@ class TcpBlocked(_Large):
     causes = ("tcp-blocked",)
     certainty = 0.9
     explanation = (
-        "After a truncated answer the client turned to TCP port 53 and got no connection: its SYNs stayed unanswered or were "
-        "refused. DNS needs TCP (RFC 7766, RFC 9210); names with large answers cannot be resolved here."
+        "After a truncated answer the client turned to TCP port 53 and got no connection: its SYNs stayed "
+        "unanswered or were refused. DNS needs TCP (RFC 7766, RFC 9210); names with large answers cannot be "
+        "resolved here."
     )
     remedy = "Open TCP port 53 from the clients to that server, and have the server listen there."
-    remedies = {
+    remedies: ClassVar[dict[str, str]] = {
         "glibc": "`options edns0` avoids truncation of answers up to 1200 octets.",
         "kubernetes": "NetworkPolicies must allow TCP port 53 beside UDP.",
     }
@@ -52,8 +58,8 @@ class TcpBlocked(_Large):
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
         return (
-            f"TCP to {subject or 'the server'} is blocked: {plural(cost.lookups, 'lookup')} with truncated answers "
-            f"waited {seconds(cost.seconds)}"
+            f"TCP to {subject or 'the server'} is blocked: {plural(cost.lookups, 'lookup')} with truncated "
+            f"answers waited {seconds(cost.seconds)}"
         )
 
 
@@ -65,10 +71,12 @@ class TcpRetransmission(Rule):
     rests_on = "silence"
     certainty = 0.8
     explanation = (
-        "A SYN or a segment with DNS in it was lost and sent again by the kernel, 1 s later for a SYN, some hundred "
-        "milliseconds for data. The stub cannot shorten this wait."
+        "A SYN or a segment with DNS in it was lost and sent again by the kernel, 1 s later for a SYN, some "
+        "hundred milliseconds for data. The stub cannot shorten this wait."
     )
-    remedy = "Look for packet loss between client and server; keep connections open (RFC 7766) to save handshakes."
+    remedy = (
+        "Look for packet loss between client and server; keep connections open (RFC 7766) to save handshakes."
+    )
     disproved_by = "Both copies of the segment arriving at the server."
 
     def subject(self, case: Case, facts: Facts) -> str | None:
@@ -77,7 +85,7 @@ class TcpRetransmission(Rule):
         return over_tcp[0] if over_tcp else servers[0] if servers else None
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"TCP segments to {subject or 'the server'} are lost: {plural(cost.lookups, 'lookup')} waited {seconds(cost.seconds)}"
+        return f"TCP segments to {subject or 'the server'} are lost: {waited(cost)}"
 
 
 class FragmentsLost(Rule):
@@ -88,17 +96,17 @@ class FragmentsLost(Rule):
     rests_on = "fragments"
     certainty = 0.75
     explanation = (
-        "Large UDP answers were sent in IP fragments and the later fragments never came, so the answer as a whole is lost "
-        "while small ones arrive."
+        "Large UDP answers were sent in IP fragments and the later fragments never came, so the answer as a "
+        "whole is lost while small ones arrive."
     )
     remedy = (
-        "Let servers and clients keep to 1232 octets (RFC 9715): `max-udp-size 1232` (BIND), `max-udp-size: 1232` (Unbound), "
-        "`+bufsize=1232` (dig); or let fragments pass the firewall."
+        "Let servers and clients keep to 1232 octets (RFC 9715): `max-udp-size 1232` (BIND), `max-udp-size: "
+        "1232` (Unbound), `+bufsize=1232` (dig); or let fragments pass the firewall."
     )
     disproved_by = "The later fragments in a capture without a `port 53` filter."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        return f"Fragments of large answers are lost: {plural(cost.lookups, 'lookup')} waited {seconds(cost.seconds)}"
+        return f"Fragments of large answers are lost: {waited(cost)}"
 
 
 RULES = (Truncation(), TcpBlocked(), TcpRetransmission(), FragmentsLost())

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import ClassVar
 
 from dnscap.findings.costs import Cost
-from dnscap.findings.rule import Case, Facts, Rule, plural, seconds
+from dnscap.findings.rule import Case, Facts, Rule, waited
 
 
 class _FarSide(Rule):
@@ -26,7 +26,7 @@ class _FarSide(Rule):
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
         what = self.what.format(server=subject or "the server")
         tail = f", {cost.failed:,} failed" if cost.failed else ""
-        return f"{what}: {plural(cost.lookups, 'lookup')} waited {seconds(cost.seconds)}{tail}"
+        return f"{what}: {waited(cost)}{tail}"
 
 
 class ColdRecursion(_FarSide):
@@ -35,7 +35,10 @@ class ColdRecursion(_FarSide):
     id = "cold-recursion"
     causes = ("cold-recursion",)
     what = "Resolver {server} resolves from scratch"
-    explanation = "The answer was not in the resolver's cache, so it walked the delegations, one round trip or more at each step."
+    explanation = (
+        "The answer was not in the resolver's cache, so it walked the delegations, one round trip or more "
+        "at each step."
+    )
     remedy = "Longer TTLs, prefetching and a cache shared by more clients make cold walks rarer."
     disproved_by = "An upstream walk that took a small part of the wait."
 
@@ -49,7 +52,9 @@ class SlowAuthoritative(_FarSide):
     id = "slow-authoritative"
     causes = ("slow-authoritative",)
     what = "Authoritative servers behind {server} answer late"
-    explanation = "The resolver's own question to the zone's server took most of the time: that server is slow or far."
+    explanation = (
+        "The resolver's own question to the zone's server took most of the time: that server is slow or far."
+    )
     remedy = "Serve the zone from nearer or faster servers, raise its TTLs, or prefetch."
     disproved_by = "Quick answers of that server to other resolvers."
 
@@ -62,8 +67,8 @@ class LameDelegation(_FarSide):
     certainty = 0.85
     what = "Zones resolved by {server} are delegated to servers that do not serve them"
     explanation = (
-        "A server to which the zone is delegated refuses or refers elsewhere. The resolver loses a round trip or a timeout at "
-        "each such server, and fails where all are lame."
+        "A server to which the zone is delegated refuses or refers elsewhere. The resolver loses a round "
+        "trip or a timeout at each such server, and fails where all are lame."
     )
     remedy = "Serve the zone there, or take that server out of the NS records in parent and child."
     disproved_by = "An authoritative answer (AA) for the zone from that server."
@@ -76,7 +81,10 @@ class DeadAuthoritative(_FarSide):
     causes = ("dead-authoritative",)
     rests_on = "silence"
     what = "Authoritative servers asked by {server} stay silent"
-    explanation = "A server of the zone never answers the resolver, which waits for its timeout before it tries the next one, if there is one."
+    explanation = (
+        "A server of the zone never answers the resolver, which waits for its timeout before it tries the "
+        "next one, if there is one."
+    )
     remedy = "Revive the server or take it out of the NS records in parent and child."
     disproved_by = "An answer of that server to any resolver in the same minutes."
 
@@ -88,10 +96,13 @@ class DnssecBogus(_FarSide):
     causes = ("dnssec-bogus",)
     what = "Resolver {server} finds signatures bogus"
     explanation = (
-        "The resolver fetched DNSKEY and DS records and then answered SERVFAIL: signatures are missing, expired or do not fit "
-        "the keys."
+        "The resolver fetched DNSKEY and DS records and then answered SERVFAIL: signatures are missing, "
+        "expired or do not fit the keys."
     )
-    remedy = "Sign the zone anew and compare its DS record in the parent with its keys; check with `delv` or `dig +cd`."
+    remedy = (
+        "Sign the zone anew and compare its DS record in the parent with its keys; check with `delv` or "
+        "`dig +cd`."
+    )
     disproved_by = "SERVFAIL also with the CD bit set."
 
 
@@ -102,10 +113,12 @@ class ServeStale(_FarSide):
     causes = ("serve-stale",)
     what = "Resolver {server} serves stale answers"
     explanation = (
-        "The resolver could not refresh the record in time and gave the expired one after its client timeout (RFC 8767). "
-        "The application was served; the zone's servers need attention."
+        "The resolver could not refresh the record in time and gave the expired one after its client "
+        "timeout (RFC 8767). The application was served; the zone's servers need attention."
     )
-    remedy = "Mend the zone's servers; `serve-expired-client-timeout: 0` answers at once and refreshes afterwards."
+    remedy = (
+        "Mend the zone's servers; `serve-expired-client-timeout: 0` answers at once and refreshes afterwards."
+    )
     disproved_by = "A fresh answer from upstream before the client was answered."
 
     def severity(self, cost: Cost, facts: Facts) -> str:
@@ -119,7 +132,10 @@ class UpstreamRefused(_FarSide):
     causes = ("upstream-refused",)
     certainty = 0.9
     what = "Servers behind {server} refuse"
-    explanation = "The server that was asked in turn answered REFUSED, and the client was told of a failure or waited for another."
+    explanation = (
+        "The server that was asked in turn answered REFUSED, and the client was told of a failure or waited "
+        "for another."
+    )
     remedy = "Allow the resolver there, or correct where it forwards to."
     disproved_by = "Ordinary upstream answers to the same question."
 
@@ -131,7 +147,9 @@ class UpstreamServfail(_FarSide):
     causes = ("upstream-servfail",)
     certainty = 0.9
     what = "Servers behind {server} fail"
-    explanation = "The server that was asked in turn answered SERVFAIL; nothing is wrong between client and resolver."
+    explanation = (
+        "The server that was asked in turn answered SERVFAIL; nothing is wrong between client and resolver."
+    )
     remedy = "Look for the reason at that server: its zone did not load, or its own upstream failed."
     disproved_by = "Ordinary upstream answers to the same question."
 
@@ -143,7 +161,10 @@ class UpstreamTruncation(_FarSide):
     causes = ("upstream-truncation",)
     certainty = 0.9
     what = "Answers to {server} come truncated and are fetched over TCP"
-    explanation = "The zone's server truncated its answer, so the resolver asked again over TCP while the client waited."
+    explanation = (
+        "The zone's server truncated its answer, so the resolver asked again over TCP while the client "
+        "waited."
+    )
     remedy = "Smaller record sets, or a UDP size of 1232 octets at both ends."
     disproved_by = "UDP answers without TC."
 
@@ -156,7 +177,10 @@ class UpstreamTcpBlocked(_FarSide):
     certainty = 0.9
     rests_on = "silence"
     what = "TCP from {server} to authoritative servers is blocked"
-    explanation = "After a truncated answer the resolver found no TCP connection to the zone's server, so large answers cannot be had."
+    explanation = (
+        "After a truncated answer the resolver found no TCP connection to the zone's server, so large "
+        "answers cannot be had."
+    )
     remedy = "Open TCP port 53 outwards from the resolver, and inwards at the zone's servers."
     disproved_by = "A completed handshake between the two."
 
@@ -180,7 +204,10 @@ class UpstreamEdnsDropped(_FarSide):
     causes = ("upstream-edns-dropped",)
     rests_on = "silence"
     what = "Queries of {server} with EDNS vanish"
-    explanation = "The resolver's queries with EDNS are not answered; it finds out by timeouts that it must leave EDNS away, or fails."
+    explanation = (
+        "The resolver's queries with EDNS are not answered; it finds out by timeouts that it must leave "
+        "EDNS away, or fails."
+    )
     remedy = "Have firewalls before that server pass EDNS, or replace the server."
     disproved_by = "An answer of that server to a query with EDNS."
 
@@ -193,12 +220,17 @@ class ForwarderUpstreamTimeout(_FarSide):
     rests_on = "silence"
     what = "Forwarder {server} waits for its upstream"
     explanation = (
-        "The forwarder's own question upstream was not answered in time: it tried another upstream after its timeout, or gave "
-        "up before the answer came. The client sees only the wait, or SERVFAIL."
+        "The forwarder's own question upstream was not answered in time: it tried another upstream after "
+        "its timeout, or gave up before the answer came. The client sees only the wait, or SERVFAIL."
     )
-    remedy = "Replace the silent upstream; where it is only slow, raise the forwarder's timeout above the upstream's own."
+    remedy = (
+        "Replace the silent upstream; where it is only slow, raise the forwarder's timeout above the "
+        "upstream's own."
+    )
     remedies: ClassVar[dict[str, str]] = {
-        "kubernetes": "CoreDNS waits 2 s for an upstream and 5 s in all: see `forward ... { max_fails, health_check }`.",
+        "kubernetes": (
+            "CoreDNS waits 2 s for an upstream and 5 s in all: see `forward ... { max_fails, health_check }`."
+        ),
     }
     disproved_by = "Prompt upstream answers for the same names."
 
@@ -210,7 +242,10 @@ class ForwarderEdnsFallback(_FarSide):
     causes = ("forwarder-edns-fallback",)
     certainty = 0.9
     what = "Forwarder {server} has to leave EDNS away upstream"
-    explanation = "The forwarder's upstream rejects or drops EDNS; it asks again at a lower feature level, from time to time anew."
+    explanation = (
+        "The forwarder's upstream rejects or drops EDNS; it asks again at a lower feature level, from time "
+        "to time anew."
+    )
     remedy = "Update the upstream server, or pin the forwarder to the level that works."
     disproved_by = "An upstream answer to a query with EDNS."
 

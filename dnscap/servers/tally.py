@@ -53,9 +53,16 @@ _OTHER = len(OUTCOMES)
 _WIDTH = _OTHER + 1
 
 # further counters of a server, after those of its outcomes
-_AMBIGUOUS, _ITERATED, _IN_LOOKUPS, _EDNS_ANSWERED, _EDNS_SILENT, _EDNS_FORMERR, _EDNS_IGNORED, _PLAIN_ANSWERED = (
-    range(8)
-)
+(
+    _AMBIGUOUS,
+    _ITERATED,
+    _IN_LOOKUPS,
+    _EDNS_ANSWERED,
+    _EDNS_SILENT,
+    _EDNS_FORMERR,
+    _EDNS_IGNORED,
+    _PLAIN_ANSWERED,
+) = range(8)
 _EXTRAS = 8
 _TRIED, _TCP_REFUSED, _TCP_SILENT = range(3)
 
@@ -63,7 +70,7 @@ _TRIED, _TCP_REFUSED, _TCP_SILENT = range(3)
 class ServerTally:
     """Adds up exchanges and connections into one row a server.
 
-    Feeding is order-free: batches may be cut anywhere, and `merge` of two tallies is what one would have counted.
+    Batches may be cut anywhere, and `merge` of two tallies is what one would have counted.
     """
 
     def __init__(self) -> None:
@@ -126,7 +133,9 @@ class ServerTally:
 
     def merge(self, other: ServerTally) -> None:
         """Add what another tally counted."""
-        place = np.array([self.servers.number(text) for text in other.servers.texts] + [MOST_SERVERS], dtype=np.int64)
+        place = np.array(
+            [self.servers.number(text) for text in other.servers.texts] + [MOST_SERVERS], dtype=np.int64
+        )
         self._grow()
         for mine, theirs in (
             (self._outcomes, other._outcomes),

@@ -82,7 +82,9 @@ class Columns:
         """Entries of each list."""
         if name not in self._names:
             return np.zeros(self.rows, dtype=np.int64)
-        lengths: Array = pc.fill_null(pc.list_value_length(self._column(name)), 0).to_numpy(zero_copy_only=False)
+        lengths: Array = pc.fill_null(pc.list_value_length(self._column(name)), 0).to_numpy(
+            zero_copy_only=False
+        )
         return lengths
 
     def word_is(self, name: str, *words: str) -> Array:
