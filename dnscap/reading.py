@@ -25,6 +25,7 @@ from dnscap.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dnscap.exchanges.matching import ExchangeBatch, Matching
     from dnscap.tables.conditions import Condition
 
 
@@ -105,6 +106,7 @@ class Capture:
         self._progress = progress
         self._tables: dict[str, pa.Table] = {}
         self._whole: dict[str, list[MessageBatch]] = {}
+        self._exchanges: list[ExchangeBatch] | None = None
         self._quality: Quality | None = None
         self.names = [item.name for item in self._inputs]
 
@@ -153,6 +155,55 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
+    def exchange_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[ExchangeBatch]:
+        """Stream the capture's exchanges; memory stays flat at any size.
+
+        Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
+
+        Parameters
+        ----------
+        rows : int
+            Messages matched at a time at least.
+
+        Yields
+        ------
+        ExchangeBatch
+        """
+        from dnscap.exchanges.matching import Matching
+
+        matching = Matching()
+        kept = self._whole.get("records")
+        if kept is None and self._once:
+            kept = self._read_whole(records=True)
+        if kept is not None:
+            for batch in kept:
+                yield from matching.feed(batch)
+            yield from self._matched(matching)
+            return
+        decoding = self._decoding(records=True, rows=rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            yield from matching.feed(batch)
+        self._remember(decoding)
+        yield from self._matched(matching)
+
+    def _matched(self, matching: Matching) -> Iterator[ExchangeBatch]:
+        """What is left when the capture, which may go on after its last message, has ended."""
+        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
+        yield from matching.finish(max(last.to_pylist(), default=None))
+        if self._quality is not None:
+            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+
+    def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        wanted = columns
+        if self._narrowing and columns is not None:
+            wanted = [*columns, *self._narrowing.exchange_columns]
+        for batch in self.exchange_batches() if self._exchanges is None else self._exchanges:
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
     @property
     def _once(self) -> bool:
         """Whether an input can be read only once, so that everything must be kept in one pass."""
@@ -185,8 +236,14 @@ class Capture:
                 self._read_whole(records=self._once)
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
+        if name == "exchanges":
+            if self._exchanges is None:
+                self._exchanges = list(self.exchange_batches())
+            return self._joined(name, list(self._exchange_parts(columns)), columns)
         batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
-        arrays = [batch.to_arrow(name, columns) for batch in batches]
+        return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
+
+    def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
         arrays = [a for a in arrays if a.num_rows] or arrays[:1]
         if not arrays:
             return empty_table(name, columns)
@@ -247,6 +304,9 @@ class Capture:
                 yield kept.select(wanted)
 
     def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if name == "exchanges":
+            yield from self._exchange_parts(columns)
+            return
         if name == "sources" or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
@@ -290,6 +350,11 @@ class Capture:
     def events(self) -> pd.DataFrame:
         """ICMP errors with the query they quote, gaps, fragments that never came together."""
         return self._frame("events")
+
+    @cached_property
+    def exchanges(self) -> pd.DataFrame:
+        """One row per query transmission, with what answered it, and per response without a query."""
+        return self._frame("exchanges")
 
     @property
     def quality(self) -> Quality:

@@ -19,6 +19,7 @@ COMMANDS = {
     "clients": ("dnscap.cli.health", "One row per client and stub, with its inferred configuration."),
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
+    "exchanges": ("dnscap.cli.tables", "One row per query sent, with its answer."),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

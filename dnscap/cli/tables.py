@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"
 
 SHOWN = {
     "messages": ["time", "src", "src_port", "dst", "dst_port", "id", "qr", "rcode", "qname", "qtype", "ancount", "size", "status"],
+    "exchanges": ["time", "latency", "client", "server", "qname", "qtype", "outcome", "transport", "client_port", "id",
+                  "transmission", "late", "ambiguous"],
     "connections": ["time", "client", "client_port", "server", "syns", "handshake", "queries", "responses", "end"],
     "events": ["time", "frame", "kind", "src", "quoted_src", "quoted_dst", "icmp", "qname", "octets"],
     "sources": ["name", "format", "interface", "link_type", "frames", "first_time", "last_time", "drops"],
@@ -66,6 +68,11 @@ messages = _command(
 records = _command(
     "records", "One row per resource record, OPT excepted.",
     "dnscap records slow.pcap --name example.com --columns name,type,ttl,rdata",
+)
+exchanges = _command(
+    "exchanges", "One row per query sent, retransmissions included, with the response that answered it; and one per response "
+    "without a query. mDNS and LLMNR are left out: silence means nothing there.",
+    "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
 )
 connections = _command(
     "connections", "One row per TCP connection on DNS ports.",

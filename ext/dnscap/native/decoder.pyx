@@ -91,6 +91,7 @@ cdef class Batch:
         free_messages(&self.columns)
         free_records(&self.record_columns)
         free(self.closed)
+        free(self.turns)
         free(self.event_rows)
 
     @property
@@ -208,6 +209,10 @@ cdef class Decoder:
         batch.closed_count = self.walk.streams.closed_count
         self.walk.streams.closed = NULL
         self.walk.streams.closed_count = self.walk.streams.closed_room = 0
+        batch.turns = self.walk.streams.turns
+        batch.turn_count = self.walk.streams.turn_count
+        self.walk.streams.turns = NULL
+        self.walk.streams.turn_count = self.walk.streams.turn_room = 0
         batch.event_rows = self.event_log.rows
         batch.event_count = self.event_log.count
         self.event_log.rows = NULL
@@ -298,7 +303,8 @@ cdef class Decoder:
         """
         batches = self.cut
         self.cut = []
-        if rest and (self.decoder.columns.count or self.walk.streams.closed_count or self.event_log.count):
+        if rest and (self.decoder.columns.count or self.walk.streams.closed_count or self.walk.streams.turn_count
+                     or self.event_log.count):
             batches.append(self.close_batch())
             # The dictionary goes on while it has room: batches share it.
             self.decoder.renew(self.decoder.dictionary)

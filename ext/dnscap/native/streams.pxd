@@ -62,6 +62,26 @@ cdef struct Connection:        # one row of the connections table
     uint8_t end                # a StreamEnd
     uint8_t ip_version
 
+cdef enum TurnKind:
+    TURN_SYN = 0               # the client sent a SYN; `syns` counts them
+    TURN_HANDSHAKE = 1         # the SYN-ACK came
+    TURN_REFUSED = 2           # RST answered the SYN
+    TURN_RESET = 3
+    TURN_FIN = 4               # both sides have sent FIN
+
+cdef struct Turn:              # what a later stage must learn of a connection before it is over
+    int64_t time
+    int64_t handshake          # nanoseconds; -1 unknown
+    uint64_t frame             # number in its file
+    uint64_t client[2]
+    uint64_t server[2]
+    uint32_t stream
+    uint32_t source
+    uint32_t syns
+    uint16_t client_port
+    uint16_t server_port
+    uint8_t kind               # a TurnKind
+
 cdef struct StreamTable        # private to streams.pyx
 
 cdef class Streams:
@@ -69,6 +89,9 @@ cdef class Streams:
     cdef Connection* closed    # finished connections that wait to be taken
     cdef uint32_t closed_count
     cdef uint32_t closed_room
+    cdef Turn* turns           # since they were last taken, in frame order
+    cdef uint32_t turn_count
+    cdef uint32_t turn_room
 
     # Each returns 0, or -1 without memory.  Messages go to `box`, in frame order.
     cdef int segment(self, const Segment* seg, Outbox* box, EventLog* events) noexcept nogil

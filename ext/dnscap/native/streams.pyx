@@ -59,6 +59,7 @@ cdef enum:
     SECOND = 1000000000        # all times are nanoseconds of capture time
     IDLE_SECONDS = 120         # a connection without segments for so long is closed
     LINGER_SECONDS = 30        # a closed one is remembered so long for its stray segments
+    MOST_TURNS = 1 << 20       # noted between two batches: a flood of SYNs alone fills no batch
     HOLE_SECONDS = 10          # a hole that nobody acknowledged is given up after this
     SYN_SECONDS = 1            # a SYN so young at the end of the capture may yet be answered (RFC 6298)
     SOON = 1000000             # captures show an ACK up to 1 ms and some frames before its data ...
@@ -200,6 +201,7 @@ cdef struct StreamCounts:
     uint64_t gaps
     uint64_t evicted_connections
     uint64_t evicted_octets    # unfinished messages given up because of MOST_HELD
+    uint64_t lost_turns        # beyond MOST_TURNS
 
 cdef struct StreamTable:
     Conn** buckets
@@ -1032,6 +1034,34 @@ cdef Conn* open_conn(Streams me, uint64_t hash, const Segment* seg, uint8_t side
     return c
 
 
+cdef void turn(Streams me, const Conn* c, const Segment* seg, uint8_t kind) noexcept nogil:
+    """Note that a connection was tried, opened or ended."""
+    cdef uint32_t room
+    cdef Turn* rows
+    cdef const Flow* up = &c.flows[c.client]
+    if me.turn_count == me.turn_room:
+        room = 2 * me.turn_room if me.turn_room else FIRST_CLOSED
+        rows = <Turn*>realloc(me.turns, <size_t>room * sizeof(Turn)) if room <= MOST_TURNS else NULL
+        if rows == NULL:
+            me.table.counts.lost_turns += 1
+            return
+        me.turns = rows
+        me.turn_room = room
+    rows = &me.turns[me.turn_count]
+    me.turn_count += 1
+    rows.time = seg.time
+    rows.handshake = c.handshake
+    rows.frame = seg.number
+    memcpy(rows.client, flow_src(up), 16)
+    memcpy(rows.server, flow_dst(up), 16)
+    rows.client_port = c.high_port if c.client else c.low_port
+    rows.server_port = c.low_port if c.client else c.high_port
+    rows.stream = c.stream
+    rows.source = seg.source
+    rows.syns = c.syns
+    rows.kind = kind
+
+
 cdef void start_flow(Flow* f, uint32_t base, const Segment* seg) noexcept nogil:
     f.base = f.expected = f.reached = base
     f.state = FRAMED
@@ -1175,7 +1205,10 @@ cdef void take_segment(Streams me, const Segment* seg) noexcept nogil:
     cdef uint32_t wire = max(seg.size, seg.wire_size)
     cdef uint32_t seq = seg.seq
     cdef uint64_t hash
+    cdef int64_t handshake
+    cdef uint32_t syns
     cdef int32_t off
+    cdef bint ending
     cdef Conn* c
     cdef Flow* f
     cdef Flow* other
@@ -1231,10 +1264,16 @@ cdef void take_segment(Streams me, const Segment* seg) noexcept nogil:
         other = &c.flows[1 - side]
     c.end_time = seg.time
     c.last_frame = seg.number
+    syns = c.syns
+    handshake = c.handshake
     if kind == TCP_SYN:
         take_syn(t, c, f, seg)
+        if c.syns != syns:
+            turn(me, c, seg, TURN_SYN)
     elif kind == TCP_SYN | TCP_ACK:
         take_syn_ack(t, c, f, other, seg)
+        if c.handshake != handshake:
+            turn(me, c, seg, TURN_HANDSHAKE)
     if seg.flags & TCP_SYN:
         seq += 1
     if not seg.flags & TCP_RST and (side != c.client or kind == TCP_ACK):
@@ -1244,7 +1283,11 @@ cdef void take_segment(Streams me, const Segment* seg) noexcept nogil:
     if wire:
         take_data(t, f, seg, seq, wire)
     if seg.flags & (TCP_FIN | TCP_RST):
+        ending = c.ending
         take_end(t, c, f, seg, seq + wire)
+        if c.ending and not ending:
+            turn(me, c, seg, TURN_REFUSED if c.end == STREAM_REFUSED
+                 else TURN_RESET if c.end == STREAM_RESET else TURN_FIN)
     if f.first != NULL or f.part_size or f.list != NO_LIST:
         flow_relist(t, f)
     if c.ending and other.list != NO_LIST:
@@ -1317,6 +1360,7 @@ cdef class Streams:
             free(t.buckets)
             free(t)
         free(self.closed)
+        free(self.turns)
 
     cdef int segment(self, const Segment* seg, Outbox* box, EventLog* events) noexcept nogil:
         cdef StreamTable* t = self.table
@@ -1380,6 +1424,7 @@ cdef class Streams:
             "gaps": n.gaps,
             "evicted_connections": n.evicted_connections,
             "evicted_octets": n.evicted_octets,
+            "lost_turns": n.lost_turns,
         }
 
     def feed(self, segments, events=None):
