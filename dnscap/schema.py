@@ -230,7 +230,7 @@ EXCHANGES = _columns(
     ("ambiguous", "bool", "Fewer answers than transmissions: which one was answered cannot be told."),
     ("tcp_rtt", "duration", "Handshake time of the connection that carried it.", True),
     ("edns", "bool", "The query carried EDNS.", True),
-    ("response_edns", "bool", "The response carried EDNS.", True),
+    ("response_edns", "bool", "The response to a query with EDNS carried it too.", True),
     ("query_size", "u32", "Octets of the query.", True),
     ("response_size", "u32", "Octets of the response.", True),
     ("lookup", "u64", "Lookup that it belongs to (lookups table).", True),

@@ -15,6 +15,7 @@ MOST_LINES = 60
 
 _LEAST_BAR = 16
 _SERVER_WIDTH = 17
+_OUTCOME_WIDTH = len("truncated 20.0 ms")
 
 GOOD = ("answer",)
 NEGATIVE = ("nodata", "nxdomain", "referral", "truncated", "duplicate")
@@ -90,7 +91,7 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
     server_width = max(map(width_of, servers), default=6)
     type_width = max((len(row["qtype"] or "-") for row in exchanges), default=1)
     left = 2 + 8 + 1 + type_width + 1 + role_width + 1 + server_width + 1
-    bar_width = max(_LEAST_BAR, width - left - 1 - 15)
+    bar_width = max(_LEAST_BAR, width - left - 1 - _OUTCOME_WIDTH)
     lines: list[Line] = [_axis(left, bar_width, span)]
     several = len({row["qname"] for row in exchanges}) > 1
     name = None
@@ -147,4 +148,4 @@ def _outcome(row: dict[str, Any]) -> str:
     if row["latency"] is None:
         return str(word)
     took = duration(row["latency"])
-    return f"{word} {took}" if len(word) + 1 + len(took) <= 15 else str(word)
+    return f"{word} {took}" if len(word) + 1 + len(took) <= _OUTCOME_WIDTH else str(word)
