@@ -25,10 +25,11 @@ from dnscap.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dnscap.exchanges.matching import ExchangeBatch, Matching
+    from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.explain import Explanation
     from dnscap.explain.report import DiagnosisReport
     from dnscap.findings.diagnosis import Diagnosis
+    from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
 
 JUDGED = ("servers", "clients", "findings")
@@ -113,6 +114,7 @@ class Capture:
         self._tables: dict[str, pa.Table] = {}
         self._whole: dict[str, list[MessageBatch]] = {}
         self._exchanges: list[ExchangeBatch] | None = None
+        self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
         self.names = [item.name for item in self._inputs]
 
@@ -175,30 +177,47 @@ class Capture:
         ------
         ExchangeBatch
         """
-        from dnscap.exchanges.matching import Matching
+        for _, exchanges, _ in self._assembled(rows):
+            yield from exchanges
 
-        matching = Matching()
+    def lookup_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[LookupBatch]:
+        """Stream the capture's lookups; memory stays flat at any size.
+
+        Parameters
+        ----------
+        rows : int
+            Messages taken in at a time at least.
+
+        Yields
+        ------
+        LookupBatch
+        """
+        for _, _, lookups in self._assembled(rows):
+            yield from lookups
+
+    def _assembled(self, rows: int) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
+        from dnscap.lookups.assembling import Assembling
+
+        assembling = Assembling()
         kept = self._whole.get("records")
         if kept is None and self._once:
             kept = self._read_whole(records=True)
         if kept is not None:
             for batch in kept:
-                yield from matching.feed(batch)
-            yield from self._matched(matching)
-            return
-        decoding = self._decoding(records=True, rows=rows)
-        self._quality = decoding.quality
-        for batch in decoding:
-            yield from matching.feed(batch)
-        self._remember(decoding)
-        yield from self._matched(matching)
-
-    def _matched(self, matching: Matching) -> Iterator[ExchangeBatch]:
-        """What is left when the capture, which may go on after its last message, has ended."""
+                yield batch, list(assembling.feed(batch)), list(assembling.taken())
+        else:
+            decoding = self._decoding(records=True, rows=rows)
+            self._quality = decoding.quality
+            for batch in decoding:
+                yield batch, list(assembling.feed(batch)), list(assembling.taken())
+            self._remember(decoding)
+        # The capture may go on after its last message.
         last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        yield from matching.finish(max(last.to_pylist(), default=None))
+        exchanges = list(assembling.finish(max(last.to_pylist(), default=None)))
+        yield None, exchanges, list(assembling.taken())
         if self._quality is not None:
-            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+            for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
+                self._quality.counts[name] = assembling.counts[name]
 
     def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         wanted = columns
@@ -208,6 +227,16 @@ class Capture:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
+    def _lookup_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        wanted = columns
+        if self._narrowing and columns is not None:
+            wanted = [*columns, *self._narrowing.lookup_columns]
+        for batch in self.lookup_batches() if self._lookups is None else self._lookups:
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     @property
@@ -249,6 +278,10 @@ class Capture:
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
             return self._joined(name, list(self._exchange_parts(columns)), columns)
+        if name == "lookups":
+            if self._lookups is None:
+                self._lookups = list(self.lookup_batches())
+            return self._joined(name, list(self._lookup_parts(columns)), columns)
         batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -316,6 +349,9 @@ class Capture:
         if name == "exchanges":
             yield from self._exchange_parts(columns)
             return
+        if name == "lookups":
+            yield from self._lookup_parts(columns)
+            return
         if name in ("sources", *JUDGED) or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
@@ -364,6 +400,11 @@ class Capture:
     def exchanges(self) -> pd.DataFrame:
         """One row per query transmission, with what answered it, and per response without a query."""
         return self._frame("exchanges")
+
+    @cached_property
+    def lookups(self) -> pd.DataFrame:
+        """One row per lookup of an application: what it asked for, what that cost, and why."""
+        return self._frame("lookups")
 
     @cached_property
     def servers(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, exchanges, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, lookups, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SHOWN = {
     "messages": ["time", "src", "src_port", "dst", "dst_port", "id", "qr", "rcode", "qname", "qtype", "ancount", "size", "status"],
     "exchanges": ["time", "latency", "client", "server", "qname", "qtype", "outcome", "transport", "client_port", "id",
                   "transmission", "late", "ambiguous"],
+    "lookups": ["lookup", "time", "duration", "client", "name", "qtypes", "outcome", "queries", "stub", "causes"],
     "connections": ["time", "client", "client_port", "server", "syns", "handshake", "queries", "responses", "end"],
     "events": ["time", "frame", "kind", "src", "quoted_src", "quoted_dst", "icmp", "qname", "octets"],
     "sources": ["name", "format", "interface", "link_type", "frames", "first_time", "last_time", "drops"],
@@ -73,6 +74,11 @@ exchanges = _command(
     "exchanges", "One row per query sent, retransmissions included, with the response that answered it; and one per response "
     "without a query. mDNS and LLMNR are left out: silence means nothing there.",
     "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
+)
+lookups = _command(
+    "lookups", "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it caused. "
+    "The t_ columns sum to the duration.",
+    "dnscap lookups slow.pcap --where \"duration > interval '1 second'\" --columns time,name,duration,causes",
 )
 connections = _command(
     "connections", "One row per TCP connection on DNS ports.",

@@ -130,6 +130,31 @@ class Narrowing:
             keep &= _under(rows.column("qname"), self.name)
         return keep
 
+    @property
+    def lookup_columns(self) -> list[str]:
+        """Columns of the lookups table that `keeps_lookups` reads."""
+        needs = {"time": self.since or self.until, "client": self.client, "servers": self.server, "name": self.name}
+        return [column for column, needed in needs.items() if needed]
+
+    def keeps_lookups(self, rows: pa.RecordBatch) -> Array:
+        """Mask of the lookups to keep."""
+        keep = np.ones(rows.num_rows, dtype=bool)
+        if self.since or self.until:
+            time = rows.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+            if self.since:
+                keep &= time >= moment(self.since)
+            if self.until:
+                keep &= time < moment(self.until)
+        if self.client:
+            keep &= _within(rows.column("client"), _network(self.client))
+        if self.server:
+            lists = rows.column("servers")
+            asked = _within(lists.flatten().dictionary_encode(), _network(self.server))
+            keep &= np.isin(np.arange(rows.num_rows), pc.list_parent_indices(lists).to_numpy()[asked])
+        if self.name:
+            keep &= _under(rows.column("name").dictionary_encode(), self.name)
+        return keep
+
 
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:
     codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
