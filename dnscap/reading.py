@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dnscap.exchanges.matching import ExchangeBatch
+    from dnscap.explain import Explanation
+    from dnscap.explain.report import DiagnosisReport
+    from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
+
+JUDGED = ("servers", "clients", "findings")
+"""Tables that are made at the end of a pass, from what was added up on the way."""
 
 
 def read(
@@ -186,7 +192,7 @@ class Capture:
         ------
         ExchangeBatch
         """
-        for exchanges, _ in self._assembled(rows, keep, see):
+        for _, exchanges, _ in self._assembled(rows, keep, see):
             yield from exchanges
 
     def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
@@ -203,12 +209,12 @@ class Capture:
         ------
         LookupBatch
         """
-        for _, lookups in self._assembled(rows, keep, None):
+        for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
     def _assembled(
         self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
-    ) -> Iterator[tuple[list[ExchangeBatch], list[LookupBatch]]]:
+    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
         assembling = Assembling()
@@ -219,19 +225,19 @@ class Capture:
             for batch in kept:
                 if see is not None:
                     see(batch)
-                yield list(assembling.feed(batch)), list(assembling.taken())
+                yield batch, list(assembling.feed(batch)), list(assembling.taken())
         else:
             decoding = self._decoding(records=True, rows=rows)
             self._quality = decoding.quality
             for batch in decoding:
                 if see is not None:
                     see(self._narrowed(batch))
-                yield list(assembling.feed(batch)), list(assembling.taken())
+                yield batch, list(assembling.feed(batch)), list(assembling.taken())
             self._remember(decoding)
         # The capture may go on after its last message.
         last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
         exchanges = list(assembling.finish(max(last.to_pylist(), default=None)))
-        yield exchanges, list(assembling.taken())
+        yield None, exchanges, list(assembling.taken())
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
@@ -307,6 +313,9 @@ class Capture:
         if name == "sources":
             self._read_once_through()
             table = self._tables["sources"]
+            return table if columns is None else table.select(list(columns))
+        if name in JUDGED:
+            table = self.diagnosis.to_arrow(name)
             return table if columns is None else table.select(list(columns))
         if name == "exchanges":
             if self._exchanges is None:
@@ -400,7 +409,7 @@ class Capture:
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
-        if name == "sources" or self._once or "records" in self._whole:
+        if name in ("sources", *JUDGED) or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
@@ -468,6 +477,185 @@ class Capture:
     def lookups(self) -> pd.DataFrame:
         """One row per lookup of an application: what it asked for, what that cost, and why."""
         return self._frame("lookups")
+
+    @cached_property
+    def servers(self) -> pd.DataFrame:
+        """One row per server address: what it was asked, how it answered, how fast."""
+        return self._frame("servers")
+
+    @cached_property
+    def clients(self) -> pd.DataFrame:
+        """One row per client address and stub, with the configuration that explains what was seen."""
+        return self._frame("clients")
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """One row per thing found wrong, the worst first; nothing above ``info`` where traffic is healthy."""
+        return self._frame("findings")
+
+    # ------------------------------------------------------------ judging
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What a pass over the capture added up: servers, clients, findings, scorecard."""
+        from dnscap.findings.diagnosis import Diagnosis
+
+        diagnosis = Diagnosis()
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+            self._feed(diagnosis, batch, exchanges, lookups)
+        diagnosis.note_sources(self._tables["sources"])
+        quality = self.quality_so_far
+        diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
+        diagnosis.finish()
+        return diagnosis
+
+    def _feed(
+        self,
+        diagnosis: Diagnosis,
+        batch: MessageBatch | None,
+        exchanges: list[ExchangeBatch],
+        lookups: list[LookupBatch],
+    ) -> None:
+        for looked in lookups:
+            part = looked.to_arrow()
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            diagnosis.feed(lookups=part)
+        for sent in exchanges:
+            part = sent.to_arrow()
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            diagnosis.feed(exchanges=part)
+        if batch is not None:
+            diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
+
+    def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
+        """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.
+
+        Parameters
+        ----------
+        slowest : int
+            Lookups shown whole.
+        """
+        from dnscap.explain.report import DiagnosisReport
+
+        return DiagnosisReport(self.names, self.diagnosis, slowest)
+
+    def explain(
+        self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
+    ) -> Explanation:
+        """One lookup as a waterfall: in a notebook, or as text.
+
+        Parameters
+        ----------
+        lookup : int, optional
+            Its number in the lookups table.
+        name : str, optional
+            Instead: the slowest lookup of this name.
+        frame : int, optional
+            Instead: the lookup that this frame belongs to.
+
+        Raises
+        ------
+        UsageError
+            If there is no such lookup.
+
+        Examples
+        --------
+        >>> print(read("examples/slow.pcap").explain(0))  # doctest: +SKIP
+        """
+        found = self.explanations(lookup, name=name, frame=frame, limit=1)
+        if not found:
+            raise UsageError(f"no such lookup in {', '.join(self.names[:3])}")
+        return found[0]
+
+    def explanations(
+        self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None, limit: int = 3
+    ) -> list[Explanation]:
+        """As `explain`, of all lookups that fit, the slowest first, `limit` at most; empty where none does."""
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.explain import Explanation
+
+        if lookup is not None:
+            where = f"lookup = {int(lookup)}"
+        elif name is not None:
+            asked = (name.lower().rstrip(".") + ".").replace("'", "''")
+            where = f"name = '{asked}' or list_contains(candidates, '{asked}')"
+        elif frame is not None:
+            columns = ["lookup"]
+            framed = f"(query_frame = {int(frame)} or response_frame = {int(frame)}) and lookup is not null"
+            numbers = {
+                n
+                for part in self.select("exchanges", columns=columns, where=framed)
+                for n in part.column(0).to_pylist()
+            }
+            if not numbers:
+                return []
+            where = f"lookup in ({', '.join(map(str, sorted(numbers)))})"
+        else:
+            raise UsageError("say which lookup: its number, a name or a frame")
+        rows = [row for part in self.select("lookups", where=where) for row in plain_rows(part)]
+        rows.sort(key=lambda row: (-(row["duration"] or 0), row["lookup"]))
+        rows = rows[:limit]
+        if not rows:
+            return []
+        belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
+        sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
+        return [Explanation(row, [e for e in sent if e["lookup"] == row["lookup"]]) for row in rows]
+
+    def write_lookup(self, explanation: Explanation, path: str) -> int:
+        """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
+
+        Raises
+        ------
+        UsageError
+            If an input can be read only once, or the file cannot be written.
+        """
+        from dnscap.explain.saving import notes_of, save_frames
+        from dnscap.output import output_stream
+
+        if self._once:
+            raise UsageError(
+                "frames cannot be had from an input that is read only once; save it to a file first"
+            )
+        wanted = {
+            e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None
+        }
+        if not wanted:
+            raise UsageError("this lookup has no messages of its own in the capture")
+        numbers = ", ".join(map(str, sorted(wanted)))
+        columns = ["message", "frame", "frames", "source", "stream", "src", "dst"]
+        where = f"message in ({numbers})"
+        messages = {
+            row["message"]: row
+            for part in self.select("messages", columns=columns, where=where)
+            for row in part.to_pylist()
+        }
+        connections = self._connections_of(explanation, {m["stream"] for m in messages.values()})
+        file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
+        files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
+        title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"
+        with output_stream(path) as stream:
+            return save_frames(stream, self._inputs, files, title)
+
+    def _connections_of(self, explanation: Explanation, streams: set[int | None]) -> list[dict[str, Any]]:
+        """Connections that carried a lookup's messages, and those to its servers that never came about."""
+        row = explanation.lookup
+        end = row["time"] + row["duration"]
+        found = []
+        for part in self.select("connections"):
+            for connection, time in zip(
+                part.to_pylist(), part.column("time").cast(pa.int64()).to_pylist(), strict=True
+            ):
+                tried = (
+                    connection["client"] == row["client"]
+                    and connection["server"] in (row["servers"] or ())
+                    and not connection["queries"]
+                    and row["time"] <= time <= end
+                )
+                if connection["stream"] in streams or (tried and row["tcp_fallback"]):
+                    found.append(connection)
+        return found
 
     @property
     def quality(self) -> Quality:

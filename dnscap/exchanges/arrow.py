@@ -50,7 +50,7 @@ ROLES = (
 )
 """Roles in a lookup in the order of their native numbers."""
 
-LATE, AMBIGUOUS, NO_QUESTION = 1, 2, 16384
+LATE, AMBIGUOUS, EDNS, NO_OPT_BACK, NO_QUESTION = 1, 2, 4, 2048, 16384
 NO_LOOKUP = 0xFFFFFFFFFFFFFFFF
 
 _OUTCOMES = pa.array(OUTCOMES, pa.string())
@@ -92,6 +92,17 @@ def _address(name: str) -> Column:
 
 def _flag(bit: int) -> Column:
     return lambda b: flag(_values(b, "flags"), bit)
+
+
+def _edns(b: NativeBatch) -> pa.Array:
+    return flag(_values(b, "flags"), EDNS, except_where(_values(b, "query") == NO_CODE))
+
+
+def _response_edns(b: NativeBatch) -> pa.Array:
+    """Told only of responses to queries with EDNS: to others a server says nothing of it (RFC 6891 section 7)."""
+    flags = _values(b, "flags")
+    lacking = (_values(b, "response") == NO_CODE) | (flags & EDNS == 0)
+    return pa.array((flags & NO_OPT_BACK) == 0, mask=lacking)
 
 
 def _without_question(b: NativeBatch) -> Validity:
@@ -147,6 +158,8 @@ EXCHANGE_COLUMNS: dict[str, Column] = {
     "late": _flag(LATE),
     "ambiguous": _flag(AMBIGUOUS),
     "tcp_rtt": _duration("tcp_rtt"),
+    "edns": _edns,
+    "response_edns": _response_edns,
     "query_size": _with("query", "query_size", pa.uint32()),
     "response_size": _with("response", "response_size", pa.uint32()),
     "lookup": _lookup,

@@ -168,7 +168,12 @@ class Narrowing:
     @property
     def lookup_columns(self) -> list[str]:
         """Columns of the lookups table that `keeps_lookups` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "servers": self.server, "name": self.name}
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "servers": self.server,
+            "name": self.name,
+        }
         return [column for column, needed in needs.items() if needed]
 
     def keeps_lookups(self, rows: pa.RecordBatch) -> Array:

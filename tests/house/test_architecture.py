@@ -46,10 +46,14 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "lookups",
         ("dnscap.lookups*", "dnscap.native.lookup*", "dnscap.resolutions*", "dnscap.native.resolution*"),
     ),
-    ("frames", ("dnscap.tables*", "dnscap.reading")),
+    ("frames", ("dnscap.tables*",)),
+    ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
-    ("faces", ("dnscap.output*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines")),
-    ("package", ("dnscap",)),
+    (
+        "faces",
+        ("dnscap.output*", "dnscap.explain*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines"),
+    ),
+    ("package", ("dnscap", "dnscap.reading")),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
 """The stages in the order in which data flows, each with its modules: a module imports from its own stage and
