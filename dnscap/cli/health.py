@@ -48,7 +48,8 @@ def _help(table: str, doc: str, example: str) -> str:
 def _print(table: str, columns: str | None, form: str | None, output: str | None, **rest: Any) -> Any:
     if columns is None and form in (None, "table") and output is None:
         columns = ",".join(SHOWN[table])
-    return print_table(table, form, output, columns=columns, **rest)
+    captures = rest.pop("captures")
+    return print_table(table, captures, form=form, output=output, columns=columns, **rest)
 
 
 @click.command(
