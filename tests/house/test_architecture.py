@@ -20,7 +20,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.registry",
             "dnscap.native",
             *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
-            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning")),
+            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning", "columns")),
         ),
     ),
     ("capture", ("dnscap.capture*", "dnscap.native.framing")),
@@ -35,7 +35,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "messages",
         (
             "dnscap.messages*",
-            *(f"dnscap.native.{name}" for name in ("rdata*", "presentation*", "messages*", "decoder")),
+            *(
+                f"dnscap.native.{name}"
+                for name in ("rdata*", "presentation*", "edns*", "messages*", "decoder")
+            ),
         ),
     ),
     ("exchanges", ("dnscap.exchanges*", "dnscap.native.exchange*", "dnscap.native.match*")),
@@ -43,10 +46,14 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "lookups",
         ("dnscap.lookups*", "dnscap.native.lookup*", "dnscap.resolutions*", "dnscap.native.resolution*"),
     ),
-    ("frames", ("dnscap.tables*", "dnscap.reading")),
+    ("frames", ("dnscap.tables*",)),
+    ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
-    ("faces", ("dnscap.output*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines")),
-    ("package", ("dnscap",)),
+    (
+        "faces",
+        ("dnscap.output*", "dnscap.explain*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines"),
+    ),
+    ("package", ("dnscap", "dnscap.reading")),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
 """The stages in the order in which data flows, each with its modules: a module imports from its own stage and
@@ -60,6 +67,7 @@ CEILING_EXCEPT: dict[str, tuple[int, str]] = {
     # call would go through a pointer.  They may shrink; they may not grow past this.
     "ext/dnscap/native/framing.pyx": (950, "reads two formats in one loop"),
     "ext/dnscap/native/messages.pyx": (950, "decodes a stride of messages column by column"),
+    "ext/dnscap/native/exchanges.pyx": (1700, "one state machine over private structs"),
     "ext/dnscap/native/streams.pyx": (1700, "one state machine over private structs"),
 }
 """Files that may be longer: to how many lines, and why."""
