@@ -75,16 +75,17 @@ def command(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
 def test_a_file_cut_at_any_offset(tmp_path, command, make):
     whole = make(QUERY, QUERY)
     starts = [len(make(*[QUERY] * n)) for n in range(3)]
+    sound = starts if make is pcap else [28, *starts]  # a section header alone is a whole file
     for size in range(len(whole) + 1):
         path = tmp_path / "cut"
         path.write_bytes(whole[:size])
         code, rows, talk = command.messages(path)
         assert len(rows) == sum(size >= start for start in starts[1:]), size
-        if size in starts:
+        if size in sound:
             assert code == 0 and not talk
         else:
             assert str(path) in talk
-            assert (code == 3) == (size < starts[0] and size < 28)
+            assert (code == 3) == (size < sound[0])
             assert re.search(r"offset [\d,]+", talk) or size < 4, (size, talk)
 
 

@@ -215,7 +215,8 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+    # Never less than a whole stride more, however little was reserved: the octets of a compressed file say little.
+    return widen_messages(c, <size_t>c.room * 2 if c.room > 1 << 13 else 1 << 14)
 
 
 cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
