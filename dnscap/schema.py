@@ -347,7 +347,12 @@ CLIENTS = _columns(
         "Servers in the order in which they are configured; null where not shown.",
         True,
     ),
-    ("search", "texts", "Search list in order; null where not shown as a whole.", True),
+    (
+        "search",
+        "texts",
+        "Search list in order, empty where no name was ever expanded; null where not shown as a whole.",
+        True,
+    ),
     ("ndots_min", "u8", "Least value of ndots that explains which names were expanded first.", True),
     ("ndots_max", "u8", "Greatest value of ndots that explains it.", True),
     ("timeout", "float", "Seconds that the stub waits for its first server.", True),

@@ -9,7 +9,10 @@ from typing import Any
 from dnscap.clients.keeping import Kept
 from dnscap.clients.schedules import attempts_of, timeout_of
 
-EXPANDS_AFTER_FAILURE = ("glibc", "go", "c-ares")
+ENOUGH_PLAIN = 2
+"""Lookups without expansion before a search list is said to be empty."""
+
+EXPANDS_AFTER_FAILURE = ("glibc", "go")
 """Stubs that try the search list also after a name asked as it is does not exist (musl never does)."""
 
 STICKY = ("c-ares", "systemd-resolved")
@@ -158,7 +161,8 @@ def _search(
     if family in TOOLS:
         return None, (None, None)
     expanded_first: list[tuple[int, Kept]] = []
-    as_is_first: list[tuple[int, Kept]] = []
+    tried_as_is: list[tuple[int, Kept]] = []  # and then expanded: no name with a trailing dot
+    as_is_only: list[tuple[int, Kept]] = []
     lists: list[tuple[list[str], Kept]] = []  # suffixes in order, of walks that came to the end of the list
     partial: list[list[str]] = []
     never: list[Kept] = []  # failed without expansion, though the stub would have expanded
@@ -169,9 +173,10 @@ def _search(
         suffixes = [s for s in (_suffix(c, name) for c in candidates) if s]
         first_is_expansion = _suffix(candidates[0], name) is not None
         if suffixes:
-            (expanded_first if first_is_expansion else as_is_first).append((_dots(name), k))
-            whole = (first_is_expansion and candidates[-1].rstrip(".") == name.rstrip(".")) or (
-                k.row["outcome"] in ("nxdomain", "nodata") and not k.row["failovers"]
+            (expanded_first if first_is_expansion else tried_as_is).append((_dots(name), k))
+            whole = _all_absent(k, name) and (
+                (first_is_expansion and candidates[-1].rstrip(".") == name.rstrip("."))
+                or k.row["outcome"] in ("nxdomain", "nodata")
             )
             if whole:
                 lists.append((suffixes, k))
@@ -179,11 +184,14 @@ def _search(
                 partial.append(suffixes)
             continue
         if len(candidates) == 1:
-            as_is_first.append((_dots(name), k))
+            as_is_only.append((_dots(name), k))
             if k.row["outcome"] in ("nxdomain", "nodata") and family in EXPANDS_AFTER_FAILURE:
                 never.append(k)
-    search = _list(lists, partial, never, evidence)
+    plain = [k for _, k in as_is_only] if not expanded_first and not tried_as_is else []
+    search = _list(lists, partial, never, plain, evidence)
     known = bool(lists or partial)
+    # Where there is a search list, a name that was never expanded may have been given with a trailing dot.
+    as_is_first = tried_as_is if known else as_is_only
     least = max((dots for dots, _ in expanded_first), default=None)
     most = min((dots for dots, k in as_is_first), default=None)
     ndots_min = least + 1 if least is not None else (0 if as_is_first else None)
@@ -205,7 +213,11 @@ def _search(
 
 
 def _list(
-    lists: list[tuple[list[str], Kept]], partial: list[list[str]], never: list[Kept], evidence: list[str]
+    lists: list[tuple[list[str], Kept]],
+    partial: list[list[str]],
+    never: list[Kept],
+    plain: list[Kept],
+    evidence: list[str],
 ) -> list[str] | None:
     if lists:
         suffixes, source = max(lists, key=lambda item: len(item[0]))
@@ -217,7 +229,20 @@ def _list(
     if never and not partial:
         evidence.append(f"search empty: names that do not exist were not expanded ({refer(never)})")
         return []
+    if len(plain) >= ENOUGH_PLAIN:
+        evidence.append(f"search empty as far as seen: no name was ever expanded ({refer(plain)})")
+        return []
     return None
+
+
+def _all_absent(k: Kept, name: str) -> bool:
+    """Whether every expansion was denied: an error or a timeout may end the walk before the end of the list."""
+    stem = name.rstrip(".") + "."
+    return all(
+        row["outcome"] in ("nxdomain", "nodata", "truncated", "duplicate")
+        for row in k.exchanges
+        if row["qname"] and row["qname"] != stem and row["qname"].startswith(stem)
+    )
 
 
 def _is_reverse(name: str) -> bool:

@@ -23,6 +23,9 @@ SILENT = ("unanswered", "unfinished")
 MOST_TIMEOUT = 30
 """glibc's RES_MAXRETRANS; the others allow no more."""
 
+OWN_DEFAULTS = {"c-ares": ((2.0, 5.0), (3, 4))}
+"""Timeouts and attempts that a stub has built in, by version, and keeps whatever resolv.conf says."""
+
 SERVFAIL_RETRIES = ("servfail", "refused", "formerr", "notimp", "unreachable", "truncated")
 
 
@@ -110,6 +113,9 @@ def timeout_of(
     if count * 2 <= sum(votes.values()) and len(votes) > 1:
         return None
     number, seconds = shown[best][0]
+    if best in OWN_DEFAULTS.get(family or "", ((), ()))[0]:
+        evidence.append(f"timeout not shown: {seconds:.3f} s in lookup {number} is the stub's own default")
+        return None
     evidence.append(f"timeout: waited {seconds:.3f} s in lookup {number}, {count} such")
     return best
 
@@ -210,6 +216,8 @@ def attempts_of(
         return None
     best, count = votes.most_common(1)[0]
     if len(votes) > 1 and count * 2 <= sum(votes.values()):
+        return None
+    if best in OWN_DEFAULTS.get(family, ((), ()))[1]:
         return None
     evidence.append(
         f"attempts: each server was asked {best} times before lookup {sources[best]} was given up"
