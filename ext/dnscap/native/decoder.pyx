@@ -205,7 +205,7 @@ cdef class Decoder:
     @property
     def window(self):
         """Octets that the next window must have to get any further, after one of which nothing was consumed."""
-        return self.framing.wanted
+        return self.framing.file.wanted
 
     @property
     def rows(self):
