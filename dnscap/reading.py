@@ -25,6 +25,7 @@ from dnscap.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dnscap.exchanges.matching import ExchangeBatch, Matching
     from dnscap.tables.conditions import Condition
 
 
@@ -105,6 +106,7 @@ class Capture:
         self._progress = progress
         self._tables: dict[str, pa.Table] = {}
         self._whole: dict[str, list[MessageBatch]] = {}
+        self._exchanges: list[ExchangeBatch] | None = None
         self._quality: Quality | None = None
         self.names = [item.name for item in self._inputs]
 
@@ -155,6 +157,55 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
+    def exchange_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[ExchangeBatch]:
+        """Stream the capture's exchanges; memory stays flat at any size.
+
+        Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
+
+        Parameters
+        ----------
+        rows : int
+            Messages matched at a time at least.
+
+        Yields
+        ------
+        ExchangeBatch
+        """
+        from dnscap.exchanges.matching import Matching
+
+        matching = Matching()
+        kept = self._whole.get("records")
+        if kept is None and self._once:
+            kept = self._read_whole(records=True)
+        if kept is not None:
+            for batch in kept:
+                yield from matching.feed(batch)
+            yield from self._matched(matching)
+            return
+        decoding = self._decoding(records=True, rows=rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            yield from matching.feed(batch)
+        self._remember(decoding)
+        yield from self._matched(matching)
+
+    def _matched(self, matching: Matching) -> Iterator[ExchangeBatch]:
+        """What is left when the capture, which may go on after its last message, has ended."""
+        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
+        yield from matching.finish(max(last.to_pylist(), default=None))
+        if self._quality is not None:
+            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+
+    def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        wanted = columns
+        if self._narrowing and columns is not None:
+            wanted = [*columns, *self._narrowing.exchange_columns]
+        for batch in self.exchange_batches() if self._exchanges is None else self._exchanges:
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
     @property
     def _once(self) -> bool:
         """Whether an input can be read only once, so that everything must be kept in one pass."""
@@ -187,13 +238,22 @@ class Capture:
                 self._read_whole(records=self._once)
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
-        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
-        arrays = [batch.to_arrow(name, columns) for batch in batches]
+        if name == "exchanges":
+            if self._exchanges is None:
+                self._exchanges = list(self.exchange_batches())
+            return self._joined(name, list(self._exchange_parts(columns)), columns)
+        batches = self._batches_of(name)
+        return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
+
+    def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
         arrays = [a for a in arrays if a.num_rows] or arrays[:1]
         if not arrays:
             return empty_table(name, columns)
         table = pa.Table.from_batches(arrays)
         return table if columns is None else table.select(list(columns))
+
+    def _batches_of(self, name: str) -> list[MessageBatch]:
+        return self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
@@ -227,7 +287,7 @@ class Capture:
 
         self._check(name, columns)
         if where is None:
-            return to_pandas(self.to_arrow(name, columns), name)
+            return self._frame(name, columns)
         parts = list(self.select(name, columns=columns, where=where))
         wanted = list(columns) if columns is not None else None
         whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
@@ -249,6 +309,9 @@ class Capture:
                 yield kept.select(wanted)
 
     def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if name == "exchanges":
+            yield from self._exchange_parts(columns)
+            return
         if name == "sources" or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
@@ -263,10 +326,24 @@ class Capture:
         if unknown:
             raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from dnscap.tables.frames import to_pandas
+    def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from dnscap.tables.frames import frame_of, to_pandas
 
-        return to_pandas(self.to_arrow(name), name)
+        if name not in ("messages", "records"):
+            return to_pandas(self.to_arrow(name, columns), name)
+        batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
+        if not batches:
+            return to_pandas(empty_table(name, columns), name)
+
+        def column_of(column: str) -> pa.ChunkedArray:
+            return pa.chunked_array([b.to_arrow(name, [column], narrow=True).column(0) for b in batches])
+
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        rows = sum(b.messages if name == "messages" else b.records for b in batches)
+        frame = frame_of(name, wanted, column_of, rows)
+        for batch in batches:
+            batch.forget()
+        return frame
 
     @cached_property
     def sources(self) -> pd.DataFrame:
@@ -292,6 +369,11 @@ class Capture:
     def events(self) -> pd.DataFrame:
         """ICMP errors with the query they quote, gaps, fragments that never came together."""
         return self._frame("events")
+
+    @cached_property
+    def exchanges(self) -> pd.DataFrame:
+        """One row per query transmission, with what answered it, and per response without a query."""
+        return self._frame("exchanges")
 
     @property
     def quality(self) -> Quality:

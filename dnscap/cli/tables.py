@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -46,6 +46,21 @@ SHOWN = {
         "queries",
         "responses",
         "end",
+    ],
+    "exchanges": [
+        "time",
+        "latency",
+        "client",
+        "server",
+        "qname",
+        "qtype",
+        "outcome",
+        "transport",
+        "client_port",
+        "id",
+        "transmission",
+        "late",
+        "ambiguous",
     ],
     "events": ["time", "frame", "kind", "src", "quoted_src", "quoted_dst", "icmp", "qname", "octets"],
     "sources": ["name", "format", "interface", "link_type", "frames", "first_time", "last_time", "drops"],
@@ -114,6 +129,12 @@ records = _command(
     "records",
     "One row per resource record, OPT excepted.",
     "dnscap records slow.pcap --name example.com --columns name,type,ttl,rdata",
+)
+exchanges = _command(
+    "exchanges",
+    "One row per query sent, retransmissions included, with the response that answered it; and one per response "
+    "without a query. mDNS and LLMNR are left out: silence means nothing there.",
+    "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
 )
 connections = _command(
     "connections",

@@ -101,7 +101,9 @@ class MessageBatch:
         kept: Array = values[self._kept]
         return kept
 
-    def to_arrow(self, table: str = "messages", columns: Sequence[str] | None = None) -> pa.RecordBatch:
+    def to_arrow(
+        self, table: str = "messages", columns: Sequence[str] | None = None, *, narrow: bool = False
+    ) -> pa.RecordBatch:
         """One of the batch's tables as an Arrow record batch.
 
         Parameters
@@ -110,13 +112,15 @@ class MessageBatch:
             Which table.
         columns : sequence of str, optional
             Only these columns; others cost nothing.
+        narrow : bool
+            Codes of small vocabularies in one or two octets: less memory, on the way to pandas.
 
         Returns
         -------
         pyarrow.RecordBatch
         """
         if table in ("messages", "records"):
-            whole = record_batch(self._columns, table, columns)
+            whole = record_batch(self._columns, table, columns, narrow)
             if self._kept is None:
                 return whole
             mask = self._kept if table == "messages" else self._kept[self._columns.record("message")]
@@ -129,6 +133,10 @@ class MessageBatch:
         if self._keeps_around is not None:
             batch = batch.filter(pa.array(self._keeps_around(table, batch)))
         return batch if columns is None else batch.select([c for c in batch.schema.names if c in columns])
+
+    def forget(self) -> None:
+        """Let go of what several columns share; it is made again when needed."""
+        self._columns.forget()
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
         return self.to_arrow().__arrow_c_array__(requested_schema)
@@ -197,6 +205,8 @@ class Decoding:
     def _read(self, item: CaptureInput, windows: Windows) -> Iterator[MessageBatch]:
         decoder = self._decoder
         decoder.begin_file()
+        if self._rows is None and windows.size is not None and not decoder.rows:
+            decoder.reserve(windows.size)
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
         while True:
             view, last = windows.view()

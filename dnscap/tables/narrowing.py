@@ -150,6 +150,30 @@ def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
     return np.where(known, _within(quoted, network), _within(rows.column(side), network))
 
 
+    @property
+    def exchange_columns(self) -> list[str]:
+        """Columns of the exchanges table that `keeps_exchanges` reads."""
+        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
+        return [column for column, needed in needs.items() if needed]
+
+    def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
+        """Mask of the exchanges to keep."""
+        keep = np.ones(rows.num_rows, dtype=bool)
+        if self.since or self.until:
+            time = rows.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+            if self.since:
+                keep &= time >= moment(self.since)
+            if self.until:
+                keep &= time < moment(self.until)
+        if self.client:
+            keep &= _within(rows.column("client"), _network(self.client))
+        if self.server:
+            keep &= _within(rows.column("server"), _network(self.server))
+        if self.name:
+            keep &= _under(rows.column("qname"), self.name)
+        return keep
+
+
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:
     codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
     texts = column.dictionary.to_pylist()

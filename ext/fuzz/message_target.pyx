@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memset
 
 from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, WHOLE, Datagram
 from dnscap.native.domain cimport STATUS_COUNT
-from dnscap.native.interning cimport NO_CODE, Dictionary
+from dnscap.native.interning cimport NO_CODE
 from dnscap.native.messages cimport HAS_NAME, MessageColumns, Messages, RecordColumns
 from dnscap.native.octets cimport be16
 from dnscap.native.presentation cimport edns_text, rdata_text
@@ -52,8 +52,7 @@ cdef int run(const uint8_t* data, size_t size) except -1:
             raise MemoryError
         if done < WAYS:
             # The dictionary is full of what earlier inputs asked for.
-            empty()
-            kept.renew(Dictionary())
+            kept = Messages(True)
             return 0
         check_messages(<uint32_t>size)
         check_records()

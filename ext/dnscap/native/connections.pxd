@@ -15,6 +15,9 @@ cdef Conn* open_conn(StreamTable* t, uint64_t hash, const Segment* seg, uint8_t 
 # Settle both directions, make the connection a row of `closed`, forget it.  `reason` is a StreamEnd.
 cdef void close_conn(StreamTable* t, Conn* c, uint8_t reason) noexcept nogil
 
+# Note that a connection was tried, opened or ended by a segment.  `kind` is a TurnKind.
+cdef void turn(StreamTable* t, const Conn* c, const Segment* seg, uint8_t kind) noexcept nogil
+
 # The capture ends: close all, in the order of their numbers.
 cdef void close_all(StreamTable* t) noexcept nogil
 

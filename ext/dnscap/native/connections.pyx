@@ -27,10 +27,12 @@ from dnscap.native.tcp cimport (
     STREAM_UNANSWERED,
     Connection,
     Segment,
+    Turn,
 )
 
 cdef enum:
-    FIRST_CLOSED = 256
+    FIRST_CLOSED = 256         # rows, and of turns, too
+    MOST_TURNS = 1 << 20       # noted between two batches: a flood of SYNs alone fills no batch
     SYN_SECONDS = 1            # a SYN so young at the end of the capture may yet be answered (RFC 6298)
 
 
@@ -71,6 +73,7 @@ cdef void table_close(StreamTable* t) noexcept nogil:
         free(slab)
     free(t.buckets)
     free(t.closed)
+    free(t.turns)
     free(t)
 
 
@@ -228,6 +231,34 @@ cdef void evict(StreamTable* t) noexcept nogil:
                      c.flows[0].waiting + c.flows[1].waiting + c.flows[0].part_size + c.flows[1].part_size)
             close_conn(t, c, STREAM_EVICTED)
             return
+
+
+cdef void turn(StreamTable* t, const Conn* c, const Segment* seg, uint8_t kind) noexcept nogil:
+    """Note that a connection was tried, opened or ended."""
+    cdef uint32_t room
+    cdef Turn* rows
+    cdef const Flow* up = &c.flows[c.client]
+    if t.turn_count == t.turn_room:
+        room = 2 * t.turn_room if t.turn_room else FIRST_CLOSED
+        rows = <Turn*>realloc(t.turns, <size_t>room * sizeof(Turn)) if room <= MOST_TURNS else NULL
+        if rows == NULL:
+            t.counts.lost_turns += 1
+            return
+        t.turns = rows
+        t.turn_room = room
+    rows = &t.turns[t.turn_count]
+    t.turn_count += 1
+    rows.time = seg.time
+    rows.handshake = c.handshake
+    rows.frame = seg.number
+    memcpy(rows.client, flow_src(up), 16)
+    memcpy(rows.server, flow_dst(up), 16)
+    rows.client_port = c.high_port if c.client else c.low_port
+    rows.server_port = c.low_port if c.client else c.high_port
+    rows.stream = c.stream
+    rows.source = seg.source
+    rows.syns = c.syns
+    rows.kind = kind
 
 
 cdef struct Numbered:

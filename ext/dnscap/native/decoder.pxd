@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from dnscap.native.events cimport Event
 from dnscap.native.interning cimport Dictionary
 from dnscap.native.messages cimport MessageColumns, RecordColumns
-from dnscap.native.tcp cimport Connection
+from dnscap.native.tcp cimport Connection, Turn
 
 
 cdef class ColumnPool:         # memory of batches that nobody looks at any more, for the next ones
@@ -19,6 +19,8 @@ cdef class Batch:
     cdef readonly uint64_t first_message    # number in the capture of row 0
     cdef Connection* closed
     cdef uint32_t closed_count
+    cdef Turn* turns                        # of connections, in frame order
+    cdef uint32_t turn_count
     cdef Event* event_rows
     cdef uint32_t event_count
     cdef ColumnPool pool

@@ -109,6 +109,7 @@ cdef class Batch:
             free_messages(&self.columns)
             free_records(&self.record_columns)
         free(self.closed)
+        free(self.turns)
         free(self.event_rows)
 
     @property
@@ -203,6 +204,11 @@ cdef class Decoder:
         self.framing.begin()
         self.ended = False
 
+    def reserve(self, uint64_t octets):
+        """Expect so many octets to come in one batch: columns will not be copied as they grow."""
+        with nogil:
+            self.decoder.reserve(octets)
+
     @property
     def window(self):
         """Octets that the next window must have to get any further, after one of which nothing was consumed."""
@@ -230,6 +236,10 @@ cdef class Decoder:
         streams.closed = NULL
         streams.closed_count = streams.closed_room = 0
         batch.pool = self.pool
+        batch.turns = streams.turns
+        batch.turn_count = streams.turn_count
+        streams.turns = NULL
+        streams.turn_count = streams.turn_room = 0
         batch.event_rows = self.event_log.rows
         batch.event_count = self.event_log.count
         self.event_log.rows = NULL
@@ -326,7 +336,9 @@ cdef class Decoder:
         """
         batches = self.cut
         self.cut = []
-        if rest and (self.decoder.columns.count or self.walk.streams.table.closed_count or self.event_log.count):
+        cdef StreamTable* streams = self.walk.streams.table
+        if rest and (self.decoder.columns.count or streams.closed_count or streams.turn_count
+                     or self.event_log.count):
             batches.append(self.close_batch())
             # The dictionary goes on while it has room: batches share it.
             self.renew(self.decoder.dictionary)

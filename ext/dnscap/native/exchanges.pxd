@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.interning cimport Dictionary
+from dnscap.native.tcp cimport Turn
 
 cdef enum Outcome:
     OUTCOME_OPEN = 0           # not yet final
@@ -41,6 +42,7 @@ cdef enum ExchangeFlag:
     EXCHANGE_NO_OPT_BACK = 2048    # EDNS in the query, none in the response
     EXCHANGE_COOKIE = 4096     # the query carried a DNS cookie
     EXCHANGE_CUT = 8192        # response known only in part (snap length, first fragment)
+    EXCHANGE_NO_QUESTION = 16384   # `qtype` and `qclass` are not known
 
 cdef enum:
     NO_MESSAGE = 0xFFFFFFFF
@@ -93,15 +95,53 @@ cdef enum HappeningKind:
     HAPPENED_UNREACHABLE = 2   # an ICMP error or RST says that it will not be answered
     HAPPENED_EXPIRED = 3       # given up waiting for an answer: final, unanswered
     HAPPENED_EXTRA = 4         # a further, unsolicited or bogus response; `exchange` is the row it went to
-    HAPPENED_SYN = 5           # a TCP connection attempt to a DNS port (exchange = NO_LOOKUP), `connection` fields in the log
+    HAPPENED_SYN = 5           # a TCP connection attempt to a DNS port: exchange = NO_LOOKUP, `row` is an index into `turns`
+    HAPPENED_CONNECTED = 6     # its handshake came; as above
+    HAPPENED_REFUSED = 7       # RST answered the SYN; as above
 
 cdef struct Happening:
     int64_t time
     uint64_t exchange          # row number
-    uint32_t row               # row of the message in the batch at hand; NO_MESSAGE none
+    uint32_t row               # row of the message in the batch at hand; NO_MESSAGE none (QUERY, ANSWER, EXTRA have one)
     uint8_t kind               # a HappeningKind
 
 cdef struct ExchangeTable      # private to exchanges.pyx
+
+cdef struct ExchangeColumns:   # rows that left the ring; columns of one width stand together
+    int64_t* time
+    int64_t* latency
+    int64_t* latency_min
+    int64_t* latency_max
+    int64_t* tcp_rtt
+    uint64_t* query_frame
+    uint64_t* response_frame
+    uint64_t* lookup
+    uint32_t* query
+    uint32_t* response
+    uint32_t* client
+    uint32_t* server
+    uint32_t* qname
+    uint32_t* responses
+    uint32_t* transmission
+    uint32_t* query_size
+    uint32_t* response_size
+    uint16_t* client_port
+    uint16_t* server_port
+    uint16_t* id
+    uint16_t* qtype
+    uint16_t* qclass
+    uint16_t* rcode
+    uint16_t* flags
+    uint8_t* outcome
+    uint8_t* transport
+    uint8_t* role
+    uint32_t count
+    uint32_t room
+
+cdef class ExchangeBatch:
+    cdef ExchangeColumns columns
+    cdef readonly Dictionary dictionary
+    cdef readonly uint64_t first_exchange
 
 cdef class Exchanges:
     cdef ExchangeTable* table
@@ -109,6 +149,14 @@ cdef class Exchanges:
     cdef Happening* happenings         # of the batch fed last
     cdef uint32_t happening_count
     cdef uint32_t happening_room
+    cdef Turn* turns                   # of connections, that happenings of the batch fed last refer to
+    cdef uint32_t turn_count
+    cdef uint32_t turn_room
+    # Rows from this number on stay in the ring, final or not, unless it is full: for a stage that still refers to them.
+    # All may leave where it is not set.
+    cdef uint64_t keep_from
+    cdef Dictionary translated         # of the batch fed last
+    cdef list ready                    # ExchangeBatch closed because the dictionary was renewed
 
     # Match the messages of a batch; fills `happenings`.  0, or -1 without memory.
     cdef int match(self, Batch batch) noexcept nogil

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.datagrams cimport Outbox
 from dnscap.native.events cimport EventLog
-from dnscap.native.tcp cimport Connection
+from dnscap.native.tcp cimport Connection, Turn
 
 cdef enum:
     HEADER = 12                # of a message: RFC 1035 section 4.1.1
@@ -146,6 +146,7 @@ cdef struct StreamCounts:
     uint64_t gaps
     uint64_t evicted_connections
     uint64_t evicted_octets    # of unfinished messages given up because of MOST_HELD
+    uint64_t lost_turns        # beyond MOST_TURNS
 
 cdef struct StreamTable:
     Conn** buckets
@@ -158,6 +159,7 @@ cdef struct StreamTable:
     Outbox* box                # of the call in progress
     EventLog* events
     Connection* closed         # finished connections that wait to be taken
+    Turn* turns                # since they were last taken, in frame order
     StreamCounts counts
     uint64_t seed[2]
     uint64_t mask
@@ -167,6 +169,8 @@ cdef struct StreamTable:
     int64_t now                # latest time seen
     uint32_t closed_count
     uint32_t closed_room
+    uint32_t turn_count
+    uint32_t turn_room
     uint32_t count
     uint32_t most
     uint32_t numbered          # next stream number

@@ -62,6 +62,8 @@ cdef enum:
     BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
     BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+    SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
+    RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
     TYPE_A = 1
     TYPE_NS = 2
@@ -114,9 +116,9 @@ cdef struct Stride:            # what the stages of one stride share
     uint32_t[STRIDE] dst_tag
 
 
-cdef struct Seen:
+cdef struct Seen:              # an owner name of this message: its offset, and its code or pending job
     uint32_t at
-    uint32_t job
+    uint32_t owner
 
 
 @cython.final
@@ -147,6 +149,19 @@ cdef class Messages:
         self.columns.count = self.columns.options_used = 0
         self.records = records[0]
         self.records.count = self.records.rdata_used = 0
+
+    cdef void reserve(self, uint64_t octets) noexcept nogil:
+        cdef size_t rows = octets // SMALLEST_FRAME if octets // SMALLEST_FRAME < BATCH_ROWS else BATCH_ROWS
+        cdef size_t text = octets // 2 if octets // 2 < RESERVED_OCTETS else RESERVED_OCTETS
+        if rows > self.columns.room and widen_messages(&self.columns, rows) != 0:
+            return
+        if text > self.columns.options_room:
+            grow_octets(&self.columns.options_octets, self.columns.options_used, &self.columns.options_room, text)
+        if self.with_records:
+            if rows > self.records.room and widen_records(&self.records, rows) != 0:
+                return
+            if text > self.records.rdata_room:
+                grow_octets(&self.records.rdata_octets, self.records.rdata_used, &self.records.rdata_room, text)
 
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
@@ -186,7 +201,10 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+
+
+cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
             or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
@@ -198,7 +216,10 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 
 cdef int grow_records(RecordColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    return widen_records(c, <size_t>c.room * 2 if c.room else 1 << 15)
+
+
+cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
             or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
@@ -270,9 +291,9 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
         self.columns.options[first + i] = self.columns.options_used
         if s.at[i] != 0:
             if self.with_records:
-                if read_records(self, &s, i) != 0:
+                if walk_records(self, &s, i, True) != 0:
                     return -1
-            elif skim_records(self, &s, i) != 0:
+            elif walk_records(self, &s, i, False) != 0:
                 return -1
     if self.with_records:
         settle_owners(self)
@@ -511,57 +532,59 @@ cdef inline bint has_empty_form(uint16_t flags, uint32_t rclass) noexcept nogil:
     return (flags >> 11 & 15) == OPCODE_UPDATE and (rclass == CLASS_ANY or rclass == CLASS_NONE)
 
 
-cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Walk the records of one message into the record columns.  -1 without memory."""
+cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint keep) noexcept nogil:
+    """Check the records of one message and take its EDNS; with `keep`, put them into the record columns.
+
+    Called with a constant `keep`, so that the compiler makes two loops of it, which find the same faults.
+    Returns -1 without memory.
+    """
     cdef MessageColumns* c = &self.columns
     cdef RecordColumns* q = &self.records
     cdef uint32_t r = c.count + i
     cdef const uint8_t* m = s.message[i]
     cdef uint32_t size = s.size[i], at = s.at[i]
     cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, head, job, after, rclass, rtype, length, x, end
-    cdef uint32_t offset, owner_at, section, fault_at
-    cdef bint plain = c.presence[r] & HAS_NAME and not (c.presence[r] & HAS_UNICAST)
+    cdef uint32_t k, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef bint has_name = c.presence[r] & HAS_NAME
     cdef uint32_t qname = c.qname[r]
     cdef Seen[SEEN_NAMES] seen
     cdef uint8_t* to
     cdef int written
-    if self.job_count + MESSAGE_JOBS > MOST_JOBS:
+    if keep and self.job_count + MESSAGE_JOBS > MOST_JOBS:
         settle_owners(self)
     for k in range(all):
         owner_at = at
         if unlikely(at >= size):
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
-        # owner name: nearly always a pointer to the question's or to one met before
+        # owner name: nearly always a pointer to the question's or to one met before, or the root of an OPT
         head = m[at]
+        owner = qname
         if likely(head >= 0xC0 and at + 2 <= size):
             offset = be16(m + at) & 0x3FFF
             after = at + 2
-            if likely(offset == 12 and c.presence[r] & HAS_NAME):
-                job = qname
-            else:
-                job = NO_CODE
-                for x in range(seen_count):
-                    if seen[x].at == offset:
-                        job = seen[x].job
-                        break
-                if job == NO_CODE:
-                    job = new_owner(self, m, size, at, &after, c, r)
-                    if job == NO_CODE:
+            if unlikely(offset != 12 or not has_name):
+                x = 0
+                while x < seen_count and seen[x].at != offset:
+                    x += 1
+                if x < seen_count:
+                    owner = seen[x].owner
+                else:
+                    if not take_owner(self, r, m, size, at, keep, &after, &owner):
                         return 0
                     if seen_count < SEEN_NAMES:
                         seen[seen_count].at = offset
-                        seen[seen_count].job = job
+                        seen[seen_count].owner = owner
                         seen_count += 1
+        elif head == 0 and (not keep or (at + 11 <= size and be16(m + at + 1) == TYPE_OPT)):
+            after = at + 1
         else:
-            job = new_owner(self, m, size, at, &after, c, r)
-            if job == NO_CODE:
+            if not take_owner(self, r, m, size, at, keep, &after, &owner):
                 return 0
             if seen_count < SEEN_NAMES and head != 0:
                 seen[seen_count].at = at
-                seen[seen_count].job = job
+                seen[seen_count].owner = owner
                 seen_count += 1
         at = after
         if unlikely(at + 10 > size):
@@ -575,63 +598,103 @@ cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
         if unlikely(end > size):
             fault(c, r, STATUS_RDATA_OVERRUN, at)
             return 0
-        section = (k >= answers) + (k >= authorities)
         if rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, section) != 0:
+            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
                 return -1
             at = end
             continue
-        if unlikely(q.count >= q.room) and grow_records(q) != 0:
-            return -1
-        if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
-                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
-            return -1
-        to = q.rdata_octets + q.rdata_used
-        fault_at = at
-        if rtype == TYPE_A:
-            memcpy(to, m + at, 4)
-            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            memcpy(to, m + at, 16)
-            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            written = expand_name(m, end, at, to, &after) if likely(length != 0) else -STATUS_BAD_RDATA
-            if written < 0:
-                fault_at = after if length != 0 else at
-            elif unlikely(after != end):
-                fault_at = after
-                written = -STATUS_BAD_RDATA
-        elif rtype == TYPE_SOA and plain_soa(m, at, end):
-            written = expand_name(m, end, at, to, &after)
-            written += expand_name(m, end, after, to + written, &after)
-            memcpy(to + written, m + after, 20)
-            written += 20
-        else:
-            written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to,
-                                   q.rdata_room - q.rdata_used, &fault_at)
+        to = NULL
+        if keep:
+            if unlikely(q.count >= q.room) and grow_records(q) != 0:
+                return -1
+            if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
+                    and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
+                return -1
+            to = q.rdata_octets + q.rdata_used
+        written = take_rdata(self, rtype, rclass & ~<uint32_t>0x8000 if multicast else rclass, m, size, at, end, keep, to,
+                             &fault_at)
         if unlikely(written < 0):
-            if length == 0 and has_empty_form(c.flags[r], rclass):
-                written = 0
-            else:
+            if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
                 return 0
-        x = q.count
-        q.message[x] = r
-        q.name[x] = job
-        q.ttl[x] = be32(m + at - 6)
-        q.rdata[x] = q.rdata_used
-        q.type[x] = <uint16_t>rtype
-        q.rclass[x] = <uint16_t>rclass
-        q.section[x] = <uint8_t>section | (<uint8_t>4 if multicast and rclass & 0x8000 else 0)
-        if multicast:
-            q.rclass[x] &= 0x7FFF
-        q.rdata_used += written
-        q.count = x + 1
-        q.rdata[x + 1] = q.rdata_used
+            written = 0
+        if keep:
+            x = q.count
+            q.message[x] = r
+            q.name[x] = owner
+            q.ttl[x] = be32(m + at - 6)
+            q.rdata[x] = q.rdata_used
+            q.type[x] = <uint16_t>rtype
+            q.rclass[x] = <uint16_t>(rclass & 0x7FFF if multicast else rclass)
+            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and rclass & 0x8000 else 0))
+            q.rdata_used += written
+            q.count = x + 1
+            q.rdata[x + 1] = q.rdata_used
         at = end
     if at < size:
         fault(c, r, STATUS_TRAILING_OCTETS, at)
     return 0
+
+
+cdef inline bint take_owner(Messages self, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, const bint keep,
+                            uint32_t* after, uint32_t* owner) noexcept nogil:
+    """Check the owner name at `at`; with `keep`, make a job of it.  False where it is faulty."""
+    cdef uint32_t bad
+    if keep:
+        owner[0] = new_owner(self, m, size, at, after, &self.columns, r)
+        return owner[0] != NO_CODE
+    bad = skip_name(m, size, at, after)
+    if unlikely(bad):
+        fault(&self.columns, r, bad, after[0])
+    return bad == 0
+
+
+cdef inline int take_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
+                           uint32_t end, const bint keep, uint8_t* to, uint32_t* fault_at) noexcept nogil:
+    """Check the form of RDATA; with `keep`, write it to `to` with its names expanded.
+
+    Returns octets written (of no meaning without `keep`), or minus a status.
+    """
+    cdef uint32_t length = end - at, after = at, bad
+    cdef int written
+    fault_at[0] = at
+    if rtype == TYPE_A:
+        if keep:
+            memcpy(to, m + at, 4)
+        return 4 if likely(length == 4) else -STATUS_BAD_RDATA
+    if rtype == TYPE_AAAA:
+        if keep:
+            memcpy(to, m + at, 16)
+        return 16 if likely(length == 16) else -STATUS_BAD_RDATA
+    if rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
+        if unlikely(length == 0):
+            return -STATUS_BAD_RDATA
+        if keep:
+            written = expand_name(m, end, at, to, &after)
+        else:
+            bad = skip_name(m, end, at, &after)
+            written = -<int>bad
+        if unlikely(written < 0 or after != end):
+            fault_at[0] = after
+            return written if written < 0 else -STATUS_BAD_RDATA
+        return written
+    if rtype == TYPE_SOA and plain_soa(m, at, end):
+        if not keep:
+            return 0
+        written = expand_name(m, end, at, to, &after)
+        written += expand_name(m, end, after, to + written, &after)
+        memcpy(to + written, m + after, 20)
+        return written + 20
+    if keep:
+        return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to, rdata_room(length), fault_at)
+    # what is expanded only to be checked goes to the scratch memory, and is forgotten
+    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
+
+
+cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
+    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
+    cdef uint32_t after
+    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
 
 
 cdef enum:
@@ -672,103 +735,6 @@ cdef void settle_owners(Messages self) noexcept nogil:
             q.name[x] = self.jobs[v & ~<uint32_t>PENDING].code
     self.job_count = 0
     self.scratch_used = 0
-
-
-cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Check the records of one message and take its EDNS, without keeping a record.  -1 without memory.
-
-    Finds exactly the faults that `read_records` finds.
-    """
-    cdef MessageColumns* c = &self.columns
-    cdef uint32_t r = c.count + i
-    cdef const uint8_t* m = s.message[i]
-    cdef uint32_t size = s.size[i], at = s.at[i]
-    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, after, rclass, rtype, length, end, offset, owner_at, fault_at, x
-    cdef uint32_t[SEEN_NAMES] seen
-    cdef int bad
-    for k in range(all):
-        owner_at = at
-        if unlikely(at >= size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        if likely(m[at] >= 0xC0 and at + 2 <= size):
-            offset = be16(m + at) & 0x3FFF
-            after = at + 2
-            if unlikely(offset != 12 or not c.presence[r] & HAS_NAME):
-                x = 0
-                while x < seen_count and seen[x] != offset:
-                    x += 1
-                if x == seen_count:
-                    bad = skip_name(m, size, at, &after)
-                    if unlikely(bad):
-                        fault(c, r, bad, after)
-                        return 0
-                    if seen_count < SEEN_NAMES:
-                        seen[seen_count] = offset
-                        seen_count += 1
-        elif m[at] == 0:
-            after = at + 1
-        else:
-            bad = skip_name(m, size, at, &after)
-            if unlikely(bad):
-                fault(c, r, bad, after)
-                return 0
-            if seen_count < SEEN_NAMES:
-                seen[seen_count] = at
-                seen_count += 1
-        at = after
-        if unlikely(at + 10 > size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        rtype = be16(m + at)
-        rclass = be16(m + at + 2)
-        length = be16(m + at + 8)
-        at += 10
-        end = at + length
-        if unlikely(end > size):
-            fault(c, r, STATUS_RDATA_OVERRUN, at)
-            return 0
-        fault_at = at
-        bad = 0
-        if rtype == TYPE_A:
-            bad = 0 if likely(length == 4) else STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            bad = 0 if likely(length == 16) else STATUS_BAD_RDATA
-        elif rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
-                return -1
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            if likely(length != 0):
-                bad = skip_name(m, end, at, &after)
-                if unlikely(bad or after != end):
-                    fault_at = after
-                    bad = bad if bad else STATUS_BAD_RDATA
-            else:
-                bad = STATUS_BAD_RDATA
-        elif not (rtype == TYPE_SOA and plain_soa(m, at, end)):
-            bad = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
-        if unlikely(bad) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
-            fault(c, r, bad, fault_at)
-            return 0
-        at = end
-    if at < size:
-        fault(c, r, STATUS_TRAILING_OCTETS, at)
-    return 0
-
-
-cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
-    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
-    cdef uint32_t after
-    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
-
-
-cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
-                     uint32_t length, uint32_t* fault_at) noexcept nogil:
-    """Status of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
-    cdef int written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch,
-                                    SCRATCH_OCTETS, fault_at)
-    return -written if written < 0 else 0
 
 
 # ---------------------------------------------------------------- sightings

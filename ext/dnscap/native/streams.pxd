@@ -5,7 +5,7 @@ from dnscap.native.flows cimport StreamTable
 from dnscap.native.tcp cimport Segment
 
 cdef class Streams:
-    cdef StreamTable* table    # finished connections wait in its `closed` to be taken
+    cdef StreamTable* table    # finished connections wait in its `closed`, turns in its `turns`, to be taken
 
     # Each returns 0, or -1 without memory.  Messages go to `box`, in frame order.
     cdef int segment(self, const Segment* seg, Outbox* box, EventLog* events) noexcept nogil

@@ -19,6 +19,7 @@ from dnscap.native.connections cimport (
     open_conn,
     table_close,
     table_open,
+    turn,
 )
 from dnscap.native.events cimport EVENT_STREAM_EVICTED
 from dnscap.native.flows cimport (
@@ -64,6 +65,11 @@ from dnscap.native.tcp cimport (
     TCP_FIN,
     TCP_RST,
     TCP_SYN,
+    TURN_FIN,
+    TURN_HANDSHAKE,
+    TURN_REFUSED,
+    TURN_RESET,
+    TURN_SYN,
 )
 
 import os
@@ -213,7 +219,10 @@ cdef void take_segment(StreamTable* t, const Segment* seg) noexcept nogil:
     cdef uint32_t wire = max(seg.size, seg.wire_size)
     cdef uint32_t seq = seg.seq
     cdef uint64_t hash
+    cdef int64_t handshake
+    cdef uint32_t syns
     cdef int32_t off
+    cdef bint ending
     cdef Conn* c
     cdef Flow* f
     cdef Flow* other
@@ -269,10 +278,16 @@ cdef void take_segment(StreamTable* t, const Segment* seg) noexcept nogil:
         other = &c.flows[1 - side]
     c.end_time = seg.time
     c.last_frame = seg.number
+    syns = c.syns
+    handshake = c.handshake
     if kind == TCP_SYN:
         take_syn(t, c, f, seg)
+        if c.syns != syns:
+            turn(t, c, seg, TURN_SYN)
     elif kind == TCP_SYN | TCP_ACK:
         take_syn_ack(t, c, f, other, seg)
+        if c.handshake != handshake:
+            turn(t, c, seg, TURN_HANDSHAKE)
     if seg.flags & TCP_SYN:
         seq += 1
     if not seg.flags & TCP_RST and (side != c.client or kind == TCP_ACK):
@@ -282,7 +297,11 @@ cdef void take_segment(StreamTable* t, const Segment* seg) noexcept nogil:
     if wire:
         take_data(t, f, seg, seq, wire)
     if seg.flags & (TCP_FIN | TCP_RST):
+        ending = c.ending
         take_end(t, c, f, seg, seq + wire)
+        if c.ending and not ending:
+            turn(t, c, seg, TURN_REFUSED if c.end == STREAM_REFUSED
+                 else TURN_RESET if c.end == STREAM_RESET else TURN_FIN)
     if f.first != NULL or f.part_size or f.list != NO_LIST:
         flow_relist(t, f)
     if c.ending and other.list != NO_LIST:
@@ -359,4 +378,5 @@ cdef class Streams:
             "stream_gaps": n.gaps,
             "streams_evicted": n.evicted_connections,
             "stream_octets_evicted": n.evicted_octets,
+            "stream_turns_lost": n.lost_turns,
         }

@@ -1,4 +1,4 @@
-"""TCP as the network stages speak of it: segments go in, connections come out."""
+"""TCP as the network stages speak of it: segments go in, connections and their turns come out."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum TcpFlag:
@@ -58,3 +58,23 @@ cdef struct Connection:        # one row of the connections table
     uint16_t server_port
     uint8_t end                # a StreamEnd
     uint8_t ip_version
+
+cdef enum TurnKind:
+    TURN_SYN = 0               # the client sent a SYN; `syns` counts them
+    TURN_HANDSHAKE = 1         # the SYN-ACK came
+    TURN_REFUSED = 2           # RST answered the SYN
+    TURN_RESET = 3
+    TURN_FIN = 4               # both sides have sent FIN
+
+cdef struct Turn:              # what a later stage must learn of a connection before it is over
+    int64_t time
+    int64_t handshake          # nanoseconds; -1 unknown
+    uint64_t frame             # number in its file
+    uint64_t client[2]
+    uint64_t server[2]
+    uint32_t stream
+    uint32_t source
+    uint32_t syns
+    uint16_t client_port
+    uint16_t server_port
+    uint8_t kind               # a TurnKind

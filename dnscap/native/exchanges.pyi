@@ -1,0 +1,35 @@
+from typing import Any, final
+
+from typing_extensions import Buffer
+
+@final
+class ExchangeBatch:
+    """Exchanges that are final, in native columns."""
+
+    @property
+    def first_exchange(self) -> int: ...
+    @property
+    def exchanges(self) -> int: ...
+    @property
+    def dictionary(self) -> Any: ...
+    def column(self, name: str) -> Buffer:
+        """A column as a buffer, by native name."""
+
+@final
+class Exchanges:
+    """Matcher of responses to queries, for the messages of one capture in order."""
+
+    def __init__(self) -> None: ...
+    def feed(self, batch: Any) -> None:
+        """Match the messages of a batch."""
+    def pass_time(self, now: int) -> None:
+        """Capture time has come to `now` (nanoseconds since the epoch) without a message."""
+    def end(self) -> None:
+        """The capture ends: queries that wait become unfinished, or unanswered."""
+    def take(self) -> list[ExchangeBatch]:
+        """Rows that are final and not yet taken."""
+    @property
+    def live(self) -> int:
+        """Rows that may still change."""
+    def counts(self) -> dict[str, int]:
+        """What was passed over or given up, by name."""
