@@ -75,7 +75,14 @@ def read(
     >>> cap.messages[["qname", "qtype", "rcode"]].head(2)  # doctest: +SKIP
     """
     return Capture(
-        inputs, ports=ports, progress=progress, since=since, until=until, client=client, server=server, name=name
+        inputs,
+        ports=ports,
+        progress=progress,
+        since=since,
+        until=until,
+        client=client,
+        server=server,
+        name=name,
     )
 
 
@@ -157,7 +164,7 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
-    def exchange_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[ExchangeBatch]:
+    def exchange_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ExchangeBatch]:
         """Stream the capture's exchanges; memory stays flat at any size.
 
         Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
@@ -166,6 +173,8 @@ class Capture:
         ----------
         rows : int
             Messages matched at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
 
         Yields
         ------
@@ -175,7 +184,7 @@ class Capture:
 
         matching = Matching()
         kept = self._whole.get("records")
-        if kept is None and self._once:
+        if kept is None and self._once and keep:
             kept = self._read_whole(records=True)
         if kept is not None:
             for batch in kept:
@@ -196,15 +205,27 @@ class Capture:
         if self._quality is not None:
             self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
 
-    def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    def _exchange_parts(
+        self, columns: Sequence[str] | None, *, keep: bool = True
+    ) -> Iterator[pa.RecordBatch]:
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.exchange_columns]
-        for batch in self.exchange_batches() if self._exchanges is None else self._exchanges:
+        for batch in self.exchange_batches(keep=keep) if self._exchanges is None else self._exchanges:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
+    def _read_once_through(self) -> None:
+        """Read to the end if that has not been done, keeping only what could not be had again."""
+        if "sources" in self._tables:
+            return
+        if self._once:
+            self._read_whole(records=True)
+        else:
+            for _ in self.batches(records=False):
+                pass
 
     @property
     def _once(self) -> bool:
@@ -234,8 +255,7 @@ class Capture:
         """
         self._check(name, columns)
         if name == "sources":
-            if "sources" not in self._tables:
-                self._read_whole(records=self._once)
+            self._read_once_through()
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
         if name == "exchanges":
@@ -297,25 +317,39 @@ class Capture:
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream a table, or part of it, as Arrow record batches."""
+        return self._selected(name, columns, where, keep=True)
+
+    def _selected(
+        self, name: str, columns: Sequence[str] | None, where: str | None, *, keep: bool
+    ) -> Iterator[pa.RecordBatch]:
         from dnscap.tables.conditions import Condition
 
         self._check(name, columns)
         condition: Condition | None = None if where is None else Condition(name, where)
         wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
         needed = wanted + [c for c in (condition.columns if condition else []) if c not in wanted]
-        for part in self._parts(name, needed):
+        for part in self._parts(name, needed, keep=keep):
             kept = condition.apply(part) if condition else part
             if kept.num_rows:
                 yield kept.select(wanted)
 
-    def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """As `select`, keeping nothing: rows of a pipe come as they are written, and the pipe is used up."""
+        return self._selected(name, columns, where, keep=False)
+
+    def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
         if name == "exchanges":
-            yield from self._exchange_parts(columns)
+            yield from self._exchange_parts(columns, keep=keep)
             return
-        if name == "sources" or self._once or "records" in self._whole:
+        if name == "sources" and not keep and "sources" not in self._tables:
+            for _ in self.batches(records=False):
+                pass
+        if name == "sources" or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
-        for batch in self.batches(records=name == "records"):
+        for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
             yield batch.to_arrow(name, columns)
 
     def _check(self, name: str, columns: Sequence[str] | None) -> None:
@@ -324,7 +358,8 @@ class Capture:
         known = {column.name for column in TABLES[name]}
         unknown = [column for column in columns or () if column not in known]
         if unknown:
-            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            columns_there = ", ".join(column.name for column in TABLES[name])
+            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {columns_there}")
 
     def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         from dnscap.tables.frames import frame_of, to_pandas
@@ -378,8 +413,7 @@ class Capture:
     @property
     def quality(self) -> Quality:
         """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
-        if self._quality is None:
-            self._read_whole(records=self._once)
+        self._read_once_through()
         assert self._quality is not None
         return self._quality
 
@@ -399,11 +433,15 @@ class Capture:
             If there is no such message.
         """
         if self._once:
-            raise UsageError("octets of a message cannot be had from an input that is read only once; save it to a file first")
+            raise UsageError(
+                "octets of a message cannot be had from an input that is read only once; save it to a file first"
+            )
         decoding = self._decoding(records=False, rows=BATCH_ROWS)
         decoding.watch(number)
         for batch in decoding:
             if decoding.watched is not None and number < batch.first_message + batch.messages:
                 row = batch.to_arrow("messages").slice(number - batch.first_message, 1).to_pylist()[0]
                 return Message(number, decoding.watched, row)
-        raise UsageError(f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}")
+        raise UsageError(
+            f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}"
+        )

@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-UNREADABLE = 3
-
 
 def capture_arguments(command: F) -> F:
     """CAPTURE... and the options that narrow it."""
     for decorate in reversed(
         (
-            click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
+            # Globs and "-" are taken too, so nothing is checked here; the type makes shells complete files.
+            click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=click.Path()),
             click.option(
-                "--since", metavar="TIME", help="Only messages from this time on (2024-05-01T12:00:00Z)."
+                "--since", metavar="TIME", help="From this time on (2026-05-01T12:00:00Z, or epoch seconds)."
             ),
-            click.option("--until", metavar="TIME", help="Only messages before this time."),
+            click.option("--until", metavar="TIME", help="Before this time."),
             click.option("--client", metavar="ADDR", help="Only what this address or network asked."),
             click.option("--server", metavar="ADDR", help="Only what was asked of this address or network."),
             click.option("--name", metavar="NAME", help="Only this domain name and names under it."),
@@ -34,6 +33,7 @@ def capture_arguments(command: F) -> F:
                 "ports",
                 type=click.IntRange(1, 65535),
                 multiple=True,
+                metavar="PORT",
                 help="Also take this UDP and TCP port as DNS; may be repeated.",
             ),
         )
@@ -69,16 +69,21 @@ def open_capture(
     server: str | None,
     name: str | None,
     ports: tuple[int, ...],
+    bar: bool = True,
 ) -> Capture:
-    """The capture that the arguments describe, with a progress bar on a terminal."""
-    from dnscap.cli.progress import progress_on_terminal
+    """The capture that the arguments describe, with a progress bar on a terminal unless `bar` is false."""
+    from dnscap.cli.progress import ProgressBar
     from dnscap.messages.decoding import DNS_PORTS
     from dnscap.reading import Capture
 
+    progress = None
+    if bar and sys.stderr.isatty():
+        progress = ProgressBar(sys.stderr)
+        click.get_current_context().call_on_close(progress.clear)
     return Capture(
         list(captures),
         ports=(*DNS_PORTS, *ports),
-        progress=progress_on_terminal(),
+        progress=progress,
         since=since,
         until=until,
         client=client,
@@ -89,19 +94,24 @@ def open_capture(
 
 def report_quality(quality: Quality) -> None:
     """Say on standard error what could not be read; exit code 3 where an input was not read to its end."""
-    from dnscap.output.cells import safe
-
     for note in quality.notes:
-        click.echo(f"note: {safe(note)}", err=True)
+        say(note, "note")
     report_faults([str(fault) for fault in quality.faults])
 
 
 def report_faults(faults: list[str]) -> None:
     """Name on standard error the inputs not read to their end, and exit with code 3 if there are any."""
-    from dnscap.output.cells import safe
+    from dnscap.cli import UNREADABLE
 
     for fault in faults:
-        click.echo(f"dnscap: {safe(fault)}", err=True)
+        say(fault)
     if faults:
         sys.stdout.flush()
         raise click.exceptions.Exit(UNREADABLE)
+
+
+def say(text: str, who: str = "dnscap") -> None:
+    """A line on standard error; names of files and in conditions may hold anything."""
+    from dnscap.output.cells import safe
+
+    click.echo(f"{who}: {safe(text)}", err=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 NO_CODE = 0xFFFFFFFF
-HAS_HEADER, HAS_NAME, HAS_TYPE, HAS_EDNS, HAS_UNICAST, HAS_CAPITALS = 1, 2, 4, 8, 16, 32
+HAS_HEADER, HAS_NAME, HAS_TYPE, HAS_EDNS, HAS_UNICAST, HAS_CAPITALS, HAS_ID = 1, 2, 4, 8, 16, 32, 64
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -243,7 +243,7 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "dst_port": _number("dst_port", pa.uint16()),
     "transport": lambda b: coded(b.message("transport"), _TRANSPORTS, narrow=b.narrow),
     "stream": _absent("stream"),
-    "id": _number("id", pa.uint16(), HAS_HEADER),
+    "id": _number("id", pa.uint16(), HAS_ID),
     "qr": _flag(0x8000),
     "opcode": lambda b: numbered(b, b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15),
     "aa": _flag(0x0400),

@@ -11,6 +11,7 @@ cdef enum Presence:            # bits of MessageColumns.presence: what of a mess
     HAS_EDNS = 8
     HAS_UNICAST = 16           # mDNS unicast-response bit
     HAS_CAPITALS = 32          # the question name used capitals
+    HAS_ID = 64                # more than the id only with HAS_HEADER
 
 # Columns of one width stand together, so that growing and freeing can run over them: see MESSAGE_COLUMNS_8 and so on.
 cdef enum:

@@ -56,12 +56,12 @@ from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
-    MESSAGE_JOBS = 5600        # owner names one message can hold: 65,535 octets / 12 of the smallest record, rounded up
-    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
+    LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; so many names a message can hold at most
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `take_rdata` puts there
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
-    BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
+    BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options reach this: expanded names swell up to 18 times
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
-    BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+    BATCH_ROWS = 1 << 22       # and before it holds more messages, or twice as many records
     SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
     RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
@@ -72,6 +72,7 @@ cdef enum:
     TYPE_PTR = 12
     TYPE_AAAA = 28
     TYPE_OPT = 41
+    CLASS_IN = 1
     CLASS_NONE = 254
     CLASS_ANY = 255
     OPCODE_UPDATE = 5
@@ -167,11 +168,11 @@ cdef class Messages:
         cdef uint32_t at = 0, n
         cdef MessageColumns* c = &self.columns
         while at < count:
-            n = count - at if count - at < STRIDE else STRIDE
+            n = stride_of(rows + at, count - at)
             done[0] = at
             if not self.dictionary.has_room(MOST_JOBS, 2 * STRIDE) or c.count + n > BATCH_ROWS \
                     or self.records.rdata_used > BATCH_OCTETS or c.options_used > BATCH_OCTETS \
-                    or self.records.count > BATCH_ROWS * 4:
+                    or self.records.count > BATCH_ROWS * 2:
                 return 0
             if c.count + n > c.room and grow_messages(c) != 0:
                 return -1
@@ -180,6 +181,19 @@ cdef class Messages:
             at += n
         done[0] = at
         return 0
+
+
+cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept nogil:
+    """How many payloads make up the next stride: no more than whose names all have room."""
+    cdef uint32_t n = 0, names = 0
+    if count > STRIDE:
+        count = STRIDE
+    while n < count:
+        names += rows[n].size // LEAST_RECORD + 1
+        if names > MOST_JOBS and n:
+            break
+        n += 1
+    return n
 
 
 # ---------------------------------------------------------------- memory of the columns
@@ -366,7 +380,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         if unlikely(size < 12):
             c.id[r] = be16(m) if size >= 2 else 0
             c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
-            c.presence[r] = 0
+            c.presence[r] = HAS_ID if size >= 2 else 0
             c.status[r] = <uint8_t>STATUS_SHORT_HEADER
             c.status_at[r] = size
             s.at[i] = 0
@@ -379,7 +393,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.ancount[r] = be16(m + 6)
         c.nscount[r] = be16(m + 8)
         c.arcount[r] = be16(m + 10)
-        c.presence[r] = HAS_HEADER
+        c.presence[r] = HAS_ID | HAS_HEADER
         if likely(c.qdcount[r] != 0):
             most = size - 12
             if most > 256:
@@ -395,7 +409,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
                 s.job[i] = count
                 s.hash[i] = hash
                 if capitals:
-                    c.presence[r] = HAS_HEADER | HAS_CAPITALS
+                    c.presence[r] = HAS_ID | HAS_HEADER | HAS_CAPITALS
                 count += 1
                 used += (length + 31) & ~<uint32_t>31
         r += 1
@@ -547,12 +561,11 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
     cdef uint32_t k, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
     cdef bint has_name = c.presence[r] & HAS_NAME
+    cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef Seen[SEEN_NAMES] seen
     cdef uint8_t* to
     cdef int written
-    if keep and self.job_count + MESSAGE_JOBS > MOST_JOBS:
-        settle_owners(self)
     for k in range(all):
         owner_at = at
         if unlikely(at >= size):
@@ -591,7 +604,7 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
         rtype = be16(m + at)
-        rclass = be16(m + at + 2)
+        rclass = be16(m + at + 2) & class_bits
         length = be16(m + at + 8)
         at += 10
         end = at + length
@@ -611,8 +624,7 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
                     and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
                 return -1
             to = q.rdata_octets + q.rdata_used
-        written = take_rdata(self, rtype, rclass & ~<uint32_t>0x8000 if multicast else rclass, m, size, at, end, keep, to,
-                             &fault_at)
+        written = take_rdata(self, rtype, rclass, m, size, at, end, keep, to, &fault_at)
         if unlikely(written < 0):
             if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
@@ -625,8 +637,8 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
             q.ttl[x] = be32(m + at - 6)
             q.rdata[x] = q.rdata_used
             q.type[x] = <uint16_t>rtype
-            q.rclass[x] = <uint16_t>(rclass & 0x7FFF if multicast else rclass)
-            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and rclass & 0x8000 else 0))
+            q.rclass[x] = <uint16_t>rclass
+            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and m[at - 8] & 0x80 else 0))
             q.rdata_used += written
             q.count = x + 1
             q.rdata[x + 1] = q.rdata_used
@@ -658,11 +670,12 @@ cdef inline int take_rdata(Messages self, uint32_t rtype, uint32_t rclass, const
     cdef uint32_t length = end - at, after = at, bad
     cdef int written
     fault_at[0] = at
-    if rtype == TYPE_A:
+    # the forms of A and AAAA are those of the Internet class; others are left to the tables
+    if rtype == TYPE_A and likely(rclass == CLASS_IN):
         if keep:
             memcpy(to, m + at, 4)
         return 4 if likely(length == 4) else -STATUS_BAD_RDATA
-    if rtype == TYPE_AAAA:
+    if rtype == TYPE_AAAA and likely(rclass == CLASS_IN):
         if keep:
             memcpy(to, m + at, 16)
         return 16 if likely(length == 16) else -STATUS_BAD_RDATA
