@@ -67,14 +67,14 @@ ALL: Validity = (None, 0)
 
 
 class BatchColumns:
-    """Access to the native columns of one batch, with what several Arrow columns share computed once.
+    """Access to the native columns of one batch; what several Arrow columns share is computed once.
 
     Parameters
     ----------
     batch : Batch
         From the native decoder.
     interfaces : callable
-        Gives the name of an interface, or None, for a row of the sources table and an interface index of the frame.
+        Gives the name of an interface, or None, for a row of the sources table and an interface index.
     """
 
     def __init__(self, batch: Batch, interfaces: Callable[[int, int], str | None]) -> None:
@@ -126,8 +126,16 @@ def validity(bits: native_columns.Memory, rows: int, lacking: int | None = None)
     """Packed bits and how many rows lack a value, counted if not known; no bits where none does."""
     buffer = pa.py_buffer(bits)
     if lacking is None:
-        lacking = rows - (pa.Array.from_buffers(pa.bool_(), rows, [None, buffer], 0).true_count if rows else 0)
+        lacking = rows - (
+            pa.Array.from_buffers(pa.bool_(), rows, [None, buffer], 0).true_count if rows else 0
+        )
     return (buffer, lacking) if lacking else ALL
+
+
+def except_where(lacking: Array) -> Validity:
+    """Which rows have a value, told by a mask of those that have none."""
+    packed = pa.py_buffer(np.packbits(~lacking, bitorder="little"))
+    return (packed, int(lacking.sum())) if lacking.any() else ALL
 
 
 def plain(values: Any, type_: pa.DataType, valid: Validity = ALL, rows: int | None = None) -> pa.Array:
@@ -142,7 +150,7 @@ def flag(values: Array, bit: int, valid: Validity = ALL) -> pa.Array:
 
 
 def coded(codes: Array, texts: pa.Array, valid: Validity = ALL, narrow: bool = False) -> pa.Array:
-    """A dictionary array from unsigned codes and their texts; where `narrow`, codes of one octet stay as they are."""
+    """A dictionary array from unsigned codes and their texts; where `narrow`, codes of one octet stay so."""
     if codes.dtype.itemsize == 1 and narrow:
         return pa.DictionaryArray.from_arrays(plain(codes, pa.int8(), valid), texts, safe=False)
     if codes.dtype.itemsize != 4:
@@ -158,7 +166,7 @@ def numbered(
     shift: int = 0,
     most: int = 65535,
 ) -> pa.Array:
-    """A dictionary array of mnemonics for the numbers ``values >> shift & most``; only those that occur are named."""
+    """A dictionary array of mnemonics for the numbers ``values >> shift & most`` that occur."""
     codes, numbers = native_columns.number(values, shift, most, not b.narrow)
     texts = pa.array([name_of(number) for number in numbers], pa.string())
     indices = plain(codes, pa.uint16() if b.narrow else pa.int32(), valid, len(values))

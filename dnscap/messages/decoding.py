@@ -247,7 +247,7 @@ class Decoding:
         if key not in self._interfaces:
             rows = self._decoder.framing.source_rows()
             name = rows[source]["interface"] if source < len(rows) else None
-            self._interfaces[key] = name or (f"if{index}" if index else None)
+            self._interfaces[key] = str(name) if name else (f"if{index}" if index else None)
         return self._interfaces[key]
 
     def _count(self) -> None:

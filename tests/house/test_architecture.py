@@ -20,7 +20,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.registry",
             "dnscap.native",
             *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
-            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning")),
+            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning", "columns")),
         ),
     ),
     ("capture", ("dnscap.capture*", "dnscap.native.framing")),
@@ -35,7 +35,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "messages",
         (
             "dnscap.messages*",
-            *(f"dnscap.native.{name}" for name in ("rdata*", "presentation*", "messages*", "decoder")),
+            *(
+                f"dnscap.native.{name}"
+                for name in ("rdata*", "presentation*", "edns", "messages*", "decoder")
+            ),
         ),
     ),
     ("exchanges", ("dnscap.exchanges*", "dnscap.native.exchange*", "dnscap.native.match*")),
