@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,9 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
-    def exchange_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ExchangeBatch]:
+    def exchange_batches(
+        self, *, rows: int = BATCH_ROWS, keep: bool = True, see: Callable[[MessageBatch], None] | None = None
+    ) -> Iterator[ExchangeBatch]:
         """Stream the capture's exchanges; memory stays flat at any size.
 
         Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
@@ -175,6 +177,8 @@ class Capture:
             Messages matched at a time at least.
         keep : bool
             Whether messages of an input that can be read only once are kept for other tables.
+        see : callable, optional
+            Called with each batch of messages, narrowed, that goes by on the way.
 
         Yields
         ------
@@ -188,12 +192,16 @@ class Capture:
             kept = self._read_whole(records=True)
         if kept is not None:
             for batch in kept:
+                if see is not None:
+                    see(batch)
                 yield from matching.feed(batch)
             yield from self._matched(matching)
             return
         decoding = self._decoding(records=True, rows=rows)
         self._quality = decoding.quality
         for batch in decoding:
+            if see is not None:
+                see(self._narrowed(batch))
             yield from matching.feed(batch)
         self._remember(decoding)
         yield from self._matched(matching)
@@ -205,13 +213,22 @@ class Capture:
         if self._quality is not None:
             self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
 
-    def _exchange_parts(
-        self, columns: Sequence[str] | None, *, keep: bool = True
+    def exchange_parts(
+        self,
+        columns: Sequence[str] | None,
+        *,
+        keep: bool = True,
+        see: Callable[[MessageBatch], None] | None = None,
     ) -> Iterator[pa.RecordBatch]:
+        """Stream columns of the exchanges, narrowed; parameters as of `exchange_batches`."""
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.exchange_columns]
-        for batch in self.exchange_batches(keep=keep) if self._exchanges is None else self._exchanges:
+        for batch in (
+            self.exchange_batches(keep=keep, see=see)
+            if self._exchanges is None or see is not None
+            else self._exchanges
+        ):
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
@@ -261,7 +278,7 @@ class Capture:
         if name == "exchanges":
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
-            return self._joined(name, list(self._exchange_parts(columns)), columns)
+            return self._joined(name, list(self.exchange_parts(columns)), columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -341,7 +358,7 @@ class Capture:
 
     def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
         if name == "exchanges":
-            yield from self._exchange_parts(columns, keep=keep)
+            yield from self.exchange_parts(columns, keep=keep)
             return
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):

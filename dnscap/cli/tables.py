@@ -31,7 +31,7 @@ SHOWN = {
     for table, columns in {
         "messages": "time src dst qr qname qtype rcode id src_port dst_port transport ancount size status",
         "records": "message section name type ttl rdata class",
-        "exchanges": "time latency client server qname qtype outcome transport client_port id transmission late",
+        "exchanges": "time latency client server qname qtype outcome transport id transmission late",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
         "sources": "name link_type frames first_time last_time format interface snaplen drops",
@@ -118,8 +118,8 @@ records = _command(
 )
 exchanges = _command(
     "exchanges",
-    "One row per query sent, retransmissions included, with the response that answered it; and one per response "
-    "without a query. mDNS and LLMNR are left out: silence means nothing there.",
+    "One row per query sent, retransmissions included, with the response that answered it; and one per "
+    "response without a query. mDNS and LLMNR are left out: silence means nothing there.",
     "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
 )
 connections = _command(
