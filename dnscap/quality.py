@@ -7,6 +7,11 @@ for all there was. The summary, the documentation and the tests are made from th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Weight = Literal["lost", "told", "plain"]
+"""What a count says: ``lost`` takes something away from the picture, ``told`` is worth a word in a summary,
+``plain`` is how much of the usual there was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,210 +22,238 @@ class QualityCount:
     ----------
     name : str
         Key in ``Quality.counts`` and in summaries as JSON.
-    words : str
-        What is counted, to be put behind the number.
+    weight : {"lost", "told", "plain"}
+        What it says about the picture.
+    noun, rest : str
+        What is counted, in the singular, and what goes behind it: ``frame``, ``cut by the snap length``.
     meaning : str
-        One sentence for people.
-    loses : bool
-        Whether anything counted here takes something away from the picture.
+        The same at more length, for the documentation.
     """
 
     name: str
-    words: str
+    weight: Weight
+    noun: str
+    rest: str
     meaning: str
-    loses: bool = False
 
 
-def _counts(*rows: tuple[str, str, str] | tuple[str, str, str, bool]) -> tuple[QualityCount, ...]:
+def _counts(*rows: tuple[str, Weight, str, str, str]) -> tuple[QualityCount, ...]:
     return tuple(QualityCount(*row) for row in rows)
 
 
-LOSES = True
-
 COUNTS = _counts(
-    # What the capture does not hold in a form that can be read.
-    ("frames", "frames", "Frames read."),
-    ("octets", "octets captured", "Captured octets of all frames, headers of the file format left out."),
+    ("frames", "plain", "frame", "read", "frames read"),
+    ("octets", "plain", "octet", "captured", "captured octets of all frames"),
     (
         "cut_frames",
-        "frames cut by the snap length",
-        "Frames of which fewer octets were captured than were on the wire.",
-        LOSES,
+        "lost",
+        "frame",
+        "cut by the snap length",
+        "frames longer on the wire than in the capture (snap length)",
     ),
     (
         "skipped_packets",
-        "packets that the file does not hold in a readable form",
-        "Packets of a pcapng file that refer to no interface, or whose lengths do not add up.",
-        LOSES,
-    ),
-    (
-        "lost_interfaces",
-        "interfaces beyond what is kept",
-        "Interfaces of a file beyond the number that is kept; their packets are skipped.",
-        LOSES,
-    ),
-    (
-        "lost_texts",
-        "names, filters and comments beyond what is kept",
-        "Texts about the capture that exceed what is kept of a file; no packet is lost with them.",
+        "lost",
+        "packet",
+        "of a form that is not read",
+        "packets of a form that is not read, such as one on an interface that the file does not declare",
     ),
     (
         "unknown_link",
+        "lost",
+        "frame",
+        "of a link type that is not read",
         "frames of a link type that is not read",
-        "Frames of a link type that is not supported; nothing in them is looked at.",
-        LOSES,
     ),
     (
         "bad_ip",
-        "frames with IP headers that make no sense",
-        "Packets whose IP, UDP or TCP header has lengths that cannot be.",
-        LOSES,
+        "lost",
+        "frame",
+        "with an IP header that makes no sense",
+        "packets whose IP, UDP or TCP header has lengths that make no sense",
     ),
     (
         "too_deep",
-        "frames in more tunnels than are followed",
-        "Packets nested deeper in tunnels than is followed.",
-        LOSES,
-    ),
-    # Fragments of IP packets.
-    ("fragments", "IP fragments", "Fragments of IP packets."),
-    (
-        "fragments_completed",
-        "fragmented packets put together",
-        "IP packets of which every fragment was found.",
+        "lost",
+        "frame",
+        "in more tunnels than are followed",
+        "frames with more tunnels in tunnels than are followed",
     ),
     (
         "fragments_expired",
-        "fragmented packets that never came together",
-        "IP packets of which a fragment did not come within ten seconds, or before the capture ended.",
-        LOSES,
+        "lost",
+        "fragmented packet",
+        "never whole",
+        "fragmented packets that were not whole 10 s (capture time) after their first part",
     ),
     (
         "fragments_evicted",
-        "fragmented packets given up for lack of room",
-        "IP packets given up because too many waited for their fragments at once.",
-        LOSES,
+        "lost",
+        "fragmented packet",
+        "given up for lack of room",
+        "the same, given up early for lack of room: 16,384 packets or 64 MiB wait at most",
     ),
     (
         "fragments_overlapping",
-        "fragmented packets with parts that contradict each other",
-        "IP packets given up because their fragments overlap, as only attacks and faults make them.",
-        LOSES,
+        "lost",
+        "fragmented packet",
+        "with parts that contradict each other",
+        "fragmented packets with parts that overlap",
     ),
     (
         "fragments_malformed",
-        "fragments that cannot be",
-        "Fragments with an offset or a length that no packet can have.",
-        LOSES,
+        "lost",
+        "fragment",
+        "that cannot be",
+        "fragments that cannot be, such as one that reaches past 65,535 octets",
     ),
-    (
-        "fragments_waiting",
-        "fragmented packets that still wait",
-        "IP packets that wait for a fragment; none once the capture was read to its end.",
-    ),
-    (
-        "fragments_octets",
-        "octets of fragments that still wait",
-        "Octets held for IP packets that wait; none once the capture was read to its end.",
-    ),
-    # TCP streams.
-    ("dns_tcp", "TCP segments on DNS ports", "TCP segments to or from a DNS port."),
-    ("segments", "TCP segments put in order", "TCP segments handed to reassembly."),
     (
         "stream_gaps",
-        "holes in TCP streams",
-        "Places where TCP data that was acknowledged, or followed by more, is not in the capture.",
-        LOSES,
+        "lost",
+        "hole",
+        "in TCP streams",
+        "holes in TCP streams that no segment filled; each is an event of the kind `stream-gap`",
     ),
     (
         "segments_unplaced",
-        "TCP segments of messages whose beginning is missing",
-        "TCP data passed over while looking for the beginning of a message, after a hole or where the capture "
-        "began in mid-stream.",
-        LOSES,
-    ),
-    (
-        "streams_evicted",
-        "TCP connections given up for lack of room",
-        "TCP connections forgotten before their end because too many were open at once.",
-        LOSES,
-    ),
-    (
-        "stream_octets_evicted",
-        "octets of unfinished TCP messages given up for lack of room",
-        "Octets of messages given up because too much waited in all connections together.",
-        LOSES,
-    ),
-    (
-        "stream_turns_lost",
-        "beginnings and ends of TCP connections beyond what is kept",
-        "Handshakes, refusals and ends of connections that analysis did not get to see because too many came "
-        "at once.",
-        LOSES,
+        "lost",
+        "TCP segment",
+        "in which no message was seen to start",
+        "TCP data passed over in search of a message, after a hole or where a stream is joined late",
     ),
     (
         "segments_oversized",
-        "TCP segments larger than any network carries",
-        "TCP segments passed over because of a length that cannot be.",
-        LOSES,
+        "lost",
+        "TCP segment",
+        "larger than any network carries",
+        "TCP segments of more than 1 MiB, which only a faulty capture has",
     ),
     (
-        "segments_stray",
-        "TCP segments far outside their connection's window",
-        "TCP segments ignored because their sequence numbers belong nowhere near their connection: late ones of "
-        "an earlier connection, or forged ones.",
+        "streams_evicted",
+        "lost",
+        "TCP connection",
+        "given up for lack of room",
+        "TCP connections given up before their end for lack of room: 65,536 are followed at most",
     ),
     (
-        "segments_orphaned",
-        "TCP segments without data that belong to no known connection",
-        "Acknowledgements and ends of connections that were over, or opened before the capture began.",
+        "stream_octets_evicted",
+        "lost",
+        "octet",
+        "of unfinished TCP messages given up for lack of room",
+        "octets of unfinished TCP messages given up for lack of room: 64 MiB wait at most",
     ),
     (
-        "segments_duplicate",
-        "TCP segments captured more than once",
-        "Second sightings of a segment at another place, and second deliveries; retransmissions are not among "
-        "them.",
+        "stream_turns_lost",
+        "lost",
+        "opening or end",
+        "of TCP connections more than is kept",
+        "openings and ends of TCP connections beyond what is kept between two batches",
     ),
-    ("segments_keepalive", "TCP keep-alives", "Segments that only ask whether the other side is there."),
-    # What came of the rest.
-    ("dns_udp", "datagrams on DNS ports", "UDP datagrams to or from a DNS port."),
+    ("events_lost", "lost", "event", "more than is kept", "events beyond what is kept between two batches"),
     (
-        "tunnelled",
-        "frames whose tunnel was followed",
-        "Frames that carry another packet, which was looked at instead.",
+        "lost_interfaces",
+        "lost",
+        "interface",
+        "more than is kept",
+        "interfaces of a pcapng file beyond what is kept",
     ),
-    ("icmp_errors", "ICMP errors about DNS", "ICMP errors that quote a DNS packet."),
     (
-        "events_lost",
-        "events beyond what is kept",
-        "Rows missing from the events table because too many came at once.",
-        LOSES,
+        "lost_texts",
+        "lost",
+        "text about the capture",
+        "more than is kept",
+        "names, filters and comments of a pcapng file beyond what is kept",
     ),
-    # Traffic that is not, or cannot be, read.
     (
         "dot",
-        "TCP segments of DNS over TLS (port 853): not readable",
-        "TCP segments on port 853, encrypted.",
-        LOSES,
+        "lost",
+        "TCP segment",
+        "of DNS over TLS (port 853), not readable",
+        "TCP segments on port 853: DNS over TLS",
     ),
     (
         "doq",
-        "datagrams of DNS over QUIC (port 853): not readable",
-        "UDP datagrams on port 853, encrypted.",
-        LOSES,
+        "lost",
+        "datagram",
+        "of DNS over QUIC (port 853), not readable",
+        "UDP datagrams on port 853: DNS over QUIC",
     ),
     (
         "doh",
-        "packets to and from known DNS over HTTPS servers: not readable",
-        "Packets on port 443 of addresses at which well-known resolvers offer DNS over HTTPS, encrypted.",
-        LOSES,
+        "lost",
+        "packet",
+        "to or from known DNS over HTTPS servers, not readable",
+        "packets on port 443 to or from addresses of well-known DNS over HTTPS resolvers",
     ),
-    ("not_ip", "frames that are not IP", "Frames that carry neither IPv4 nor IPv6."),
+    ("not_ip", "told", "frame", "without IP", "frames without IP, such as ARP"),
     (
         "other_transport",
-        "IP packets that are neither UDP nor TCP",
-        "IP packets that are neither UDP nor TCP, no tunnel that is followed and no ICMP error about DNS.",
+        "told",
+        "IP packet",
+        "of other protocols",
+        "IP packets of protocols that carry no DNS",
     ),
-    ("other_ports", "packets on other ports", "UDP and TCP packets on ports that are not DNS."),
+    (
+        "other_ports",
+        "told",
+        "packet",
+        "on other ports",
+        "UDP and TCP on ports that are not taken as DNS (see `--port`)",
+    ),
+    ("fragments", "told", "IP fragment", "seen", "IP fragments seen"),
+    (
+        "tunnelled",
+        "told",
+        "frame",
+        "from inside tunnels",
+        "frames whose inner packet was followed (GRE, VXLAN, GENEVE, GTP-U, 6in4 and others)",
+    ),
+    (
+        "segments_stray",
+        "told",
+        "TCP segment",
+        "far outside the window",
+        "TCP segments ignored for sequence numbers far outside the window of their connection",
+    ),
+    (
+        "segments_orphaned",
+        "plain",
+        "TCP segment",
+        "of no known connection",
+        "TCP segments without data, of connections that are over or began before the capture",
+    ),
+    (
+        "segments_duplicate",
+        "plain",
+        "TCP segment",
+        "captured more than once",
+        "second sightings and deliveries of TCP segments (sent again: `connections.retransmissions`)",
+    ),
+    (
+        "segments_keepalive",
+        "plain",
+        "TCP keep-alive",
+        "seen",
+        "TCP segments that only ask whether the other side is there",
+    ),
+    ("segments", "plain", "TCP segment", "put in order", "TCP segments handed to reassembly"),
+    ("fragments_completed", "plain", "fragmented packet", "put together", "fragmented packets put together"),
+    (
+        "fragments_waiting",
+        "plain",
+        "fragmented packet",
+        "waiting for its parts",
+        "fragmented packets that wait for a part; 0 once the capture is read to its end",
+    ),
+    (
+        "fragments_octets",
+        "plain",
+        "octet",
+        "of fragments waiting",
+        "octets held for them; 0 once the capture is read to its end",
+    ),
+    ("dns_udp", "plain", "datagram", "on DNS ports", "datagrams on DNS ports"),
+    ("dns_tcp", "plain", "TCP segment", "on DNS ports", "TCP segments on DNS ports"),
+    ("icmp_errors", "plain", "ICMP error", "about DNS", "ICMP errors that quote DNS (events table)"),
 )
-"""The counts in the order in which they are shown."""
+"""In the order in which a summary shows them."""
