@@ -25,7 +25,8 @@ from dnscap.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dnscap.exchanges.matching import ExchangeBatch, Matching
+    from dnscap.exchanges.matching import ExchangeBatch
+    from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
 
 
@@ -114,6 +115,7 @@ class Capture:
         self._tables: dict[str, pa.Table] = {}
         self._whole: dict[str, list[MessageBatch]] = {}
         self._exchanges: list[ExchangeBatch] | None = None
+        self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
         self.names = [item.name for item in self._inputs]
 
@@ -184,9 +186,32 @@ class Capture:
         ------
         ExchangeBatch
         """
-        from dnscap.exchanges.matching import Matching
+        for exchanges, _ in self._assembled(rows, keep, see):
+            yield from exchanges
 
-        matching = Matching()
+    def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
+        """Stream the capture's lookups; memory stays flat at any size.
+
+        Parameters
+        ----------
+        rows : int
+            Messages taken in at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
+
+        Yields
+        ------
+        LookupBatch
+        """
+        for _, lookups in self._assembled(rows, keep, None):
+            yield from lookups
+
+    def _assembled(
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+    ) -> Iterator[tuple[list[ExchangeBatch], list[LookupBatch]]]:
+        from dnscap.lookups.assembling import Assembling
+
+        assembling = Assembling()
         kept = self._whole.get("records")
         if kept is None and self._once and keep:
             kept = self._read_whole(records=True)
@@ -194,24 +219,22 @@ class Capture:
             for batch in kept:
                 if see is not None:
                     see(batch)
-                yield from matching.feed(batch)
-            yield from self._matched(matching)
-            return
-        decoding = self._decoding(records=True, rows=rows)
-        self._quality = decoding.quality
-        for batch in decoding:
-            if see is not None:
-                see(self._narrowed(batch))
-            yield from matching.feed(batch)
-        self._remember(decoding)
-        yield from self._matched(matching)
-
-    def _matched(self, matching: Matching) -> Iterator[ExchangeBatch]:
-        """What is left when the capture, which may go on after its last message, has ended."""
+                yield list(assembling.feed(batch)), list(assembling.taken())
+        else:
+            decoding = self._decoding(records=True, rows=rows)
+            self._quality = decoding.quality
+            for batch in decoding:
+                if see is not None:
+                    see(self._narrowed(batch))
+                yield list(assembling.feed(batch)), list(assembling.taken())
+            self._remember(decoding)
+        # The capture may go on after its last message.
         last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        yield from matching.finish(max(last.to_pylist(), default=None))
+        exchanges = list(assembling.finish(max(last.to_pylist(), default=None)))
+        yield exchanges, list(assembling.taken())
         if self._quality is not None:
-            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+            for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
+                self._quality.counts[name] = assembling.counts[name]
 
     def exchange_parts(
         self,
@@ -243,6 +266,16 @@ class Capture:
         else:
             for _ in self.batches(records=False):
                 pass
+
+    def _lookup_parts(self, columns: Sequence[str] | None, *, keep: bool = True) -> Iterator[pa.RecordBatch]:
+        wanted = columns
+        if self._narrowing and columns is not None:
+            wanted = [*columns, *self._narrowing.lookup_columns]
+        for batch in self.lookup_batches(keep=keep) if self._lookups is None else self._lookups:
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     @property
     def _once(self) -> bool:
@@ -279,6 +312,10 @@ class Capture:
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
             return self._joined(name, list(self.exchange_parts(columns)), columns)
+        if name == "lookups":
+            if self._lookups is None:
+                self._lookups = list(self.lookup_batches())
+            return self._joined(name, list(self._lookup_parts(columns)), columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -360,10 +397,10 @@ class Capture:
         if name == "exchanges":
             yield from self.exchange_parts(columns, keep=keep)
             return
-        if name == "sources" and not keep and "sources" not in self._tables:
-            for _ in self.batches(records=False):
-                pass
-        if name == "sources" or (keep and self._once) or "records" in self._whole:
+        if name == "lookups":
+            yield from self._lookup_parts(columns, keep=keep)
+            return
+        if name == "sources" or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
@@ -426,6 +463,11 @@ class Capture:
     def exchanges(self) -> pd.DataFrame:
         """One row per query transmission, with what answered it, and per response without a query."""
         return self._frame("exchanges")
+
+    @cached_property
+    def lookups(self) -> pd.DataFrame:
+        """One row per lookup of an application: what it asked for, what that cost, and why."""
+        return self._frame("lookups")
 
     @property
     def quality(self) -> Quality:

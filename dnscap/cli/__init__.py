@@ -17,6 +17,10 @@ COMMANDS = {
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
     "exchanges": ("dnscap.cli.tables", "One row per query sent, with its answer."),
+    "lookups": (
+        "dnscap.cli.tables",
+        "One row per lookup of an application: its time, its outcome, its causes.",
+    ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, exchanges, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, lookups, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ SHOWN = {
         "messages": "time src dst qr qname qtype rcode id src_port dst_port transport ancount size status",
         "records": "message section name type ttl rdata class",
         "exchanges": "time latency client server qname qtype outcome transport id transmission late",
+        "lookups": "lookup time duration name qtypes outcome causes client queries stub",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
         "sources": "name link_type frames first_time last_time format interface snaplen drops",
@@ -121,6 +122,12 @@ exchanges = _command(
     "One row per query sent, retransmissions included, with the response that answered it; and one per "
     "response without a query. mDNS and LLMNR are left out: silence means nothing there.",
     "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
+)
+lookups = _command(
+    "lookups",
+    "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it caused. "
+    "The t_ columns sum to the duration.",
+    "dnscap lookups slow.pcap --where \"duration > interval '1 second'\" --columns time,name,duration,causes",
 )
 connections = _command(
     "connections",

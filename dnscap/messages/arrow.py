@@ -159,17 +159,17 @@ def coded(codes: Array, texts: pa.Array, valid: Validity = ALL, narrow: bool = F
 
 
 def numbered(
-    b: BatchColumns,
     values: Array,
     name_of: Callable[[int], str],
     valid: Validity = ALL,
     shift: int = 0,
     most: int = 65535,
+    narrow: bool = False,
 ) -> pa.Array:
     """A dictionary array of mnemonics for the numbers ``values >> shift & most`` that occur."""
-    codes, numbers = native_columns.number(values, shift, most, not b.narrow)
+    codes, numbers = native_columns.number(values, shift, most, not narrow)
     texts = pa.array([name_of(number) for number in numbers], pa.string())
-    indices = plain(codes, pa.uint16() if b.narrow else pa.int32(), valid, len(values))
+    indices = plain(codes, pa.uint16() if narrow else pa.int32(), valid, len(values))
     return pa.DictionaryArray.from_arrays(indices, texts, safe=False)
 
 
@@ -253,7 +253,9 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "stream": _absent("stream"),
     "id": _number("id", pa.uint16(), HAS_ID),
     "qr": _flag(0x8000),
-    "opcode": lambda b: numbered(b, b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15),
+    "opcode": lambda b: numbered(
+        b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15, b.narrow
+    ),
     "aa": _flag(0x0400),
     "tc": _flag(0x0200),
     "rd": _flag(0x0100),
@@ -261,14 +263,18 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "z": _flag(0x0040),
     "ad": _flag(0x0020),
     "cd": _flag(0x0010),
-    "rcode": lambda b: numbered(b, b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER)),
+    "rcode": lambda b: numbered(
+        b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER), narrow=b.narrow
+    ),
     "qdcount": _number("qdcount", pa.uint16(), HAS_HEADER),
     "ancount": _number("ancount", pa.uint16(), HAS_HEADER),
     "nscount": _number("nscount", pa.uint16(), HAS_HEADER),
     "arcount": _number("arcount", pa.uint16(), HAS_HEADER),
     "qname": lambda b: coded(b.message("qname"), b.names(), b.valid(HAS_NAME)),
-    "qtype": lambda b: numbered(b, b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE)),
-    "qclass": lambda b: numbered(b, b.message("qclass"), registry.class_name, b.valid(HAS_TYPE)),
+    "qtype": lambda b: numbered(b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE), narrow=b.narrow),
+    "qclass": lambda b: numbered(
+        b.message("qclass"), registry.class_name, b.valid(HAS_TYPE), narrow=b.narrow
+    ),
     "unicast_response": _presence(HAS_UNICAST, HAS_TYPE),
     "mixed_case": _presence(HAS_CAPITALS),
     "edns_version": _number("edns_version", pa.uint8(), HAS_EDNS),
@@ -297,8 +303,8 @@ RECORD_COLUMNS: dict[str, MessageColumn] = {
     "message": lambda b: plain(_record_message(b), pa.uint32()),
     "section": lambda b: coded(b.record("section") & np.uint8(3), _SECTIONS, narrow=b.narrow),
     "name": lambda b: coded(b.record("name"), b.names()),
-    "type": lambda b: numbered(b, b.record("type"), registry.rrtype_name),
-    "class": lambda b: numbered(b, b.record("class"), registry.class_name),
+    "type": lambda b: numbered(b.record("type"), registry.rrtype_name, narrow=b.narrow),
+    "class": lambda b: numbered(b.record("class"), registry.class_name, narrow=b.narrow),
     "cache_flush": lambda b: flag(b.record("section"), 4),
     "ttl": lambda b: plain(b.record("ttl"), pa.uint32()),
     "rdata": lambda b: rdata_text.rdata_texts(

@@ -230,6 +230,8 @@ class Decoding:
             what = text.rpartition(", at offset ")[0]
             hint = "what came before it was read" if framing.frames else ""
             self.quality.faults.append(CaptureError(name, what, offset=framing.position, hint=hint))
+        elif framing.cut_at == 0:
+            self.quality.faults.append(CaptureError(name, "ends inside its header", offset=0))
         elif framing.cut_at is not None:
             self.quality.notes.append(
                 f"{name}: ends inside the packet at offset {framing.cut_at}; everything before it was read"

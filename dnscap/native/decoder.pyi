@@ -14,6 +14,9 @@ class NativeColumn:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
+class ColumnPool: ...
+
+@final
 class Batch:
     def __init__(self) -> None: ...
     @property

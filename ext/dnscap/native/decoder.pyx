@@ -122,6 +122,7 @@ cdef class Batch:
 
     @property
     def event_rows_count(self):
+        """Rows of `events`."""
         return self.event_count
 
     def message_column(self, str name):
