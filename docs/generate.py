@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from dnscap.native.decoder import statuses
+from dnscap.quality import COUNTS
 from dnscap.schema import TABLES, Kind
 
 HERE = Path(__file__).resolve().parent
@@ -96,7 +97,16 @@ def status_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"columns.md": columns, "statuses.md": status_page}
+def quality_page() -> str:
+    """The page of capture quality: written by hand, but for the table of counts."""
+    page = (HERE / "capture-quality.md").read_text(encoding="utf-8")
+    before, start, rest = page.partition("| count | what it counts |\n")
+    _, end, after = rest.partition("\n\n")
+    rows = "\n".join(f"| `{count.name}` | {count.meaning} |" for count in COUNTS)
+    return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
+
+
+PAGES = {"columns.md": columns, "statuses.md": status_page, "capture-quality.md": quality_page}
 
 
 def stale() -> list[str]:

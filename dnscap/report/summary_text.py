@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from dnscap.output.cells import clock, duration, full_time, safe, shortened, width_of
+from dnscap.quality import COUNTS
 from dnscap.report.summary import Input, Summary, Top
 
 LABEL = 13
@@ -17,29 +18,6 @@ SHOWN = 5
 
 SHARES = 8
 """Types and rcodes shown in a line."""
-
-QUALITY = (
-    ("cut_frames", "frame", "cut by the snap length", True),
-    ("skipped_packets", "packet", "of a form that is not read", True),
-    ("unknown_link", "frame", "of a link type that is not read", True),
-    ("bad_ip", "frame", "with an IP header that makes no sense", True),
-    ("too_deep", "frame", "in more tunnels than are followed", True),
-    ("fragments_expired", "fragmented packet", "never whole", True),
-    ("fragments_evicted", "fragmented packet", "given up for lack of room", True),
-    ("fragments_overlapping", "fragmented packet", "with parts that contradict each other", True),
-    ("fragments_malformed", "fragment", "that cannot be", True),
-    ("events_lost", "event", "more than is kept", True),
-    ("lost_interfaces", "interface", "more than is kept", True),
-    ("dot", "TCP segment", "of DNS over TLS (port 853), not readable", True),
-    ("doq", "datagram", "of DNS over QUIC (port 853), not readable", True),
-    ("doh", "packet", "to or from known DNS over HTTPS servers, not readable", True),
-    ("not_ip", "frame", "without IP", False),
-    ("other_transport", "IP packet", "of other protocols", False),
-    ("other_ports", "packet", "on other ports", False),
-    ("fragments", "IP fragment", "seen", False),
-    ("tunnelled", "frame", "from inside tunnels", False),
-)
-"""Counts of capture quality with their words, and whether one takes something away from the picture."""
 
 
 def write_text(summary: Summary, stream: TextIO, *, width: int = 80, colour: bool = False) -> None:
@@ -258,9 +236,11 @@ def _quality(page: _Page, summary: Summary) -> None:
     passed: list[str] = []
     if summary.drops:
         lacking.append(f"{summary.drops:,} packets dropped while capturing, as the file tells")
-    for name, noun, rest, loses in QUALITY:
-        if count := summary.quality.get(name, 0):
-            (lacking if loses else passed).append(f"{_count(count, noun)} {rest}")
+    for counted in COUNTS:
+        count = summary.quality.get(counted.name, 0)
+        if count and counted.weight != "plain":
+            words = f"{_count(count, counted.noun)} {counted.rest}"
+            (lacking if counted.weight == "lost" else passed).append(words)
     if summary.connections.gap_octets:
         lacking.append(f"{summary.connections.gap_octets:,} octets missing from TCP streams")
     if not lacking and not summary.faults:

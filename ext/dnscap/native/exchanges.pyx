@@ -44,7 +44,7 @@ from dnscap.native.interning cimport (
 )
 from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
 from dnscap.native.octets cimport be16
-from dnscap.native.streams cimport (
+from dnscap.native.tcp cimport (
     TURN_FIN,
     TURN_HANDSHAKE,
     TURN_REFUSED,
