@@ -221,7 +221,8 @@ class Capture:
                     see(batch)
                 yield list(assembling.feed(batch)), list(assembling.taken())
         else:
-            decoding = self._decoding(records=True, rows=rows)
+            # A pipe whose messages are not kept is one that somebody watches.
+            decoding = self._decoding(records=True, rows=1 if self._once else rows)
             self._quality = decoding.quality
             for batch in decoding:
                 if see is not None:
@@ -400,7 +401,10 @@ class Capture:
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
-        if name == "sources" or self._once or "records" in self._whole:
+        if name == "sources" and not keep and "sources" not in self._tables:
+            for _ in self.batches(records=False):
+                pass
+        if name == "sources" or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
