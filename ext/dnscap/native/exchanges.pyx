@@ -189,6 +189,8 @@ cdef struct ExchangeTable:
     ExchangeColumns out
     uint64_t[4] seed
     Rtt[STREAMS] rtts
+    uint64_t most_rows
+    uint32_t most_names
     uint64_t evicted           # open queries given up because of a limit
     uint64_t renewed           # dictionaries begun
     uint64_t multicast         # mDNS and LLMNR messages passed over
@@ -630,8 +632,8 @@ cdef int make_room(Exchanges self) noexcept nogil:
     release(self)
     if t.tail - t.head <= t.mask:
         return 0
-    if t.mask + 1 < MOST_ROWS:
-        return open_ring(t, (t.mask + 1) * MORE_ROOM)
+    if t.mask + 1 < t.most_rows:
+        return open_ring(t, min((t.mask + 1) * MORE_ROOM, t.most_rows))
     force_out(self)
     return 0
 
@@ -1365,7 +1367,7 @@ cdef int renew(Exchanges self) except -1:
         at += (sizeof(Entry) + e.size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
     first = t.tail
     while first > t.head:
-        if new.names.count >= MOST_RENEWED or new.addresses.count + 2 > MOST_RENEWED or new.names.used > RENEWED_OCTETS:
+        if new.names.count >= min(MOST_RENEWED, t.most_names // 2) or new.addresses.count + 2 > MOST_RENEWED or new.names.used > RENEWED_OCTETS:
             break
         first -= 1
         x = &t.rows[first & t.mask]
@@ -1459,7 +1461,7 @@ cdef int match_batch(Exchanges self, Batch batch) noexcept nogil:
         return -1
     while first < c.count:
         count = c.count - first if c.count - first < STRIDE else STRIDE
-        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE)):
+        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE) or self.dictionary.names.count > t.most_names):
             with gil:
                 try:
                     renew(self)
@@ -1560,20 +1562,37 @@ cdef class ExchangeBatch:
 
 @cython.final
 cdef class Exchanges:
-    """Matcher of responses to queries, for the messages of one capture in order."""
+    """Matcher of responses to queries, for the messages of one capture in order.
 
-    def __cinit__(self):
+    Parameters
+    ----------
+    most_rows : int
+        Exchanges held at a time, rounded up to a power of two.  Beyond that the oldest is given up.
+    most_names : int
+        Distinct names held at a time, or fewer where memory for them is used up.
+    """
+
+    def __cinit__(self, uint64_t most_rows=MOST_ROWS, uint32_t most_names=0xFFFFFFFF):
         cdef bytes seed = os.urandom(32)
         cdef const uint8_t* octets = seed
+        cdef uint64_t room = 16
         cdef uint32_t k
+        if most_rows > <uint64_t>1 << 28:
+            raise ValueError(f"most_rows must be at most {1 << 28}, not {most_rows}")
+        while room < most_rows:
+            room *= 2
         self.dictionary = Dictionary()
         self.ready = []
         self.keep_from = <uint64_t>-1
         self.table = <ExchangeTable*>calloc(1, sizeof(ExchangeTable))
-        if self.table == NULL or open_ring(self.table, FIRST_ROOM) != 0:
+        if self.table == NULL or open_ring(self.table, min(<uint64_t>FIRST_ROOM, room)) != 0 \
+                or grow_codes(&self.table.name_codes, FIRST_ROOM) != 0 or grow_codes(&self.table.name_refs, FIRST_ROOM) != 0:
             raise MemoryError("no memory for exchanges")
         # Which queries share a bucket must not be the choice of whoever sends them.
         memcpy(self.table.seed, octets, 32)
+        self.table.most_rows = room
+        self.table.most_names = most_names
+        self.table.names_room = FIRST_ROOM
         self.table.now = INT64_MIN
         self.table.cursor_time = INT64_MAX
         self.table.unused_group = NO_GROUP
@@ -1676,6 +1695,7 @@ cdef class Exchanges:
         return {
             "exchanges": t.tail,
             "exchanges_evicted": t.evicted,
+            "dictionaries": t.renewed + 1,
             "multicast_messages": t.multicast,
             "sightings": t.sightings,
         }
