@@ -110,7 +110,8 @@ class Narrowing:
     @property
     def exchange_columns(self) -> list[str]:
         """Columns of the exchanges table that `keeps_exchanges` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
+        span = self.since or self.until
+        needs = {"time": span, "client": self.client, "server": self.server, "qname": self.name}
         return [column for column, needed in needs.items() if needed]
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:

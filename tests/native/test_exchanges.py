@@ -52,7 +52,7 @@ def test_names_survive_a_new_dictionary(many):
     rows, _, counts = exchanges(many, most_names=2100)
     assert rows == whole
     assert {row["outcome"] for row in rows} == {"nodata"}
-    rows, most, counts = exchanges(many, most_names=400)
+    rows, _, counts = exchanges(many, most_names=400)
     assert counts["dictionaries"] > 2 and counts["exchanges_evicted"] > 0
     answered = [row for row in rows if row["outcome"] == "nodata"]
     assert len(answered) >= 200
