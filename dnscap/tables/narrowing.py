@@ -110,8 +110,7 @@ class Narrowing:
     @property
     def exchange_columns(self) -> list[str]:
         """Columns of the exchanges table that `keeps_exchanges` reads."""
-        span = self.since or self.until
-        needs = {"time": span, "client": self.client, "server": self.server, "qname": self.name}
+        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
         return [column for column, needed in needs.items() if needed]
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
