@@ -7,13 +7,13 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
+from dnscap.native.decoder import Decoder
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, UDPerror
 from scapy.packet import Raw
 
 from dnscap.capture import expand_inputs
 from dnscap.exchanges.matching import Matching
 from dnscap.messages.decoding import Decoding
-from dnscap.native.decoder import Decoder
 
 SECOND = 10**9
 CLIENT, SERVER = "192.0.2.10", "192.0.2.53"
@@ -78,7 +78,11 @@ class Traffic:
         sport, dport = (53, port) if back else (port, 53)
         mine, other = (port, back), (port, not back)
         segment = TCP(
-            sport=sport, dport=dport, flags=flags, seq=self.sequence.get(mine, 1000), ack=self.sequence.get(other, 1000)
+            sport=sport,
+            dport=dport,
+            flags=flags,
+            seq=self.sequence.get(mine, 1000),
+            ack=self.sequence.get(other, 1000),
         )
         self.sequence[mine] = self.sequence.get(mine, 1000) + len(data) + ("S" in flags) + ("F" in flags)
         return self.add(time, IP(src=src, dst=dst) / segment / Raw(data))
