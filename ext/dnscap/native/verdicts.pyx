@@ -530,6 +530,27 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
     return CAUSE_NO_ANSWER
 
 
+cdef bint all_answered(const Work* w, const Lookup* l, uint8_t candidate, int64_t time) noexcept nogil:
+    """Whether every type asked for the name before `time` had its answer by then."""
+    cdef uint32_t i, j
+    cdef const Question* q
+    cdef const Attempt* a
+    cdef bint good
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if q.candidate != candidate or q.begun >= time:
+            continue
+        good = False
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype == q.qtype and a.candidate == candidate and usable(w, a) and a.answered <= time:
+                good = True
+                break
+        if not good:
+            return False
+    return True
+
+
 cdef uint8_t cause_of(uint8_t outcome) noexcept nogil:
     if outcome == OUTCOME_REFUSED:
         return CAUSE_REFUSED
@@ -586,6 +607,11 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 elif serial:
                     bucket = BUCKET_SERIAL
                 cause = CAUSE_SLOW_ANSWER if a.answered - a.time >= COSTS else NO_CAUSE
+                if again >= 0 and again - a.answered > ROUND and all_answered(w, l, q.candidate, again - ROUND):
+                    # All was answered, and yet the stub asked again: the answer did not reach it.
+                    put(w, a.time, again, BUCKET_TIMEOUT, CAUSE_FRAGMENTS_LOST if a.flags & ATTEMPT_IN_FRAGMENTS else
+                        CAUSE_REPLY_SWALLOWED if a.flags & ATTEMPT_TAKEN_IN else CAUSE_PACKET_LOSS)
+                    continue
                 if a.transport == TRANSPORT_TCP:
                     if a.again:
                         cause = CAUSE_TCP_RETRANSMISSION
