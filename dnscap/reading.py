@@ -430,8 +430,9 @@ class Capture:
 
         diagnosis = Diagnosis()
         for batch, exchanges, lookups in self._assembled(BATCH_ROWS):
+            if batch is None:  # the capture has ended, and with it queries that had no answer yet
+                diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
-        diagnosis.note_sources(self._tables["sources"])
         quality = self.quality_so_far
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
@@ -519,7 +520,10 @@ class Capture:
             return []
         belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
         sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
-        return [Explanation(row, [e for e in sent if e["lookup"] == row["lookup"]]) for row in rows]
+        return [
+            Explanation(row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set()))
+            for row in rows
+        ]
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
@@ -543,29 +547,20 @@ class Capture:
         messages = {
             row["message"]: row for part in self.select("messages", columns=columns, where=where) for row in part.to_pylist()
         }
-        connections = self._connections_of(explanation, {m["stream"] for m in messages.values()})
+        connections = self._connections_of(explanation.lookup, {m["stream"] for m in messages.values()} - {None})
         file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
         files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
         title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"
         with output_stream(path) as stream:
             return save_frames(stream, self._inputs, files, title)
 
-    def _connections_of(self, explanation: Explanation, streams: set[int | None]) -> list[dict[str, Any]]:
-        """Connections that carried a lookup's messages, and those to its servers that never came about."""
-        row = explanation.lookup
-        end = row["time"] + row["duration"]
-        found = []
-        for part in self.select("connections"):
-            for connection, time in zip(part.to_pylist(), part.column("time").cast(pa.int64()).to_pylist(), strict=True):
-                tried = (
-                    connection["client"] == row["client"]
-                    and connection["server"] in (row["servers"] or ())
-                    and not connection["queries"]
-                    and row["time"] <= time <= end
-                )
-                if connection["stream"] in streams or (tried and row["tcp_fallback"]):
-                    found.append(connection)
-        return found
+    def _connections_of(self, lookup: dict[str, Any], streams: set[int | None]) -> list[dict[str, Any]]:
+        """Connections that carried a lookup's messages, and those that it tried in vain."""
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.explain.explanation import tried_in_vain
+
+        rows = (row for part in self.select("connections") for row in plain_rows(part))
+        return [row for row in rows if row["stream"] in streams or tried_in_vain(row, lookup)]
 
     @property
     def quality(self) -> Quality:

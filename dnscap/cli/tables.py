@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dnscap.cli.options import capture_arguments, open_capture, output_arguments, report_quality
 from dnscap.schema import TABLES
+
+if TYPE_CHECKING:
+    from dnscap.reading import Capture
 
 ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
            ".arrow": "arrow", ".feather": "arrow"}
@@ -38,8 +41,8 @@ def _command(table: str, doc: str, example: str) -> click.Command:
 def print_table(
     table: str, form: str | None, output: str | None, where: str | None, columns: str | None, limit: int | None,
     **narrowing: Any,
-) -> None:
-    """Stream a table to standard output or a file."""
+) -> Capture:
+    """Stream a table to standard output or a file; gives the capture for what is to be done with it afterwards."""
     from dnscap.messages.decoding import empty_table
     from dnscap.output import open_writer, output_stream
 
@@ -60,6 +63,7 @@ def print_table(
             if writer.full:
                 break
     report_quality(capture.quality_so_far)
+    return capture
 
 
 messages = _command(

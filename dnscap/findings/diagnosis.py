@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
+from dnscap.clients.keeping import plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.costs import CauseTally
@@ -22,6 +23,9 @@ from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
 
 MOST_EVENT_KINDS = 64
+
+MOST_ATTEMPTS = 2_000
+"""TCP connections that carried nothing kept for showing."""
 
 
 class Diagnosis:
@@ -43,6 +47,9 @@ class Diagnosis:
         self._names = NameTally()
         self._score = ScoreTally()
         self._events: Counter[str] = Counter()
+        self._end: int | None = None
+        self.attempts: list[dict[str, Any]] = []
+        """Connections that carried no query, as far as kept."""
         self._finished = False
 
     # ------------------------------------------------------------ feeding
@@ -62,6 +69,8 @@ class Diagnosis:
             self._feed_exchanges(exchanges)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
+            vain = connections.filter(pc.equal(connections.column("queries"), 0))
+            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):
@@ -78,13 +87,14 @@ class Diagnosis:
 
     def _feed_exchanges(self, batch: pa.RecordBatch) -> None:
         rows = Columns(batch)
-        self._servers.feed_exchanges(batch)
+        self._servers.feed_exchanges(rows, self._end)
         self._names.feed_exchanges(batch, rows)
-        self._score.feed_exchanges(rows)
+        self._score.feed_exchanges(rows, self._end)
         self.keeper.feed_exchanges(batch)
 
     def note_sources(self, sources: pa.Table) -> None:
-        """Take in what the sources table says of drops and filters."""
+        """Take in what the sources table says of drops, filters and the end of the capture."""
+        self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
         self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
         filters = [text for text in sources.column("filter").to_pylist() if text]
         self.quality.filtered = any("port" in text and "icmp" not in text for text in filters)

@@ -271,7 +271,7 @@ def evidence_of(kept: Sequence[Kept]) -> list[str]:
     """Lookups, and the exchanges and frames of those that show most."""
     lookups = [f"lookup:{k.number}" for k in kept[: MOST_EVIDENCE[0]]]
     exchanges: list[str] = []
-    frames: list[str] = []
+    frames: set[int] = set()
     for k in kept[: MOST_EVIDENCE[0]]:
         # The transmissions that failed tell more than those that went well.
         ranked = sorted(k.exchanges, key=lambda row: (row["outcome"] in ("answer", "nodata"), row["time"]))
@@ -280,9 +280,9 @@ def evidence_of(kept: Sequence[Kept]) -> list[str]:
                 exchanges.append(f"exchange:{row['exchange']}")
             for name in ("query_frame", "response_frame"):
                 frame = row.get(name)
-                if frame and len(frames) < MOST_EVIDENCE[2] and f"frame:{frame}" not in frames:
-                    frames.append(f"frame:{frame}")
-    return [*lookups, *exchanges, *frames]
+                if frame and len(frames) < MOST_EVIDENCE[2]:
+                    frames.add(frame)
+    return [*lookups, *exchanges, *(f"frame:{frame}" for frame in sorted(frames))]
 
 
 def plural(count: int, noun: str) -> str:
