@@ -85,16 +85,25 @@ class Assembling:
 
     def tick(self, time: int) -> Iterator[ExchangeBatch]:
         """The capture's clock has come to `time` (nanoseconds since the epoch) without a message."""
-        given = self.matching.tick(time)
+        exchanges = self.matching.native
+        self.native.hold(exchanges)
+        exchanges.pass_time(time)
+        self.native.feed(exchanges)
         self.native.pass_time(time)
-        return given
+        return self.matching.taken()
 
     def finish(self, time: int | None = None) -> Iterator[ExchangeBatch]:
         """The capture has ended, at `time` where it went on after its last message."""
+        exchanges = self.matching.native
+        self.native.hold(exchanges)
+        if time is not None:
+            exchanges.pass_time(time)
+        exchanges.end()
+        self.native.feed(exchanges)
         if time is not None:
             self.native.pass_time(time)
         self.native.close()
-        return self.matching.finish(time)
+        return self.matching.taken()
 
     def taken(self) -> Iterator[LookupBatch]:
         """Lookups that are over and were not given before."""

@@ -93,6 +93,7 @@ cdef enum AttemptFlag:
     ATTEMPT_FRAGMENT = 32      # because later fragments never came
     ATTEMPT_CLOSED = 64        # its connection ended without the answer
     ATTEMPT_STALE = 128        # the answer says that it is stale (RFC 8914, codes 3 and 19)
+    ATTEMPT_LATE = 512         # the answer came when the stub had given up
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 
 cdef struct Attempt:           # one query sent
@@ -191,6 +192,8 @@ cdef struct Lookup:
     uint32_t record_room
     uint32_t[8] nodes          # entries in the index
     uint8_t node_count
+    uint8_t walk               # candidate at which the walk over the search list began, for the last time
+    uint32_t answer_count      # records of good answers, by their headers
     uint8_t list               # of those that wait equally long
     Lookup* earlier            # in it
     Lookup* later
@@ -202,8 +205,10 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t asked             # recursive queries sent to it
     uint32_t answered
     uint32_t answered_aaaa
+    uint32_t silent            # sent to it since it answered last
 
 cdef struct Surroundings:      # what a verdict may look at beside the lookup itself
     ServerNote* notes
     int64_t now                # time of the capture
     bint finished              # the capture ends here
+    bint cut                   # and so often had a query in flight that its end may have cut one off

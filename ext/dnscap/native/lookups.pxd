@@ -53,7 +53,8 @@ cdef class Lookups:
     cdef Assembly* table
     cdef LookupBatch batch     # lookups that are over and wait to be taken
 
-    # Take in what a batch of messages did to the exchanges.  Call it after `Exchanges.match`.  0, or -1 without memory.
+    # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`; it
+    # uses the happenings up.  0, or -1 without memory.
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil
     # The capture's clock has reached `now`.
     cdef int tick(self, int64_t now) noexcept nogil

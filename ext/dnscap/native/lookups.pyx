@@ -6,7 +6,7 @@ over TCP.  A lookup is over when its stub can send nothing more, and is judged t
 order of their numbers.
 """
 cimport cython
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -26,6 +26,9 @@ cdef extern from "status.h" nogil:
     const int STATUS_FIRST_FRAGMENT
 
 cdef enum:
+    CUT_OFTEN = 20
+    SERIAL = 0x40              # of a role that `fits` gives: only a guess, by time
+    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     TYPE_A = 1
     TYPE_CNAME = 5
     TYPE_AAAA = 28
@@ -54,6 +57,7 @@ cdef enum:                     # nanoseconds
     RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try
     TICK = 25000000            # tolerance of a timer of whole seconds
     FORWARDED = 20000000       # a forwarder passes a query on within this
+cdef int64_t NEVER = INT64_MIN
 cdef int64_t IDLE = 120000000000            # a silent connection is given up after this
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
@@ -107,6 +111,8 @@ cdef struct Assembly:
     Waiting[32] waiting
     uint32_t waiting_at
     int64_t now
+    int64_t begun              # first event
+    int64_t busy               # time that queries waited for the answers they got, summed
     uint64_t seed
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
     uint64_t forgotten         # times that clients' habits were forgotten because of MOST_CLIENTS
@@ -434,7 +440,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     cdef Attempt* a
     cdef Attempt* b
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, good
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good
     cdef int64_t gap = 0, before = -1
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -445,6 +451,8 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
             lost = True
         if a.transport == TRANSPORT_TCP:
             tcp = True
+        if a.flags & ATTEMPT_FRAGMENT:
+            cut = True
         if a.candidate != now_at:
             continue
         # The verdict over a type is that of any good answer, or else of its latest attempt.
@@ -475,7 +483,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         l.negative = 0
         l.step = -1
     if complete:
-        enlist(t, l, 2 if lost else 1 if tcp or l.dial_count else 0)
+        enlist(t, l, 3 if cut else 2 if lost else 1 if tcp or l.dial_count else 0)
     elif answered:
         enlist(t, l, 2)
     else:
@@ -542,6 +550,7 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
     cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO
     cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
     cdef int64_t gap, rest
+    cdef uint32_t lost = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
@@ -554,6 +563,7 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
             if p != NULL and p.id == a.id and a.transport == p.transport:
                 keeps = True
             p = a
+            lost += a.answered < 0
             if a.id == ex.id:
                 same = a
             if a.outcome == OUTCOME_TRUNCATED:
@@ -570,7 +580,7 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
     plain = l.sent & EXCHANGE_EDNS and not ex.flags & EXCHANGE_EDNS
     alike = (l.sent ^ ex.flags) & bits == 0 and ((l.sent ^ ex.flags) & EXCHANGE_EDNS == 0)
     if same != NULL:
-        if l.complete and ex.time - l.step > AT_ONCE:
+        if l.complete and ex.time - l.step > AT_ONCE and not same.flags & ATTEMPT_FRAGMENT:
             return ROLE_NONE
         if ex.transport == TRANSPORT_TCP and same.transport == TRANSPORT_UDP:
             return ROLE_TCP_FALLBACK
@@ -582,6 +592,8 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
             return ROLE_FAILOVER
         return ROLE_RETRANSMISSION
     if p != NULL:
+        if begins_anew(l, ex):
+            return ROLE_RETRANSMISSION
         if ex.transport == TRANSPORT_TCP:
             if truncated and (ex.time - p.time < 3000 * MS):
                 return ROLE_TCP_FALLBACK
@@ -593,6 +605,8 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
         if keeps and not plain or not alike and not plain:
             return ROLE_NONE
         gap = ex.time - p.time
+        if plain and p.answered < 0 and lost < 2:
+            return ROLE_NONE           # who tries without EDNS because of silence has tried with it before
         if p.answered < 0 or p.flags & ATTEMPT_FRAGMENT:
             if gap < RETRY and not p.flags & ATTEMPT_BOGUS:
                 return ROLE_NONE
@@ -603,6 +617,9 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
             rest = gap % (1000 * MS)
             if gap < 900 * MS or TICK < rest < 1000 * MS - TICK or begun.sent & EXCHANGE_COOKIE and begun.sent & EXCHANGE_AD:
                 return ROLE_NONE
+        elif not plain and begun.sent & EXCHANGE_AD and begun.edns_size != 1200 and p.server[0] == ex.server[0] \
+                and p.server[1] == ex.server[1]:
+            return ROLE_NONE           # a tool that was run again
         if plain:
             return ROLE_EDNS_FALLBACK
         if p.server[0] != ex.server[0] or p.server[1] != ex.server[1]:
@@ -619,15 +636,23 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
     if ex.time - begun.time <= TOGETHER:
         return ROLE_COMPANION
     if l.step >= 0 and ex.time - l.step <= AT_ONCE:
-        return ROLE_COMPANION
+        return ROLE_COMPANION | SERIAL
     return ROLE_NONE
+
+
+cdef inline bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether glibc asks everything again with a larger buffer, because the addresses did not fit."""
+    return l.complete and l.answer_count >= LARGE and ex.time - l.step <= AT_ONCE \
+        and (not l.sent & EXCHANGE_EDNS or l.edns_size == 1200) \
+        and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
 
 
 cdef bint continues(Assembly* t, const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     """Whether a query is for the next name of the lookup's walk over a search list."""
-    cdef uint32_t i, n, base, least
+    cdef uint32_t i, n, n0, base, least, walk
     cdef const uint8_t* c
-    cdef bint asked = False, near
+    cdef const uint8_t* c0 = l.text + l.names[l.walk]
+    cdef bint asked = False
     if not l.negative or l.step < 0 or l.candidate_count == MOST_CANDIDATES:
         return False
     if ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
@@ -639,23 +664,42 @@ cdef bint continues(Assembly* t, const Lookup* l, const Exchange* ex, const uint
             asked = True
     if not asked:
         return False
-    least = size
-    near = l.candidate_count > 1 or ex.time - l.step <= NEXT_NAME
-    for i in range(l.candidate_count):
+    n0 = l.names[l.walk + 1] - l.names[l.walk]
+    walk = n0
+    least = common(c0, n0, name, size)
+    for i in range(l.walk, l.candidate_count):
+        c = l.text + l.names[i]
+        n = l.names[i + 1] - l.names[i]
+        if n == size and memcmp(c, name, size) == 0:
+            return False
+        walk = min(walk, common(c0, n0, c, n))
+    if least < 2:
+        return False
+    if l.candidate_count > l.walk + 1 and least >= walk:
+        return True                    # begins as all names of the walk do
+    # The name itself among them, or suffixes that lie in one another, as in Kubernetes.
+    for i in range(l.walk, l.candidate_count):
         c = l.text + l.names[i]
         n = l.names[i + 1] - l.names[i]
         base = common(c, n, name, size)
-        if base < 2 or base == n and base == size:
-            return False
-        if base < least:
-            least = base
-    for i in range(l.candidate_count):
-        n = l.names[i + 1] - l.names[i]
-        c = l.text + l.names[i]
-        # The name itself among them, or suffixes that lie in one another, as in Kubernetes.
-        if n == least or size == least or ends_with(c + least, n - least, name + least, size - least):
-            near = True
-    return near
+        if base == n or base == size or ends_with(c + base, n - base, name + base, size - base):
+            return True
+    if l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
+        return False
+    # Two suffixes of their own; names that end alike are rather two names under one suffix.
+    return alike_labels(c0, n0, name, size) < 3
+
+
+cdef uint32_t alike_labels(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
+    """How many labels both names have in common at their end."""
+    cdef uint32_t i = 1, count = 0
+    while i < na and i < nb:
+        if a[na - 1 - i] != b[nb - 1 - i]:
+            return count
+        if a[na - 1 - i] == c'.':
+            count += 1
+        i += 1
+    return count
 
 
 # ---------------------------------------------------------------- events
@@ -690,7 +734,9 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
 
 cdef void take_dial(Assembly* t, Lookup* l, const Exchange* ex) noexcept nogil:
     """A query over TCP for which the connection was tried before the lookup was known."""
-    cdef uint32_t i
+    cdef uint32_t i, at
+    cdef uint64_t key
+    cdef Lookup* o
     cdef Waiting* w
     for i in range(MOST_WAITING):
         w = &t.waiting[i]
@@ -700,6 +746,24 @@ cdef void take_dial(Assembly* t, Lookup* l, const Exchange* ex) noexcept nogil:
             w.dial.syns = 0
             if l.attempt_count == 0:
                 l.time = min(l.time, l.dials[l.dial_count - 1].time)
+            return
+    # Or taken for another lookup's, whose answer was truncated at the same time.
+    key = stream_key(t, ex.stream)
+    at = t.buckets[<uint32_t>key & t.bucket_mask]
+    while at:
+        o = t.nodes[at].l
+        if t.nodes[at].hash == key and o != l:
+            for i in range(o.dial_count):
+                if o.dials[i].stream == ex.stream:
+                    if l.dial_count < MOST_DIALS:
+                        l.dials[l.dial_count] = o.dials[i]
+                        l.dial_count += 1
+                    o.dial_count -= 1
+                    o.dials[i] = o.dials[o.dial_count]
+                    unlink_key(t, o, key)
+                    settle(t, o)
+                    return
+        at = t.nodes[at].after
 
 
 cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, Client* c) noexcept nogil:
@@ -747,18 +811,24 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
 
 
 cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint8_t* role) noexcept nogil:
+    """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
     cdef uint64_t key = name_key(t, ex.client, name, size)
     cdef uint32_t at = t.buckets[<uint32_t>key & t.bucket_mask], seen = 0
     cdef Lookup* l
     cdef Lookup* best = NULL
+    cdef Lookup* serial = NULL
     cdef uint8_t r
+    cdef bint anew = False
     while at and seen < MOST_CHAIN:
         if t.nodes[at].hash == key:
             seen += 1
             l = t.nodes[at].l
             if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
                 r = fits(t, l, ex)
-                if r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
+                if r & SERIAL:
+                    if serial == NULL:
+                        serial = l
+                elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
                     best = l
                     role[0] = r
         at = t.nodes[at].after
@@ -771,12 +841,19 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         if t.nodes[at].hash == key:
             seen += 1
             l = t.nodes[at].l
-            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] \
-                    and continues(t, l, ex, name, size) and (best == NULL or l.step < best.step):
-                best = l
+            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+                if continues(t, l, ex, name, size):
+                    if best == NULL or anew or l.step < best.step:
+                        best = l
+                        anew = False
+                elif best == NULL and l.candidate_count > 1 and begins_anew(l, ex) and l.candidate_count < MOST_CANDIDATES \
+                        and l.names[1] == size and memcmp(l.text, name, size) == 0:
+                    best = l
+                    anew = True
         at = t.nodes[at].after
     if best == NULL:
-        return NULL
+        role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
+        return serial
     unlink_key(t, best, name_key(t, best.client, best.text + best.names[best.candidate_count - 1],
                                  best.names[best.candidate_count] - best.names[best.candidate_count - 1]))
     unlink_key(t, best, question_key(t, best.text + best.names[best.candidate_count - 1],
@@ -784,9 +861,11 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
     if not add_name(best, name, size):
         t.failed = 1
         return NULL
+    if anew:
+        best.walk = <uint8_t>(best.candidate_count - 1)
     link(t, best, name_key(t, best.client, name, size))
     link(t, best, question_key(t, name, size))
-    role[0] = ROLE_SEARCH
+    role[0] = ROLE_RETRANSMISSION if anew else ROLE_SEARCH
     return best
 
 
@@ -829,6 +908,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     note = note_of(t, ex.server, True)
     if note != NO_NOTE:
         t.notes[note].asked += 1
+        t.notes[note].silent += 1
     ex.lookup = l.number
     ex.role = role
     settle(t, l)
@@ -967,6 +1047,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     note = note_of(t, ex.server, False)
     if note != NO_NOTE and h.kind == HAPPENED_ANSWER:
         t.notes[note].answered += 1
+        t.notes[note].silent = 0
         t.notes[note].answered_aaaa += ex.qtype == TYPE_AAAA
         t.notes[note].last_answer = max(t.notes[note].last_answer, h.time)
     l = open_lookup(t, ex.lookup)
@@ -979,7 +1060,12 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         a.answered = h.time
         a.outcome = ex.outcome
         a.rcode = ex.rcode
-        if h.row != NO_MESSAGE:
+        if a.qtype == TYPE_ANY and ex.outcome == OUTCOME_NODATA and ex.answers:
+            a.outcome = OUTCOME_ANSWER
+        if a.outcome == OUTCOME_ANSWER:
+            l.answer_count += ex.answers
+        t.busy += max(h.time - a.time, <int64_t>0)
+        if h.row != NO_MESSAGE and batch is not None:
             read_answer(t, l, a, batch, h.row)
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
@@ -1092,6 +1178,8 @@ cdef Lookup* truncated_at(Assembly* t, const Turn* turn) noexcept nogil:
     """The lookup whose truncated answer makes its client connect to the server."""
     cdef Lookup* l
     cdef Lookup* best = NULL
+    cdef int64_t latest = NEVER
+    cdef int16_t score
     cdef uint32_t i, k, seen = 0
     cdef uint8_t[2] lists
     lists[0] = 2
@@ -1106,9 +1194,10 @@ cdef Lookup* truncated_at(Assembly* t, const Turn* turn) noexcept nogil:
                 for i in range(l.attempt_count):
                     if l.attempts[i].outcome == OUTCOME_TRUNCATED and l.attempts[i].server[0] == turn.server[0] \
                             and l.attempts[i].server[1] == turn.server[1] and turn.time - l.attempts[i].answered < 1000 * MS:
-                        if best == NULL or l.number < best.number:
+                        # The stub connects as soon as it has read the answer; musl of old not at all.
+                        if l.attempts[i].answered > latest and fingerprint(l, &score) != STUB_MUSL:
                             best = l
-                        break
+                            latest = l.attempts[i].answered
             l = l.earlier
     return best
 
@@ -1128,11 +1217,21 @@ cdef void on_closed(Assembly* t, const Connection* c) noexcept nogil:
                 if a.transport != TRANSPORT_TCP or a.stream != c.stream:
                     continue
                 a.again = <uint8_t>min(c.retransmissions, <uint32_t>255)
-                if a.answered < 0 and c.end != 0:
-                    a.answered = c.end_time
-                    a.outcome = OUTCOME_UNREACHABLE
-                    a.flags |= ATTEMPT_CLOSED
+                if a.flags & ATTEMPT_CLOSED and c.octets_to_client > 12 and c.responses < c.queries:
+                    # It was answered; the capture does not hold the answer.
+                    a.outcome = OUTCOME_ANSWER
+                    a.flags = a.flags & ~ATTEMPT_CLOSED | ATTEMPT_CUT
                     changed = True
+                    continue
+                if a.answered < 0 and c.end != STREAM_OPEN:
+                    a.answered = c.end_time
+                    changed = True
+                    if c.octets_to_client > 12 and c.responses < c.queries:
+                        a.outcome = OUTCOME_ANSWER
+                        a.flags |= ATTEMPT_CUT
+                    else:
+                        a.outcome = OUTCOME_UNREACHABLE
+                        a.flags |= ATTEMPT_CLOSED
             if changed:
                 settle(t, l)
                 return
@@ -1166,6 +1265,8 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     s.notes = t.notes
     s.now = t.now
     s.finished = finished
+    # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
+    s.cut = finished and t.busy * CUT_OFTEN >= t.now - t.begun
     judge(l, &s)
     delist(t, l)
     unlink_all(t, l)
@@ -1221,6 +1322,8 @@ cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
     while i < t.ended_count and known_at(&t.ended[i]) <= now:
         on_closed(t, &t.ended[i])
         i += 1
+    if t.begun == NEVER:
+        t.begun = now
     if i:
         t.ended_count -= i
         memmove(t.ended, t.ended + i, t.ended_count * sizeof(Connection))
@@ -1277,6 +1380,8 @@ cdef bint write_out(LookupColumns* c, Lookup* l) noexcept nogil:
     good &= put_octets(&c.final_name, l.text + l.names[i], l.names[i + 1] - l.names[i])
     good &= put_i32(&c.final_ends, c.final_name.size)
     for i in range(l.candidate_count):
+        if i >= l.walk and l.walk:
+            break              # the same walk again
         good &= put_octets(&c.candidates, l.text + l.names[i], l.names[i + 1] - l.names[i])
         good &= put_i32(&c.candidate_ends, c.candidates.size)
     good &= put_i32(&c.candidate_lists, c.candidate_ends.size // 4 - 1)
@@ -1399,7 +1504,7 @@ cdef class Lookups:
         t.notes = <ServerNote*>malloc(MOST_NOTES * sizeof(ServerNote))
         t.note_slots = <uint32_t*>calloc(2 * MOST_NOTES, sizeof(uint32_t))
         t.node_used = 1
-        t.now = -(<int64_t>1 << 62)
+        t.now = t.begun = NEVER
         t.seed = int.from_bytes(os.urandom(8), "little")
         if t.ring == NULL or t.clients == NULL or t.notes == NULL or t.note_slots == NULL or not widen_index(t):
             raise MemoryError("no memory for lookups")
@@ -1425,7 +1530,7 @@ cdef class Lookups:
         cdef Assembly* t = self.table
         cdef const Happening* h
         cdef uint32_t i
-        if take_ended(t, batch) != 0:
+        if batch is not None and take_ended(t, batch) != 0:
             return -1
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
@@ -1435,12 +1540,13 @@ cdef class Lookups:
                 on_query(t, exchanges, h.exchange)
             elif h.kind == HAPPENED_EXTRA:
                 on_extra(t, exchanges, h)
-            elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED:
+            elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
                 on_answer(t, exchanges, h, batch)
             elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                 on_turn(t, &exchanges.turns[h.row], h.kind)
             if t.failed:
                 return -1
+        exchanges.happening_count = exchanges.turn_count = 0
         return leave(self)
 
     cdef int tick(self, int64_t now) noexcept nogil:
@@ -1480,8 +1586,8 @@ cdef class Lookups:
         """Keep exchanges where they can be read until `feed` has seen them; call it before they are fed a batch."""
         exchanges.keep_from = 0
 
-    def feed(self, Exchanges exchanges not None, Batch batch not None):
-        """Take in what the batch that `exchanges` was fed last did."""
+    def feed(self, Exchanges exchanges not None, Batch batch=None):
+        """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
         cdef int bad
         with nogil:
             bad = self.assemble(exchanges, batch)

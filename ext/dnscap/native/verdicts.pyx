@@ -27,7 +27,7 @@ cdef enum:                     # nanoseconds
     COSTS = 100000000          # what a cause must cost to be named
     TOGETHER = 50000000        # attempts this close are one round
     ROUND = 150000000          # rounds of a stub are further apart than this: the shortest timer known is 250 ms (c-ares)
-    PAIR = 1000000000          # the second of a pair leaves within this after the first, where it waits for its answer
+    STILL = 4                  # queries without an answer in a row that a living server may leave
     SLACK = 100000000          # of timers on busy machines
     UNFINISHED = 1000000000    # an answer that the end of the capture left out for less than this may have come
     STEP = 1000000             # clocks of captures: an answer may seem to come before its query
@@ -84,7 +84,7 @@ cdef inline bint failure(const Attempt* a) noexcept nogil:
 
 cdef inline bint usable(const Work* w, const Attempt* a) noexcept nogil:
     """Whether the stub could use the answer, be it that there is nothing."""
-    if a.answered < 0:
+    if a.answered < 0 or a.flags & ATTEMPT_LATE:
         return False
     if a.outcome == OUTCOME_ANSWER or a.outcome == OUTCOME_NODATA or a.outcome == OUTCOME_NXDOMAIN:
         return not (w.fragments and a.flags & ATTEMPT_FRAGMENT)
@@ -200,7 +200,8 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
             q.settled = -1
         q.last = <int16_t>i
         if usable(w, a):
-            if q.winner < 0 or a.answered < q.settled:
+            # Asked anew after an answer (glibc, for both families or a larger buffer): the last one counts.
+            if q.winner < 0 or a.answered < q.settled or a.time >= q.settled:
                 q.winner = <int16_t>i
                 q.settled = a.answered
             q.resolved = 1
@@ -218,11 +219,39 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
             a = &l.attempts[i]
             if a.qtype != q.qtype or a.candidate != q.candidate:
                 continue
-            if a.answered < 0 and a.time >= l.attempts[q.last].time - TOGETHER:
+            if (a.answered < 0 or a.flags & ATTEMPT_LATE) and a.time >= l.attempts[q.last].time - TOGETHER:
                 q.open = 1
             elif a.answered > q.settled:
                 q.settled = a.answered
                 q.failed = 1
+
+
+cdef void give_up(Work* w, Lookup* l) noexcept nogil:
+    """Mark answers that came when the stub had given up, by the waits it showed before."""
+    cdef Question* q
+    cdef Attempt* a
+    cdef uint32_t i, j
+    cdef int64_t gap, start, until
+    cdef bint changed = False
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if not q.resolved or q.last == q.first:
+            continue
+        gap = observed(l, q, &start)
+        if gap < 0:
+            continue
+        until = l.attempts[q.last].time + gap + gap // 4 + SLACK
+        if l.end.stub == STUB_CARES:
+            until += gap
+        if q.settled <= until:
+            continue
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype == q.qtype and a.candidate == q.candidate and a.answered > until:
+                a.flags |= ATTEMPT_LATE
+                changed = True
+    if changed:
+        ask(w, l)
 
 
 cdef int64_t observed(const Lookup* l, const Question* q, int64_t* start) noexcept nogil:
@@ -341,8 +370,9 @@ cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                     if l.end.stub == STUB_CARES:
                         most = at + min(gap + SLACK, <int64_t>(WIDEST - SLACK - gap // 20 - SLACK))
                 else:
+                    # Nothing tells what this one waits; from at once to what most do.
                     least = max(l.last, start)
-                    most = at + gap // 10
+                    most = max(at + gap // 10, least + WIDEST)
                     if most - least > WIDEST:
                         least = most - WIDEST
                 # The client went on with its next lookup: this one was over, unless it runs several at a time.
@@ -357,7 +387,7 @@ cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                             most = least + WIDEST
                 elif l.next_start >= 0 and l.next_start >= at and most > l.next_start and not sure:
                     most = l.next_start
-                if s.finished and q.open and not sure and s.now - l.attempts[q.last].time < UNFINISHED \
+                if s.cut and q.open and not sure and s.now - l.attempts[q.last].time < UNFINISHED \
                         and l.attempt_count == <uint32_t>w.question_count:
                     basis = END_UNKNOWN
                     at = max(s.now, l.last)
@@ -385,13 +415,13 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef uint32_t i, j
     cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
     cdef bint ok = False, nodata = False, nxdomain = False, out = False, cut = False, truncated = False
-    cdef uint8_t bad = OUTCOME_OPEN
+    cdef uint8_t bad = OUTCOME_OPEN, walk = OUTCOME_OPEN
     for i in range(w.question_count):
         q = &w.questions[i]
         if q.candidate != final:
             # A candidate that could not be looked up makes the whole walk inconclusive.
             if not q.resolved and q.failed and l.attempts[q.last].outcome == OUTCOME_SERVFAIL:
-                bad = OUTCOME_SERVFAIL
+                walk = OUTCOME_SERVFAIL
             continue
         if q.resolved:
             a = &l.attempts[q.winner]
@@ -414,10 +444,14 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             a = &l.attempts[q.last]
             if a.outcome == OUTCOME_TRUNCATED:
                 truncated = True
+            elif q.patient and (a.outcome == OUTCOME_FORMERR or a.outcome == OUTCOME_NOTIMP):
+                out = True         # it never took the answer for one
             elif a.answered >= 0 and (bad == OUTCOME_OPEN or bad == OUTCOME_UNREACHABLE):
                 bad = a.outcome
     if ok and not (p.all_families and (out or bad != OUTCOME_OPEN)):
         return LOOKUP_OK
+    if walk != OUTCOME_OPEN:
+        bad = walk
     if w.basis == END_UNKNOWN:
         return LOOKUP_UNFINISHED
     if truncated:
@@ -449,7 +483,8 @@ cdef bint second_of_pair(const Lookup* l, uint32_t i) noexcept nogil:
     for j in range(i):
         b = &l.attempts[j]
         if b.qtype != a.qtype and b.port == a.port and b.candidate == a.candidate and same_server(a, b) \
-                and b.answered >= 0 and a.time - b.time < PAIR and b.transport == a.transport:
+                and b.answered >= 0 and b.transport == a.transport \
+                and (a.time - b.time < TOGETHER or 0 <= a.time - b.answered < TOGETHER):
             return True
     return False
 
@@ -489,7 +524,7 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
             return CAUSE_AAAA_DROPPED
         return CAUSE_PAIR_RACE if second_of_pair(l, i) else CAUSE_PACKET_LOSS
     if q.resolved:
-        if note != NULL and note.last_answer > a.time:
+        if note != NULL and note.answered and (note.last_answer > a.time or note.silent <= STILL):
             return CAUSE_PACKET_LOSS
         return CAUSE_NAMESERVER_TIMEOUT
     return CAUSE_NO_ANSWER
@@ -530,6 +565,10 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             until = again if again >= 0 else w.release
             if q.resolved and again < 0:
                 until = max(q.settled, a.time)
+            if a.flags & ATTEMPT_LATE:
+                put(w, a.time, until, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
+                put(w, a.time, until, BUCKETS, CAUSE_NO_ANSWER)
+                continue
             if usable(w, a):
                 if again >= 0 and again < a.answered:
                     # It came, but only after the stub had asked again.
@@ -676,7 +715,7 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
         a = &l.attempts[i]
         if not same_server(a, &l.attempts[0]):
             several = True
-        if a.answered >= 0 and a.outcome != OUTCOME_UNREACHABLE:
+        if a.answered >= 0 and a.outcome != OUTCOME_UNREACHABLE and not a.flags & ATTEMPT_LATE:
             answered = True
     if failed:
         for j in range(w.question_count):
@@ -803,6 +842,7 @@ cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
             w.fragments = 1
     w.truncation_final = not connected and l.dial_count == 0
     ask(&w, l)
+    give_up(&w, l)
     release(&w, l, s)
     l.end.outcome = outcome(&w, l, s)
     account(&w, l, s)
