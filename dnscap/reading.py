@@ -20,7 +20,7 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
-from dnscap.schema import TABLES
+from dnscap.schema import LOOKUPS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
+
+_COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
+"""Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
 
 JUDGED = ("servers", "clients", "findings")
 """Tables that are made at the end of a pass, from what was added up on the way."""
@@ -442,10 +445,10 @@ class Capture:
         self, diagnosis: Diagnosis, batch: MessageBatch | None, exchanges: list[ExchangeBatch], lookups: list[LookupBatch]
     ) -> None:
         for looked in lookups:
-            part = looked.to_arrow()
+            part = looked.to_arrow(_COUNTED)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
-            diagnosis.feed(lookups=part)
+            diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
             part = sent.to_arrow()
             if self._narrowing:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.keeping import Details, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.costs import CauseTally
@@ -23,6 +23,9 @@ from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
 
 MOST_EVENT_KINDS = 64
+
+MOST_CLIENTS = 100
+"""Pairs of client and stub whose configuration findings look at."""
 
 MOST_ATTEMPTS = 2_000
 """TCP connections that carried nothing kept for showing."""
@@ -61,10 +64,14 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
+        details: Details | None = None,
     ) -> None:
-        """Take what the stages before gave for a stretch of the capture."""
+        """Take what the stages before gave for a stretch of the capture.
+
+        `details` gives columns that `lookups` lacks, of those lookups that are kept.
+        """
         if lookups is not None and lookups.num_rows:
-            self._feed_lookups(lookups)
+            self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
         if connections is not None and connections.num_rows:
@@ -77,10 +84,10 @@ class Diagnosis:
                 if word in self._events or len(self._events) < MOST_EVENT_KINDS:
                     self._events[word] += int((codes == code).sum())
 
-    def _feed_lookups(self, batch: pa.RecordBatch) -> None:
+    def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
         pairs = self.keeper.pairs_of(rows)
-        self.keeper.feed_lookups(batch, rows, pairs)
+        self.keeper.feed_lookups(batch, rows, pairs, details)
         self._clients.feed_lookups(rows, pairs)
         self._causes.feed_lookups(batch, rows)
         self._names.feed_lookups(rows)
@@ -148,7 +155,7 @@ class Diagnosis:
             failed=self._causes.failed,
             seconds=self._causes.seconds,
             servers=self.server_rows,
-            clients=self.client_rows,
+            clients=self._clients.rows(MOST_CLIENTS),
             quality=self.quality,
             events=self._events,
             names=self._names,
