@@ -20,7 +20,7 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
-from dnscap.schema import TABLES
+from dnscap.schema import LOOKUPS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
+
+_COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
+"""Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
 
 JUDGED = ("servers", "clients", "findings")
 """Tables that are made at the end of a pass, from what was added up on the way."""
@@ -534,8 +537,9 @@ class Capture:
 
         diagnosis = Diagnosis()
         for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+            if batch is None:  # the capture has ended, and with it queries that had no answer yet
+                diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
-        diagnosis.note_sources(self._tables["sources"])
         quality = self.quality_so_far
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
@@ -549,10 +553,10 @@ class Capture:
         lookups: list[LookupBatch],
     ) -> None:
         for looked in lookups:
-            part = looked.to_arrow()
+            part = looked.to_arrow(_COUNTED)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
-            diagnosis.feed(lookups=part)
+            diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
             part = sent.to_arrow()
             if self._narrowing:
@@ -633,7 +637,12 @@ class Capture:
             return []
         belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
         sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
-        return [Explanation(row, [e for e in sent if e["lookup"] == row["lookup"]]) for row in rows]
+        return [
+            Explanation(
+                row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set())
+            )
+            for row in rows
+        ]
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
@@ -663,31 +672,22 @@ class Capture:
             for part in self.select("messages", columns=columns, where=where)
             for row in part.to_pylist()
         }
-        connections = self._connections_of(explanation, {m["stream"] for m in messages.values()})
+        connections = self._connections_of(
+            explanation.lookup, {m["stream"] for m in messages.values()} - {None}
+        )
         file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
         files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
         title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"
         with output_stream(path) as stream:
             return save_frames(stream, self._inputs, files, title)
 
-    def _connections_of(self, explanation: Explanation, streams: set[int | None]) -> list[dict[str, Any]]:
-        """Connections that carried a lookup's messages, and those to its servers that never came about."""
-        row = explanation.lookup
-        end = row["time"] + row["duration"]
-        found = []
-        for part in self.select("connections"):
-            for connection, time in zip(
-                part.to_pylist(), part.column("time").cast(pa.int64()).to_pylist(), strict=True
-            ):
-                tried = (
-                    connection["client"] == row["client"]
-                    and connection["server"] in (row["servers"] or ())
-                    and not connection["queries"]
-                    and row["time"] <= time <= end
-                )
-                if connection["stream"] in streams or (tried and row["tcp_fallback"]):
-                    found.append(connection)
-        return found
+    def _connections_of(self, lookup: dict[str, Any], streams: set[int | None]) -> list[dict[str, Any]]:
+        """Connections that carried a lookup's messages, and those that it tried in vain."""
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.explain.explanation import tried_in_vain
+
+        rows = (row for part in self.select("connections") for row in plain_rows(part))
+        return [row for row in rows if row["stream"] in streams or tried_in_vain(row, lookup)]
 
     @property
     def quality(self) -> Quality:

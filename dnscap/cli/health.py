@@ -11,31 +11,18 @@ from dnscap.cli.tables import print_table
 from dnscap.schema import TABLES
 
 SHOWN = {
-    "findings": ["severity", "id", "lookups", "failed", "cost_seconds", "confidence", "title"],
+    "findings": ["severity", "id", "lookups", "cost_seconds", "title"],
     "servers": [
         "server",
-        "role",
         "queries",
         "answered",
         "unanswered",
-        "servfail",
         "latency_p50",
         "latency_p99",
         "failovers",
+        "role",
     ],
-    "clients": [
-        "client",
-        "stub",
-        "lookups",
-        "failed",
-        "duration_p50",
-        "timeout",
-        "attempts",
-        "ndots_min",
-        "ndots_max",
-        "nameservers",
-        "search",
-    ],
+    "clients": ["client", "stub", "lookups", "failed", "duration_p50", "timeout", "nameservers", "search"],
 }
 """Columns of the table form, where all would not fit a terminal; the other forms have every column."""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import sys
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dnscap.cli.options import capture_arguments, open_capture, output_arguments, report_quality
 from dnscap.errors import UsageError
 from dnscap.schema import TABLES
+
+if TYPE_CHECKING:
+    from dnscap.reading import Capture
 
 ENDINGS = {
     ".csv": "csv",
@@ -72,8 +75,8 @@ def print_table(
     columns: str | None = None,
     limit: int | None = None,
     **narrowing: Any,
-) -> None:
-    """Stream a table to standard output or a file."""
+) -> Capture:
+    """Stream a table to standard output or a file; gives the capture for what is to be done with it afterwards."""
     from dnscap.messages.decoding import empty_table
     from dnscap.output import open_writer, output_stream
 
@@ -95,7 +98,7 @@ def print_table(
         schema = first.schema
     elif form == "table" and capture.quality_so_far.faults:
         report_quality(capture.quality_so_far)
-        return
+        return capture
     else:
         schema = empty_table(table, wanted).select(wanted or range(len(TABLES[table]))).schema
     with output_stream(output) as stream, open_writer(form, stream, schema, limit=limit) as writer:
@@ -105,6 +108,7 @@ def print_table(
                 writer.complete = not writer.rows_left  # how many follow would cost reading all of them
                 break
     report_quality(capture.quality_so_far)
+    return capture
 
 
 messages = _command(

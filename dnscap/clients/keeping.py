@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +18,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MOST_CLIENTS = 20_000
 """Pairs of client and stub told apart; further ones share a last row."""
 
-MOST_KEPT = 40_000
-"""Lookups kept in all: about 100 MB with their exchanges."""
+MOST_KEPT = (4_000, 4_000, 10_000)
+"""Lookups kept in all, by grade: about 50 MB with their exchanges."""
+
+SLOWEST = 32
+"""Lookups kept because none took longer, whatever else is kept."""
 
 MOST_TEXT_LIST = 64
 """Entries of a list that are kept of a lookup."""
 
+Details = Callable[[list[int]], list[dict[str, Any]]]
+"""Gives further columns of lookups by their numbers."""
+
 PLAIN, TELLING, TROUBLED = range(3)
-QUOTAS = (20, 40, 400)
+QUOTAS = (8, 20, 200)
 """Lookups kept of one client and stub: quick and fine, telling of its configuration, slow or failed."""
 
 FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
@@ -105,6 +111,8 @@ class Keeper:
         self.passed_over = 0
         """Troubled lookups that were counted and not kept."""
         self._left: Array = np.zeros((0, 3), dtype=np.int64)
+        self._room = np.array(MOST_KEPT)
+        self._slowest: list[int] = []
         self._last_lookup = -1
         self._pending: list[pa.RecordBatch] = []
 
@@ -123,8 +131,10 @@ class Keeper:
         ]
         return self.pairs.translate(inverse.astype(np.int64), texts)
 
-    def feed_lookups(self, batch: pa.RecordBatch, rows: Columns, pairs: Array) -> None:
-        """Choose from the lookups of a batch."""
+    def feed_lookups(
+        self, batch: pa.RecordBatch, rows: Columns, pairs: Array, details: Details | None = None
+    ) -> None:
+        """Choose from the lookups of a batch; `details` gives columns of the chosen ones that the batch lacks."""
         if not rows.rows:
             return
         numbers = rows.numbers("lookup")
@@ -136,25 +146,38 @@ class Keeper:
             left[: len(self._left)] = self._left
             self._left = left
         keys = pairs * 3 + grades
-        chosen = np.flatnonzero(self._left.reshape(-1)[keys] > 0)
-        if len(chosen):
-            order = chosen[np.argsort(keys[chosen], kind="stable")]
-            ordered = keys[order]
-            starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-            rank = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-            order = np.sort(order[rank < self._left.reshape(-1)[ordered]])
-            order = order[: max(0, MOST_KEPT - len(self.kept))]
-            np.subtract.at(self._left.reshape(-1), keys[order], 1)
-            self._take(batch, order, pairs, grades)
-            self.passed_over += int((grades == TROUBLED).sum() - (grades[order] == TROUBLED).sum())
-        else:
-            self.passed_over += int((grades == TROUBLED).sum())
-
-    def _take(self, batch: pa.RecordBatch, order: Array, pairs: Array, grades: Array) -> None:
-        if not len(order):
+        chosen = self._within_quotas(keys, grades)
+        self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
+        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0)))
+        if not len(chosen):
             return
-        for place, row in zip(order.tolist(), plain_rows(batch.take(pa.array(order))), strict=True):
+        found = plain_rows(batch.take(pa.array(chosen)))
+        if details is not None:
+            for row, more in zip(found, details([row["lookup"] for row in found]), strict=True):
+                row.update(more)
+        for place, row in zip(chosen.tolist(), found, strict=True):
             self.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
+
+    def _within_quotas(self, keys: Array, grades: Array) -> Array:
+        """Rows that the quotas of their clients and the room for all leave, in order."""
+        left = self._left.reshape(-1)
+        chosen = np.flatnonzero((left[keys] > 0) & (self._room[grades] > 0))
+        if not len(chosen):
+            return chosen
+        chosen = chosen[_rank(keys[chosen]) < left[keys[chosen]]]
+        chosen = chosen[_rank(grades[chosen]) < self._room[grades[chosen]]]
+        np.subtract.at(left, keys[chosen], 1)
+        self._room -= np.bincount(grades[chosen], minlength=3)
+        return chosen
+
+    def _among_slowest(self, durations: Array) -> Array:
+        """Rows that took longer than all but a few of those before."""
+        few = min(SLOWEST, len(durations))
+        slow = np.argpartition(durations, len(durations) - few)[len(durations) - few :]
+        if len(self._slowest) == SLOWEST:
+            slow = slow[durations[slow] > self._slowest[0]]
+        self._slowest = sorted([*self._slowest, *durations[slow].tolist()])[-SLOWEST:]
+        return slow
 
     def feed_exchanges(self, batch: pa.RecordBatch) -> None:
         """Keep the exchanges of kept lookups; called after the lookups that came with them."""
@@ -204,6 +227,16 @@ class Keeper:
         return (self.kept[number] for number in sorted(self.kept) if self.kept[number].grade == TROUBLED)
 
 
+def _rank(keys: Array) -> Array:
+    """How many equal keys come before each."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(keys), dtype=np.int64)
+    rank[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.r_[starts, len(keys)]))
+    return rank
+
+
 def _grades(rows: Columns) -> Array:
     troubled = rows.list_lengths("causes") > 0
     troubled |= rows.word_is("outcome", *FAILED)
@@ -211,7 +244,6 @@ def _grades(rows: Columns) -> Array:
         troubled |= rows.numbers(name, 0) > 0
     troubled |= rows.truth("edns_fallback") | rows.truth("tcp_fallback")
     telling = (rows.list_lengths("candidates") > 1) | rows.word_is("outcome", "nxdomain", "nodata")
-    telling |= rows.list_lengths("cname_chain") > 3
     return np.where(troubled, TROUBLED, np.where(telling, TELLING, PLAIN))
 
 

@@ -46,14 +46,17 @@ class ClientTally:
         finished = ~rows.word_is("outcome", "unfinished")
         self._durations.add(pairs[finished], rows.numbers("duration", 0)[finished], count)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a client and stub: the client with most lookups first, of each its commonest stub first."""
+    def rows(self, most: int | None = None) -> list[dict[str, Any]]:
+        """One row a client and stub: the client with most lookups first, of each its commonest stub first.
+
+        `most` is how many pairs of client and stub are wanted: those with most lookups.
+        """
         by_pair = self._keeper.by_pair()
-        rows = [
-            self._row(number, text, by_pair.get(number, []))
-            for number, text in enumerate(self._keeper.pairs.texts)
-            if number < len(self._lookups) and self._lookups[number]
-        ]
+        texts = self._keeper.pairs.texts
+        numbers = np.flatnonzero(self._lookups[: len(texts)])
+        if most is not None and len(numbers) > most:
+            numbers = np.sort(numbers[np.argsort(-self._lookups[numbers], kind="stable")[:most]])
+        rows = [self._row(number, texts[number], by_pair.get(number, [])) for number in numbers.tolist()]
         total: dict[str, int] = {}
         for row in rows:
             total[row["client"]] = total.get(row["client"], 0) + row["lookups"]

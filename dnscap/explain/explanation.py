@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from dnscap.explain.styled import Line, coloured_text, html_text, plain_text, wrapped
@@ -40,11 +41,19 @@ class Explanation:
         Its row of the lookups table; times and durations are nanoseconds.
     exchanges : list of dict
         Its rows of the exchanges table in order of time, likewise.
+    connections : list of dict
+        TCP connections that it tried in vain, likewise.
     """
 
-    def __init__(self, lookup: dict[str, Any], exchanges: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        lookup: dict[str, Any],
+        exchanges: list[dict[str, Any]],
+        connections: Iterable[dict[str, Any]] = (),
+    ) -> None:
         self.lookup = lookup
         self.exchanges = sorted(exchanges, key=lambda row: (row["time"], row["exchange"]))
+        self.connections = [row for row in connections if tried_in_vain(row, lookup)]
 
     def __repr__(self) -> str:
         return f"<Explanation of lookup {self.lookup['lookup']}: {safe(self.lookup['name'] or '?')}>"
@@ -75,10 +84,12 @@ class Explanation:
 
     def lines(self, *, width: int = WIDTH, evidence: bool = True) -> list[Line]:
         """Styled lines: what was asked, the waterfall, the budget, the evidence."""
+        attempts = [_attempt(row, self.exchanges) for row in self.connections]
+        sent = sorted([*self.exchanges, *attempts], key=lambda row: row["time"])
         lines = [
             *self._heading(width),
             [],
-            *waterfall(self.lookup, self.exchanges, width),
+            *waterfall(self.lookup, sent, width),
             [],
             *self._budget(width),
         ]
@@ -172,3 +183,30 @@ class Explanation:
                 "frames: " + " ".join(map(str, frames[: 2 * _MOST_LISTED])) + more, width, style="dim"
             )
         return lines
+
+
+def tried_in_vain(connection: dict[str, Any], lookup: dict[str, Any]) -> bool:
+    """Whether a TCP connection that carried nothing was tried by this lookup."""
+    return (
+        bool(lookup["tcp_fallback"] or "tcp-blocked" in (lookup["causes"] or ()))
+        and not connection["queries"]
+        and connection["client"] == lookup["client"]
+        and connection["server"] in (lookup["servers"] or ())
+        and lookup["time"] <= connection["time"] <= lookup["time"] + (lookup["duration"] or 0)
+    )
+
+
+def _attempt(connection: dict[str, Any], exchanges: list[dict[str, Any]]) -> dict[str, Any]:
+    """A connection that was tried in vain as a line of the waterfall."""
+    refused = connection["end"] in ("refused", "reset")
+    before = [row for row in exchanges if row["time"] <= connection["time"]]
+    return {
+        "time": connection["time"],
+        "latency": connection["end_time"] - connection["time"] if refused else None,
+        "qname": before[-1]["qname"] if before else None,
+        "qtype": "SYN",
+        "role": "tcp-fallback",
+        "server": connection["server"],
+        "transport": "tcp",
+        "outcome": "reset" if refused else "unanswered",
+    }

@@ -47,7 +47,11 @@ class DiagnosisReport:
         self.seconds = facts.seconds
         self.troubled = max((cost.lookups for cost in facts.costs.values()), default=0)
         worst = sorted(facts.kept, key=lambda kept: (-(kept.row["duration"] or 0), kept.number))
-        self.slowest = [Explanation(kept.row, kept.exchanges) for kept in worst[:slowest] if kept.exchanges]
+        self.slowest = [
+            Explanation(kept.row, kept.exchanges, diagnosis.attempts)
+            for kept in worst[:slowest]
+            if kept.exchanges
+        ]
 
     def __str__(self) -> str:
         return plain_text(self.lines())
@@ -143,8 +147,17 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> list[Line]:
     if finding.counterfactual:
         lines += _labelled("Then", finding.counterfactual, width)
     lines += _labelled("Not so if", finding.disproved_by, width, "dim")
-    lines += _labelled("See", " ".join(map(safe, finding.evidence[:12])), width, "dim")
+    lines += _labelled("See", _grouped(finding.evidence), width, "dim")
     return lines
+
+
+def _grouped(evidence: Sequence[str]) -> str:
+    """Evidence by kind: ``lookups 2 0 1; exchanges 8 9; frames 18``."""
+    groups: dict[str, list[str]] = {}
+    for entry in evidence:
+        kind, _, number = entry.partition(":")
+        groups.setdefault(kind, []).append(safe(number))
+    return "; ".join(f"{kind}{'s' if len(n) > 1 else ''} {' '.join(n)}" for kind, n in groups.items())
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> list[Line]:

@@ -112,7 +112,13 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
         )
         style = style_of(row["outcome"])
         bar = _bar(row, ends[place], start, span, bar_width)
-        lines.append([(cells, "bold" if marks[place] else ""), (bar, style), (" " + _outcome(row), style)])
+        lines.append(
+            [
+                (cells, "bold" if marks[place] else ""),
+                (bar, style),
+                (" " + _outcome(row, lookup["outcome"] == "unfinished"), style),
+            ]
+        )
     return lines
 
 
@@ -143,8 +149,10 @@ def _bar(row: dict[str, Any], end: int, start: int, span: int, width: int) -> st
     return (" " * first + body + tip).ljust(width)
 
 
-def _outcome(row: dict[str, Any]) -> str:
-    word = WORDS.get(row["outcome"], row["outcome"])
+def _outcome(row: dict[str, Any], still_open: bool) -> str:
+    # Where the lookup had ended, its client no longer waited when the capture did.
+    outcome = "unanswered" if row["outcome"] == "unfinished" and not still_open else row["outcome"]
+    word = WORDS.get(outcome, outcome) + ("?" if row.get("ambiguous") else "")
     if row["latency"] is None:
         return str(word)
     took = duration(row["latency"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ class Cost:
         self.queries += other.queries
 
 
+@lru_cache(maxsize=256)
 def _mask(cause: str) -> Array:
     wanted = BUCKETS_OF.get(cause, _FAR_SIDE)
     return np.array([bucket in wanted for bucket in BUDGET])

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
+from dnscap.clients.keeping import Details, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.costs import CauseTally
@@ -22,6 +23,12 @@ from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
 
 MOST_EVENT_KINDS = 64
+
+MOST_CLIENTS = 100
+"""Pairs of client and stub whose configuration findings look at."""
+
+MOST_ATTEMPTS = 2_000
+"""TCP connections that carried nothing kept for showing."""
 
 
 class Diagnosis:
@@ -43,6 +50,9 @@ class Diagnosis:
         self._names = NameTally()
         self._score = ScoreTally()
         self._events: Counter[str] = Counter()
+        self._end: int | None = None
+        self.attempts: list[dict[str, Any]] = []
+        """Connections that carried no query, as far as kept."""
         self._finished = False
 
     # ------------------------------------------------------------ feeding
@@ -54,37 +64,44 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
+        details: Details | None = None,
     ) -> None:
-        """Take what the stages before gave for a stretch of the capture."""
+        """Take what the stages before gave for a stretch of the capture.
+
+        `details` gives columns that `lookups` lacks, of those lookups that are kept.
+        """
         if lookups is not None and lookups.num_rows:
-            self._feed_lookups(lookups)
+            self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
+            vain = connections.filter(pc.equal(connections.column("queries"), 0))
+            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):
                 if word in self._events or len(self._events) < MOST_EVENT_KINDS:
                     self._events[word] += int((codes == code).sum())
 
-    def _feed_lookups(self, batch: pa.RecordBatch) -> None:
+    def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
         pairs = self.keeper.pairs_of(rows)
-        self.keeper.feed_lookups(batch, rows, pairs)
+        self.keeper.feed_lookups(batch, rows, pairs, details)
         self._clients.feed_lookups(rows, pairs)
         self._causes.feed_lookups(batch, rows)
         self._names.feed_lookups(rows)
 
     def _feed_exchanges(self, batch: pa.RecordBatch) -> None:
         rows = Columns(batch)
-        self._servers.feed_exchanges(batch)
+        self._servers.feed_exchanges(rows, self._end)
         self._names.feed_exchanges(batch, rows)
-        self._score.feed_exchanges(rows)
+        self._score.feed_exchanges(rows, self._end)
         self.keeper.feed_exchanges(batch)
 
     def note_sources(self, sources: pa.Table) -> None:
-        """Take in what the sources table says of drops and filters."""
+        """Take in what the sources table says of drops, filters and the end of the capture."""
+        self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
         self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
         filters = [text for text in sources.column("filter").to_pylist() if text]
         self.quality.filtered = any("port" in text and "icmp" not in text for text in filters)
@@ -138,7 +155,7 @@ class Diagnosis:
             failed=self._causes.failed,
             seconds=self._causes.seconds,
             servers=self.server_rows,
-            clients=self.client_rows,
+            clients=self._clients.rows(MOST_CLIENTS),
             quality=self.quality,
             events=self._events,
             names=self._names,

@@ -16,8 +16,8 @@ LONG_CHAIN = 3
 POPULAR = 3
 """Lookups of a name before a likely misspelling of it is called one."""
 
-_MOST_ABSENT = 500
-_MOST_POPULAR = 500
+_MOST_ABSENT = 200
+_MOST_POPULAR = 300
 _SHORTEST = 6
 """Letters of a name that can be called a misspelling of another: short names are alike by chance."""
 
@@ -121,11 +121,18 @@ class TypoNxdomain(Rule):
         names: NameTally | None = facts.names
         if names is None:
             return
-        popular = [name for name, count in names.resolved.most_common(_MOST_POPULAR) if count >= POPULAR]
+        popular: dict[int, list[str]] = {}
+        for name, count in names.resolved.most_common(_MOST_POPULAR):
+            if count >= POPULAR:
+                popular.setdefault(name.count("."), []).append(name)
         for absent, count in names.absent.most_common(_MOST_ABSENT):
-            meant = next((name for name in popular if is_misspelt(absent, name)), None)
-            kept = [k for k in facts.kept if k.row["name"] == absent]
-            if meant is None or not kept:
+            kept = facts.named(absent)
+            if not kept:
+                continue
+            meant = next(
+                (name for name in popular.get(absent.count("."), ()) if is_misspelt(absent, name)), None
+            )
+            if meant is None:
                 continue
             cost = Cost(count, 0, 0.0, sum(k.row["queries"] or 0 for k in kept))
             finding = self.finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from dnscap.clients import Kept
@@ -53,7 +54,7 @@ class Case:
     queries: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Facts:
     """Everything that findings are made from.
 
@@ -69,8 +70,6 @@ class Facts:
         Rows of these tables.
     quality : CaptureQuality
         What the capture lacks.
-    stubs : callable
-        Stub of a kept lookup.
     events : Counter
         Events by kind.
     names : NameFacts or None
@@ -90,19 +89,39 @@ class Facts:
 
     def cases(self, causes: Sequence[str]) -> list[Case]:
         """Kept lookups that have one of these causes."""
+        places = sorted({place for cause in causes for place in self._by_cause.get(cause, ())})
         found = []
-        for kept in self.kept:
-            own = [cause for cause in kept.row["causes"] or () if cause in causes]
-            if own:
-                shares = shares_of(kept.row)
-                found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
+        for place in places:
+            kept = self.kept[place]
+            shares = shares_of(kept.row)
+            own = [cause for cause in shares if cause in causes]
+            found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
         return found
+
+    @cached_property
+    def _by_cause(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, kept in enumerate(self.kept):
+            for cause in kept.row["causes"] or ():
+                places.setdefault(cause, []).append(place)
+        return places
+
+    def named(self, name: str) -> list[Kept]:
+        """Kept lookups of a name."""
+        return self._by_name.get(name, [])
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Kept]]:
+        named: dict[str, list[Kept]] = {}
+        for kept in self.kept:
+            named.setdefault(kept.row["name"], []).append(kept)
+        return named
 
     def server(self, address: str) -> dict[str, Any] | None:
         """Row of the servers table."""
         return next((row for row in self.servers if row["server"] == address), None)
 
-    @property
+    @cached_property
     def kubernetes(self) -> bool:
         """Whether the clients look like pods of a cluster."""
         return any(
@@ -271,7 +290,7 @@ def evidence_of(kept: Sequence[Kept]) -> list[str]:
     """Lookups, and the exchanges and frames of those that show most."""
     lookups = [f"lookup:{k.number}" for k in kept[: MOST_EVIDENCE[0]]]
     exchanges: list[str] = []
-    frames: list[str] = []
+    frames: set[int] = set()
     for k in kept[: MOST_EVIDENCE[0]]:
         # The transmissions that failed tell more than those that went well.
         ranked = sorted(k.exchanges, key=lambda row: (row["outcome"] in ("answer", "nodata"), row["time"]))
@@ -280,9 +299,9 @@ def evidence_of(kept: Sequence[Kept]) -> list[str]:
                 exchanges.append(f"exchange:{row['exchange']}")
             for name in ("query_frame", "response_frame"):
                 frame = row.get(name)
-                if frame and len(frames) < MOST_EVIDENCE[2] and f"frame:{frame}" not in frames:
-                    frames.append(f"frame:{frame}")
-    return [*lookups, *exchanges, *frames]
+                if frame and len(frames) < MOST_EVIDENCE[2]:
+                    frames.add(frame)
+    return [*lookups, *exchanges, *(f"frame:{frame}" for frame in sorted(frames))]
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dnscap.servers.tally import ANSWERED
+from dnscap.servers.tally import ANSWERED, OUTCOMES, kinds_of
 from dnscap.tables.columns import Columns
 from dnscap.tables.histogram import BUCKETS, buckets_of, percentile
 
@@ -59,15 +59,18 @@ class ScoreTally:
         self.hits = 0
         self.verdicts = 0
 
-    def feed_exchanges(self, rows: Columns) -> None:
-        """Count a batch of exchanges: those of lookups as the clients' side, the others as iteration."""
+    def feed_exchanges(self, rows: Columns, end: int | None = None) -> None:
+        """Count a batch of exchanges: those of lookups as the clients' side, the others as iteration.
+
+        `end` is when the capture ends, once that is known.
+        """
         if not rows.rows:
             return
         ours = rows.numbers("lookup") >= 0
-        codes, words = rows.codes("outcome")
-        counts = np.bincount(codes[ours & (codes >= 0)], minlength=len(words))
-        for code in np.flatnonzero(counts).tolist():
-            self.outcomes[words[code]] += int(counts[code])
+        kinds = kinds_of(rows, end)
+        counts = np.bincount(kinds[ours], minlength=len(OUTCOMES) + 1)
+        for word, count in zip(OUTCOMES, counts.tolist(), strict=False):
+            self.outcomes[word] += count
         latency = rows.numbers("latency")
         timed = ours & (latency >= 0) & rows.word_is("outcome", *ANSWERED)
         self.latencies += np.bincount(buckets_of(latency[timed]), minlength=BUCKETS)

@@ -79,20 +79,24 @@ class Columns:
     @cached_property
     def records(self) -> tuple[Array, pa.Array, Array]:
         """Answer records: row each belongs to, text, whether it is an alias."""
+        return self.records_of(range(len(self.rows)))
+
+    def records_of(self, rows: Sequence[int]) -> tuple[Array, pa.Array, Array]:
+        """As `records`, of some rows only; rows are numbered by their place in `rows`."""
         octets = self.native.column("records")
-        ends = np.frombuffer(self.native.column("record_lists"), "i4")
+        ends = np.frombuffer(self.native.column("record_lists"), "i4").tolist()
         types: list[int] = []
         sizes: list[int] = []
         starts: list[int] = []
         owners: list[int] = []
-        at = 0
-        for row in range(len(ends) - 1):
+        for place, row in enumerate(rows):
+            at = ends[row]
             while at < ends[row + 1]:
                 size = int.from_bytes(octets[at + 2 : at + 4], "little")
                 types.append(int.from_bytes(octets[at : at + 2], "little"))
                 sizes.append(size)
                 starts.append(at + 6)
-                owners.append(row)
+                owners.append(place)
                 at += 6 + size
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
         rdata = np.frombuffer(
@@ -202,6 +206,17 @@ LOOKUP_COLUMNS: dict[str, Column] = {
         )
     },
 }
+
+
+def answer_details(native: NativeBatch, numbers: Sequence[int]) -> list[dict[str, list[str]]]:
+    """Columns ``answers`` and ``cname_chain`` of some lookups of a batch, by their numbers."""
+    access = Columns(native)
+    rows = np.searchsorted(access.rows["lookup"], np.array(numbers, np.uint64)).tolist()
+    found: list[dict[str, list[str]]] = [{"answers": [], "cname_chain": []} for _ in numbers]
+    owners, texts, alias = access.records_of(rows)
+    for owner, text, is_alias in zip(owners.tolist(), texts.to_pylist(), alias.tolist(), strict=True):
+        found[owner]["cname_chain" if is_alias else "answers"].append(text)
+    return found
 
 
 def lookup_batch(native: NativeBatch, columns: Sequence[str] | None = None) -> pa.RecordBatch:

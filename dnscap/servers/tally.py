@@ -22,6 +22,10 @@ MOST_SERVERS = 20_000
 MOST_CLIENTS = 1_000
 """Clients of one server told apart: whether there are more is seldom a question."""
 
+PATIENCE = 2_000_000_000
+"""Nanoseconds after which a query without an answer counts as unanswered where the capture ends: no server that
+answers at all is so slow, and the client has asked again by then."""
+
 MOST_TYPES = 50_000
 """Pairs of server and type told apart, for types that a server never answers."""
 
@@ -88,14 +92,14 @@ class ServerTally:
 
     # ------------------------------------------------------------ feeding
 
-    def feed_exchanges(self, batch: pa.RecordBatch) -> None:
-        """Count the exchanges of a batch."""
-        rows = Columns(batch)
+    def feed_exchanges(self, rows: Columns, end: int | None = None) -> None:
+        """Count the exchanges of a batch; `end` is when the capture ends, once that is known."""
         if not rows.rows:
             return
         server = self.servers.translate(*rows.codes("server"))
         self._grow()
-        kind, is_query = self._kinds(rows)
+        kind = kinds_of(rows, end)
+        is_query = (kind != _KIND["unsolicited"]) & (kind != _KIND["duplicate"])
         self._outcomes += self._counted(server * _WIDTH + kind, _WIDTH)
         known = is_query & (server >= 0)
         answered = known & (kind < len(ANSWERED))
@@ -166,12 +170,6 @@ class ServerTally:
                 grown = np.zeros((wanted, width), dtype=np.int64)
                 grown[: len(old)] = old
                 setattr(self, name, grown)
-
-    def _kinds(self, rows: Columns) -> tuple[Array, Array]:
-        codes, words = rows.codes("outcome")
-        table = np.array([_KIND.get(word, _OTHER) for word in words] + [_OTHER], dtype=np.int64)
-        kind = table[codes]
-        return kind, (kind != _KIND["unsolicited"]) & (kind != _KIND["duplicate"])
 
     def _counted(self, keys: Array, width: int) -> Array:
         size = len(self._outcomes) * width
@@ -287,6 +285,17 @@ def table_of(rows: list[dict[str, Any]], columns: Any) -> pa.Table:
         arrays.append(array.dictionary_encode().cast(kind) if column.kind == "category" else array)
         fields.append(pa.field(column.name, kind))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def kinds_of(rows: Columns, end: int | None) -> Array:
+    """Place in OUTCOMES of each exchange's outcome; what waited long enough when the capture ended is unanswered."""
+    codes, words = rows.codes("outcome")
+    table = np.array([_KIND.get(word, _OTHER) for word in words] + [_OTHER], dtype=np.int64)
+    kinds = table[codes]
+    if end is not None and "unfinished" in words:
+        waited = (kinds == _KIND["unfinished"]) & (rows.numbers("time") < end - PATIENCE)
+        kinds[waited] = _KIND["unanswered"]
+    return kinds
 
 
 def _rows_of(count: int, place: Array) -> Array:
