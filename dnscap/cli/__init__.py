@@ -14,9 +14,18 @@ import dnscap
 
 COMMANDS = {
     "summary": ("dnscap.cli.summary", "What is in a capture: traffic, top talkers, capture quality."),
+    "diagnose": ("dnscap.cli.diagnose", "What is wrong, what it costs, what to do; the slowest lookups."),
+    "explain": ("dnscap.cli.explain", "One lookup: waterfall, time budget, evidence; or its frames."),
+    "findings": ("dnscap.cli.health", "One row per thing found wrong."),
+    "servers": ("dnscap.cli.health", "One row per server: answers, silence, latency, TCP, EDNS."),
+    "clients": ("dnscap.cli.health", "One row per client and stub, with its inferred configuration."),
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
     "exchanges": ("dnscap.cli.tables", "One row per query sent, with its answer."),
+    "lookups": (
+        "dnscap.cli.tables",
+        "One row per lookup of an application: its time, its outcome, its causes.",
+    ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

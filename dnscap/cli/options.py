@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from dnscap.reading import Capture
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+FINDINGS = 1
 
 
 def capture_arguments(command: F) -> F:
@@ -115,3 +118,27 @@ def say(text: str, who: str = "dnscap") -> None:
     from dnscap.output.cells import safe
 
     click.echo(f"{who}: {safe(text)}", err=True)
+
+
+def fail_on_option(command: F) -> F:
+    """``--fail-on``: exit code 1 for scripts."""
+    severities = click.Choice(["info", "low", "medium", "high"])
+    option = click.option(
+        "--fail-on", type=severities, help="Exit with 1 if there is a finding as severe as this."
+    )
+    return option(command)
+
+
+def wants_colour(output: str | None) -> bool:
+    """Whether text for this output may have colours: a terminal that can, and NO_COLOR not set."""
+    if output not in (None, "-") or os.environ.get("NO_COLOR"):
+        return False
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def write_text(text: str, output: str | None) -> None:
+    """Write text to standard output or a file."""
+    from dnscap.output import output_stream
+
+    with output_stream(output) as stream:
+        stream.write(text.encode("utf-8", "replace") + b"\n")

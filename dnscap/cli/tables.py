@@ -1,17 +1,20 @@
-"""The commands that print a table: messages, records, exchanges, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, lookups, connections, events, sources."""
 
 from __future__ import annotations
 
 import itertools
 import sys
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dnscap.cli.options import capture_arguments, open_capture, output_arguments, report_quality
 from dnscap.errors import UsageError
 from dnscap.schema import TABLES
+
+if TYPE_CHECKING:
+    from dnscap.reading import Capture
 
 ENDINGS = {
     ".csv": "csv",
@@ -31,7 +34,8 @@ SHOWN = {
     for table, columns in {
         "messages": "time src dst qr qname qtype rcode id src_port dst_port transport ancount size status",
         "records": "message section name type ttl rdata class",
-        "exchanges": "time latency client server qname qtype outcome transport client_port id transmission late",
+        "exchanges": "time latency client server qname qtype outcome transport id transmission late",
+        "lookups": "lookup time duration name qtypes outcome causes client queries stub",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
         "sources": "name link_type frames first_time last_time format interface snaplen drops",
@@ -71,8 +75,8 @@ def print_table(
     columns: str | None = None,
     limit: int | None = None,
     **narrowing: Any,
-) -> None:
-    """Stream a table to standard output or a file."""
+) -> Capture:
+    """Stream a table to standard output or a file; gives the capture for what is to be done with it afterwards."""
     from dnscap.messages.decoding import empty_table
     from dnscap.output import open_writer, output_stream
 
@@ -94,15 +98,17 @@ def print_table(
         schema = first.schema
     elif form == "table" and capture.quality_so_far.faults:
         report_quality(capture.quality_so_far)
-        return
+        return capture
     else:
         schema = empty_table(table, wanted).select(wanted or range(len(TABLES[table]))).schema
     with output_stream(output) as stream, open_writer(form, stream, schema, limit=limit) as writer:
         for batch in itertools.chain([first] if first is not None else [], batches):
             writer.write(batch)
             if writer.full:
+                writer.complete = not writer.rows_left  # how many follow would cost reading all of them
                 break
     report_quality(capture.quality_so_far)
+    return capture
 
 
 messages = _command(
@@ -118,9 +124,15 @@ records = _command(
 )
 exchanges = _command(
     "exchanges",
-    "One row per query sent, retransmissions included, with the response that answered it; and one per response "
-    "without a query. mDNS and LLMNR are left out: silence means nothing there.",
+    "One row per query sent, retransmissions included, with the response that answered it; and one per "
+    "response without a query. mDNS and LLMNR are left out: silence means nothing there.",
     "dnscap exchanges slow.pcap --where \"latency > interval '1 second' or outcome = 'unanswered'\"",
+)
+lookups = _command(
+    "lookups",
+    "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it "
+    "caused. The t_ columns sum to the duration.",
+    "dnscap lookups slow.pcap --where \"duration > interval '1 second'\" --columns time,name,duration,causes",
 )
 connections = _command(
     "connections",

@@ -55,9 +55,10 @@ class ExchangeBatch:
 class Matching:
     """Pairs responses with queries as batches of messages come.
 
-    Every query message becomes a row, every response belongs to one.  A query waits 30 s of capture time for its
-    answer.  Left out are sightings of a message that was already seen, messages without a whole header, and mDNS and
-    LLMNR (to or from a server port 5353 or 5355): they answer from other addresses, and silence means nothing there.
+    Every query message becomes a row, every response belongs to one.  A query waits 30 s of capture time
+    for its answer.  Left out are sightings of a message that was already seen, messages without a whole
+    header, and mDNS and LLMNR (server port 5353 or 5355): they answer from other addresses, and silence
+    means nothing there.
 
     Examples
     --------
@@ -74,26 +75,27 @@ class Matching:
     def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
         """Match a batch of messages; gives the exchanges that have become final."""
         self.native.feed(batch.native)
-        return self._taken()
+        return self.taken()
 
     def tick(self, time: int) -> Iterator[ExchangeBatch]:
         """The capture's clock has come to `time` (nanoseconds since the epoch) without a message."""
         self.native.pass_time(time)
-        return self._taken()
+        return self.taken()
 
     def finish(self, time: int | None = None) -> Iterator[ExchangeBatch]:
         """The capture has ended, at `time` where it went on after its last message."""
         if time is not None:
             self.native.pass_time(time)
         self.native.end()
-        return self._taken()
+        return self.taken()
 
     @property
     def counts(self) -> dict[str, int]:
         """What was passed over, and open queries given up because of a limit."""
         return self.native.counts()
 
-    def _taken(self) -> Iterator[ExchangeBatch]:
+    def taken(self) -> Iterator[ExchangeBatch]:
+        """Exchanges that are final and were not given before."""
         return iter([ExchangeBatch(native) for native in self.native.take()])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.messages.arrow import ALL, ARROW_TYPES, coded, except_where, plain
 from dnscap.native.messages import question_text
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ ICMP = {
 
 def _structs(view: Any, size: int, dtype: np.dtype[Any]) -> Array:
     if size != dtype.itemsize:
-        raise RuntimeError(f"native struct of {size} octets, {dtype.itemsize} declared: rebuild the extensions")
+        raise RuntimeError(
+            f"native struct of {size} octets, {dtype.itemsize} declared: rebuild the extensions"
+        )
     return np.frombuffer(view, dtype=dtype)
 
 
@@ -119,8 +121,8 @@ def _addresses(column: Array, *, nullable: bool = False) -> pa.Array:
     raw = [bytes(value) for value in distinct]
     texts = pa.array([address_text(value) for value in raw], pa.string())
     empty = np.array([value == bytes(16) for value in raw], dtype=bool)
-    mask = empty[codes] if nullable and len(raw) else None
-    return coded(codes.astype(np.uint32), texts, mask)
+    valid = except_where(empty[codes]) if nullable and len(raw) else ALL
+    return coded(codes.astype(np.uint32), texts, valid)
 
 
 def _vocabulary(codes: Array, words: tuple[str, ...]) -> pa.Array:
@@ -148,7 +150,9 @@ def connections(batch: Batch, columns: Sequence[str] | None = None) -> pa.Record
         "server": lambda: _addresses(rows["server"]),
         "server_port": lambda: plain(rows["server_port"].copy(), pa.uint16()),
         "syns": lambda: plain(rows["syns"].copy(), pa.uint32()),
-        "handshake": lambda: plain(rows["handshake"].copy(), ARROW_TYPES["duration"], rows["handshake"] < 0),
+        "handshake": lambda: plain(
+            rows["handshake"].copy(), ARROW_TYPES["duration"], except_where(rows["handshake"] < 0)
+        ),
         "end": lambda: _vocabulary(rows["end"], ENDS),
         "queries": lambda: plain(rows["queries"].copy(), pa.uint32()),
         "responses": lambda: plain(rows["responses"].copy(), pa.uint32()),
@@ -192,11 +196,17 @@ def events(batch: Batch, first: int, columns: Sequence[str] | None = None) -> pa
         "src": lambda: _addresses(rows["src"], nullable=True),
         "dst": lambda: _addresses(rows["dst"], nullable=True),
         "icmp": lambda: pa.array([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
-        "transport": lambda: coded(rows["transport"], pa.array(["udp", "tcp"], pa.string()), ~has_port),
+        "transport": lambda: coded(
+            rows["transport"], pa.array(["udp", "tcp"], pa.string()), except_where(~has_port)
+        ),
         "quoted_src": lambda: _addresses(rows["quoted_src"], nullable=True),
-        "quoted_src_port": lambda: plain(rows["quoted_src_port"].copy(), pa.uint16(), ~has_port),
+        "quoted_src_port": lambda: plain(
+            rows["quoted_src_port"].copy(), pa.uint16(), except_where(~has_port)
+        ),
         "quoted_dst": lambda: _addresses(rows["quoted_dst"], nullable=True),
-        "quoted_dst_port": lambda: plain(rows["quoted_dst_port"].copy(), pa.uint16(), ~has_port),
+        "quoted_dst_port": lambda: plain(
+            rows["quoted_dst_port"].copy(), pa.uint16(), except_where(~has_port)
+        ),
         "id": lambda: pa.array(
             [int.from_bytes(q[:2]) if len(q) >= 2 else None for q in quotes()], pa.uint16()
         ),
@@ -206,7 +216,9 @@ def events(batch: Batch, first: int, columns: Sequence[str] | None = None) -> pa
             [None if number is None else registry.rrtype_name(number) for _, number in questions()],
             pa.string(),
         ).dictionary_encode(),
-        "stream": lambda: plain(rows["stream"].copy(), pa.uint32(), rows["stream"] == 0xFFFFFFFF),
-        "octets": lambda: plain(rows["octets"].copy(), pa.uint32(), rows["octets"] == 0),
+        "stream": lambda: plain(
+            rows["stream"].copy(), pa.uint32(), except_where(rows["stream"] == 0xFFFFFFFF)
+        ),
+        "octets": lambda: plain(rows["octets"].copy(), pa.uint32(), except_where(rows["octets"] == 0)),
     }
     return _made(makers, columns)

@@ -67,14 +67,14 @@ ALL: Validity = (None, 0)
 
 
 class BatchColumns:
-    """Access to the native columns of one batch, with what several Arrow columns share computed once.
+    """Access to the native columns of one batch; what several Arrow columns share is computed once.
 
     Parameters
     ----------
     batch : Batch
         From the native decoder.
     interfaces : callable
-        Gives the name of an interface, or None, for a row of the sources table and an interface index of the frame.
+        Gives the name of an interface, or None, for a row of the sources table and an interface index.
     """
 
     def __init__(self, batch: Batch, interfaces: Callable[[int, int], str | None]) -> None:
@@ -126,8 +126,16 @@ def validity(bits: native_columns.Memory, rows: int, lacking: int | None = None)
     """Packed bits and how many rows lack a value, counted if not known; no bits where none does."""
     buffer = pa.py_buffer(bits)
     if lacking is None:
-        lacking = rows - (pa.Array.from_buffers(pa.bool_(), rows, [None, buffer], 0).true_count if rows else 0)
+        lacking = rows - (
+            pa.Array.from_buffers(pa.bool_(), rows, [None, buffer], 0).true_count if rows else 0
+        )
     return (buffer, lacking) if lacking else ALL
+
+
+def except_where(lacking: Array) -> Validity:
+    """Which rows have a value, told by a mask of those that have none."""
+    packed = pa.py_buffer(np.packbits(~lacking, bitorder="little"))
+    return (packed, int(lacking.sum())) if lacking.any() else ALL
 
 
 def plain(values: Any, type_: pa.DataType, valid: Validity = ALL, rows: int | None = None) -> pa.Array:
@@ -142,7 +150,7 @@ def flag(values: Array, bit: int, valid: Validity = ALL) -> pa.Array:
 
 
 def coded(codes: Array, texts: pa.Array, valid: Validity = ALL, narrow: bool = False) -> pa.Array:
-    """A dictionary array from unsigned codes and their texts; where `narrow`, codes of one octet stay as they are."""
+    """A dictionary array from unsigned codes and their texts; where `narrow`, codes of one octet stay so."""
     if codes.dtype.itemsize == 1 and narrow:
         return pa.DictionaryArray.from_arrays(plain(codes, pa.int8(), valid), texts, safe=False)
     if codes.dtype.itemsize != 4:
@@ -151,17 +159,17 @@ def coded(codes: Array, texts: pa.Array, valid: Validity = ALL, narrow: bool = F
 
 
 def numbered(
-    b: BatchColumns,
     values: Array,
     name_of: Callable[[int], str],
     valid: Validity = ALL,
     shift: int = 0,
     most: int = 65535,
+    narrow: bool = False,
 ) -> pa.Array:
-    """A dictionary array of mnemonics for the numbers ``values >> shift & most``; only those that occur are named."""
-    codes, numbers = native_columns.number(values, shift, most, not b.narrow)
+    """A dictionary array of mnemonics for the numbers ``values >> shift & most`` that occur."""
+    codes, numbers = native_columns.number(values, shift, most, not narrow)
     texts = pa.array([name_of(number) for number in numbers], pa.string())
-    indices = plain(codes, pa.uint16() if b.narrow else pa.int32(), valid, len(values))
+    indices = plain(codes, pa.uint16() if narrow else pa.int32(), valid, len(values))
     return pa.DictionaryArray.from_arrays(indices, texts, safe=False)
 
 
@@ -245,7 +253,9 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "stream": _absent("stream"),
     "id": _number("id", pa.uint16(), HAS_ID),
     "qr": _flag(0x8000),
-    "opcode": lambda b: numbered(b, b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15),
+    "opcode": lambda b: numbered(
+        b.message("flags"), registry.opcode_name, b.valid(HAS_HEADER), 11, 15, b.narrow
+    ),
     "aa": _flag(0x0400),
     "tc": _flag(0x0200),
     "rd": _flag(0x0100),
@@ -253,14 +263,18 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "z": _flag(0x0040),
     "ad": _flag(0x0020),
     "cd": _flag(0x0010),
-    "rcode": lambda b: numbered(b, b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER)),
+    "rcode": lambda b: numbered(
+        b.message("rcode"), registry.rcode_name, b.valid(HAS_HEADER), narrow=b.narrow
+    ),
     "qdcount": _number("qdcount", pa.uint16(), HAS_HEADER),
     "ancount": _number("ancount", pa.uint16(), HAS_HEADER),
     "nscount": _number("nscount", pa.uint16(), HAS_HEADER),
     "arcount": _number("arcount", pa.uint16(), HAS_HEADER),
     "qname": lambda b: coded(b.message("qname"), b.names(), b.valid(HAS_NAME)),
-    "qtype": lambda b: numbered(b, b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE)),
-    "qclass": lambda b: numbered(b, b.message("qclass"), registry.class_name, b.valid(HAS_TYPE)),
+    "qtype": lambda b: numbered(b.message("qtype"), registry.rrtype_name, b.valid(HAS_TYPE), narrow=b.narrow),
+    "qclass": lambda b: numbered(
+        b.message("qclass"), registry.class_name, b.valid(HAS_TYPE), narrow=b.narrow
+    ),
     "unicast_response": _presence(HAS_UNICAST, HAS_TYPE),
     "mixed_case": _presence(HAS_CAPITALS),
     "edns_version": _number("edns_version", pa.uint8(), HAS_EDNS),
@@ -289,8 +303,8 @@ RECORD_COLUMNS: dict[str, MessageColumn] = {
     "message": lambda b: plain(_record_message(b), pa.uint32()),
     "section": lambda b: coded(b.record("section") & np.uint8(3), _SECTIONS, narrow=b.narrow),
     "name": lambda b: coded(b.record("name"), b.names()),
-    "type": lambda b: numbered(b, b.record("type"), registry.rrtype_name),
-    "class": lambda b: numbered(b, b.record("class"), registry.class_name),
+    "type": lambda b: numbered(b.record("type"), registry.rrtype_name, narrow=b.narrow),
+    "class": lambda b: numbered(b.record("class"), registry.class_name, narrow=b.narrow),
     "cache_flush": lambda b: flag(b.record("section"), 4),
     "ttl": lambda b: plain(b.record("ttl"), pa.uint32()),
     "rdata": lambda b: rdata_text.rdata_texts(

@@ -230,6 +230,8 @@ class Decoding:
             what = text.rpartition(", at offset ")[0]
             hint = "what came before it was read" if framing.frames else ""
             self.quality.faults.append(CaptureError(name, what, offset=framing.position, hint=hint))
+        elif framing.cut_at == 0:
+            self.quality.faults.append(CaptureError(name, "ends inside its header", offset=0))
         elif framing.cut_at is not None:
             self.quality.notes.append(
                 f"{name}: ends inside the packet at offset {framing.cut_at}; everything before it was read"
@@ -247,7 +249,7 @@ class Decoding:
         if key not in self._interfaces:
             rows = self._decoder.framing.source_rows()
             name = rows[source]["interface"] if source < len(rows) else None
-            self._interfaces[key] = name or (f"if{index}" if index else None)
+            self._interfaces[key] = str(name) if name else (f"if{index}" if index else None)
         return self._interfaces[key]
 
     def _count(self) -> None:

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.native.edns import Options
+from dnscap.native.edns import Options, Vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 NSID, CLIENT_SUBNET, COOKIE = 3, 8, 10
 
-_NAMES = dict(registry.EDNS_OPTIONS)
-_MEANINGS = dict(registry.EXTENDED_ERRORS)
+_NAMES = Vocabulary(registry.EDNS_OPTIONS)
+_MEANINGS = Vocabulary(registry.EXTENDED_ERRORS)
 
 
 def absent(rows: int, type_: pa.DataType) -> pa.Array:

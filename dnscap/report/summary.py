@@ -13,7 +13,7 @@ import pyarrow as pa
 from dnscap import registry
 from dnscap.messages.arrow import HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, NO_CODE
 from dnscap.native.decoder import statuses
-from dnscap.report.summary_tallies import CodeTally, Counted, Peak, TextTally
+from dnscap.report.summary_tallies import CodeTally, Counted, Durations, Peak, TextTally
 
 if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch, Quality
@@ -23,6 +23,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 TOP = 10
 """Clients, servers and names that a summary holds."""
+
+PERCENTILES = (50, 95, 99)
+"""Shares of the exchanges whose latency a summary tells."""
 
 QR, TC, DO = 0x8000, 0x0200, 0x8000
 DNS_PORT, MDNS_PORT, LLMNR_PORT = 53, 5353, 5355
@@ -74,6 +77,31 @@ class Edns:
     do: int = 0
     udp_sizes: dict[str, int] = field(default_factory=dict)
     responses: int = 0
+
+
+@dataclass(slots=True)
+class Exchanges:
+    """What became of the queries.
+
+    Attributes
+    ----------
+    total : int
+        Queries sent, and responses that nobody asked for.
+    outcomes : dict
+        Exchanges by outcome, the most frequent first.
+    latencies : int
+        Exchanges whose latency is known.
+    latency : dict
+        Nanoseconds within which a share of them was answered, by percentile; exact to 2 %.
+    latency_max : int or None
+        The longest, exact.
+    """
+
+    total: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    latencies: int = 0
+    latency: dict[int, int] = field(default_factory=dict)
+    latency_max: int | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +165,7 @@ class Summary:
     clients: Top = field(default_factory=Top)
     servers: Top = field(default_factory=Top)
     names: Top = field(default_factory=Top)
+    exchanges: Exchanges = field(default_factory=Exchanges)
     connections: Connections = field(default_factory=Connections)
     events: dict[str, int] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
@@ -178,8 +207,8 @@ def summarize(capture: Capture, *, top: int = TOP) -> Summary:
     Summary
     """
     summing = Summing()
-    for batch in capture.batches(records=False):
-        summing.add(batch)
+    for part in capture.exchange_parts(["latency", "outcome"], keep=False, see=summing.add):
+        summing.add_exchanges(part)
     return summing.result(capture.to_arrow("sources"), capture.quality_so_far, top=top)
 
 
@@ -194,6 +223,8 @@ class Summing:
         self._rcodes, self._opcodes, self._statuses = CodeTally(1 << 16), CodeTally(16), CodeTally(256)
         self._transports, self._sizes = CodeTally(2), CodeTally(1 << 16)
         self._peak = Peak()
+        self._outcomes: Counter[str] = Counter()
+        self._latencies = Durations()
         self._ends: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._multicast: Counter[tuple[str, bool]] = Counter()
@@ -287,6 +318,17 @@ class Summing:
         summary.edns.responses += int(((has & HAS_EDNS) != 0).sum())
         summary.largest_response = max(summary.largest_response, int(column("size")[rows].max()))
 
+    def add_exchanges(self, rows: pa.RecordBatch) -> None:
+        """Count exchanges: the columns latency and outcome."""
+        outcomes = rows.column("outcome")
+        seen = np.bincount(
+            outcomes.indices.to_numpy(zero_copy_only=False), minlength=len(outcomes.dictionary)
+        )
+        words = outcomes.dictionary.to_pylist()
+        self._outcomes.update({words[code]: int(seen[code]) for code in np.flatnonzero(seen)})
+        latency = rows.column("latency").drop_null().cast(pa.int64())
+        self._latencies.add(latency.to_numpy(zero_copy_only=False))
+
     def _add_around(self, batch: MessageBatch) -> None:
         rows = batch.to_arrow("connections", ["end", "queries", "responses", "gap_octets", "retransmissions"])
         if rows.num_rows:
@@ -332,6 +374,15 @@ class Summing:
         summary.edns.udp_sizes = self._sizes.most(str)
         names = [name for name, _ in statuses()]
         summary.statuses = self._statuses.most(names.__getitem__)
+        summary.exchanges = Exchanges(
+            total=self._outcomes.total(),
+            outcomes=dict(self._outcomes.most_common()),
+            latencies=self._latencies.total,
+            latency={percent: self._latencies.within(percent) for percent in PERCENTILES}
+            if self._latencies.total
+            else {},
+            latency_max=self._latencies.longest,
+        )
         summary.connections.ends = dict(self._ends.most_common())
         summary.events = dict(self._events.most_common())
         for tally, target in (

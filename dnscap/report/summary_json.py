@@ -24,7 +24,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "inputs": [_input(item) for item in summary.inputs],
         "first_time": _time(summary.first_time),
         "last_time": _time(summary.last_time),
-        "duration": None if duration is None else duration / 1e9,
+        "duration": _seconds(duration),
         "messages": {
             "total": summary.messages,
             "queries": summary.queries,
@@ -56,6 +56,13 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "truncated": summary.truncated,
         "largest_response": summary.largest_response or None,
+        "exchanges": {
+            "total": summary.exchanges.total,
+            "outcomes": summary.exchanges.outcomes,
+            "with_latency": summary.exchanges.latencies,
+            "latency": {f"p{percent}": value / 1e9 for percent, value in summary.exchanges.latency.items()},
+            "latency_max": _seconds(summary.exchanges.latency_max),
+        },
         "connections": {
             "total": summary.connections.total,
             "ends": summary.connections.ends,
@@ -107,6 +114,10 @@ def _top(top: Top, what: str, third: str) -> dict[str, Any]:
             for row in top.rows
         ],
     }
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def _time(nanoseconds: int | None) -> str | None:

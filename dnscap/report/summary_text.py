@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from dnscap.output.cells import clock, duration, full_time, safe, shortened, width_of
+from dnscap.quality import COUNTS
 from dnscap.report.summary import Input, Summary, Top
 
 LABEL = 13
@@ -17,29 +18,6 @@ SHOWN = 5
 
 SHARES = 8
 """Types and rcodes shown in a line."""
-
-QUALITY = (
-    ("cut_frames", "frames cut by the snap length", True),
-    ("skipped_packets", "packets that the file does not hold in a readable form", True),
-    ("unknown_link", "frames of a link type that is not read", True),
-    ("bad_ip", "frames with IP headers that make no sense", True),
-    ("too_deep", "frames in more tunnels than are followed", True),
-    ("fragments_expired", "fragmented packets that never came together", True),
-    ("fragments_evicted", "fragmented packets given up for lack of room", True),
-    ("fragments_overlapping", "fragmented packets with parts that contradict each other", True),
-    ("fragments_malformed", "fragments that cannot be", True),
-    ("events_lost", "events beyond what is kept", True),
-    ("lost_interfaces", "interfaces beyond what is kept", True),
-    ("dot", "TCP segments of DNS over TLS (port 853): not readable", True),
-    ("doq", "datagrams of DNS over QUIC (port 853): not readable", True),
-    ("doh", "packets to and from known DNS over HTTPS servers: not readable", True),
-    ("not_ip", "frames that are not IP", False),
-    ("other_transport", "IP packets that are neither UDP nor TCP", False),
-    ("other_ports", "packets on other ports", False),
-    ("fragments", "IP fragments", False),
-    ("tunnelled", "frames whose tunnel was followed", False),
-)
-"""Counts of capture quality with their words, and whether one takes something away from the picture."""
 
 
 def write_text(summary: Summary, stream: TextIO, *, width: int = 80, colour: bool = False) -> None:
@@ -65,6 +43,7 @@ def write_text(summary: Summary, stream: TextIO, *, width: int = 80, colour: boo
         _top(page, "Names", summary.names, "nxdomain")
         page.gap()
         _questions(page, summary)
+        _exchanges(page, summary)
     _connections(page, summary)
     page.gap()
     _malformed(page, summary)
@@ -197,6 +176,19 @@ def _questions(page: _Page, summary: Summary) -> None:
         page.put("Sizes", f"{text}largest response {summary.largest_response:,} octets")
 
 
+def _exchanges(page: _Page, summary: Summary) -> None:
+    exchanges = summary.exchanges
+    if exchanges.outcomes:
+        page.put("Outcomes", _shares(exchanges.outcomes, exchanges.total))
+    if exchanges.latency_max is not None:
+        median, most, nearly = (duration(exchanges.latency[percent]) for percent in (50, 95, 99))
+        page.put(
+            "Latency",
+            f"median {median}, 95\xa0% within {most}, 99\xa0% within {nearly}, "
+            f"longest {duration(exchanges.latency_max)}",
+        )
+
+
 def _edns(page: _Page, summary: Summary) -> None:
     edns = summary.edns
     if not edns.queries:
@@ -244,10 +236,11 @@ def _quality(page: _Page, summary: Summary) -> None:
     passed: list[str] = []
     if summary.drops:
         lacking.append(f"{summary.drops:,} packets dropped while capturing, as the file tells")
-    for name, words, loses in QUALITY:
-        count = summary.quality.get(name, 0)
-        if count:
-            (lacking if loses else passed).append(f"{count:,} {words}")
+    for counted in COUNTS:
+        count = summary.quality.get(counted.name, 0)
+        if count and counted.weight != "plain":
+            words = f"{_count(count, counted.noun)} {counted.rest}"
+            (lacking if counted.weight == "lost" else passed).append(words)
     if summary.connections.gap_octets:
         lacking.append(f"{summary.connections.gap_octets:,} octets missing from TCP streams")
     if not lacking and not summary.faults:
@@ -256,7 +249,7 @@ def _quality(page: _Page, summary: Summary) -> None:
     for number, text in enumerate(lacking):
         page.put("Quality" if number == 0 else "", text, warning=True)
     if passed:
-        page.put("Passed over", ", ".join(passed))
+        page.put("Also", ", ".join(passed))
     for note in summary.notes:
         page.put("Note", safe(note))
     for fault in summary.faults:

@@ -1,8 +1,9 @@
 """Arrow tables as pandas frames with the dtypes that users are promised.
 
-Addresses and closed vocabularies become ``category``, names and rdata ``str``, times ``datetime64[ns, UTC]``, durations
-``timedelta64[ns]``, integers that may be missing nullable ``UInt16`` and the like, lists Arrow-backed lists.  Nothing
-is copied that need not be: numbers stay where the decoder put them.
+Addresses and closed vocabularies become ``category``, names and rdata ``str``, times
+``datetime64[ns, UTC]``, durations ``timedelta64[ns]``, integers that may be missing nullable ``UInt16`` and
+the like, lists Arrow-backed lists.  Nothing is copied that need not be: numbers stay where the decoder put
+them.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def frame_of(
     made = _Frame()
     values = {column: made.values(column_of(column), declared.get(column)) for column in columns}
     original = pd.DataFrame(values, index=pd.RangeIndex(rows), copy=False)
-    # Columns share masks with each other and numbers with the capture.  While this second reference lives, pandas
-    # copies a column before writing to it.
+    # Columns share masks with each other and numbers with the capture.  While this second reference lives,
+    # pandas copies a column before writing to it.
     frame = original.copy(deep=False)
     object.__setattr__(frame, "_original", original)
     return frame
@@ -81,7 +82,8 @@ class _Frame:
     """Makes the columns of one frame; what several have in common is made once."""
 
     def __init__(self) -> None:
-        self._masks: dict[tuple[int, int, int], Array] = {}
+        # Kept with what they were made of: an address means nothing once its buffer is gone.
+        self._masks: dict[tuple[int, int, int], tuple[Array, pa.Buffer | None]] = {}
         self._vocabularies: dict[tuple[int, int], tuple[pd.CategoricalDtype, pa.Array]] = {}
 
     def values(self, column: pa.ChunkedArray, declared: Column | None) -> Any:
@@ -120,8 +122,8 @@ class _Frame:
             else:
                 mask = np.frombuffer(native.octets_of(_octets(bits), whole.offset, rows, True), dtype=bool)
             mask.flags.writeable = False
-            self._masks[key] = mask
-        return self._masks[key]
+            self._masks[key] = mask, bits
+        return self._masks[key][0]
 
     def _category(self, whole: pa.Array) -> pd.Categorical:
         if not isinstance(whole, pa.DictionaryArray):
@@ -129,7 +131,7 @@ class _Frame:
         texts = whole.dictionary
         key = (texts.buffers()[-1].address if len(texts) else 0, len(texts))
         if key not in self._vocabularies:
-            categories = pd.Index(_TEXT.__from_arrow__(texts.cast(pa.large_string())), copy=False)
+            categories = pd.Index(_strings(texts.cast(pa.large_string())), copy=False)
             # Checking that they are distinct costs more than everything else here, hence once a vocabulary.
             self._vocabularies[key] = pd.CategoricalDtype(categories), texts
         dtype, _ = self._vocabularies[key]
@@ -159,6 +161,11 @@ def _unified(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.unify_dictionaries()
 
 
+def _strings(texts: pa.ChunkedArray) -> Any:
+    made: Any = _TEXT  # its stubs do not know how pandas takes Arrow data
+    return made.__from_arrow__(texts)
+
+
 def _octets(buffer: pa.Buffer | None) -> Array:
     return np.zeros(0, np.uint8) if buffer is None else np.frombuffer(buffer, np.uint8)
 
@@ -183,7 +190,9 @@ def _moments(whole: pa.Array) -> Array:
     """Nanoseconds, pandas' mark for none where there is none."""
     values = _numbers(whole, "i8")
     if whole.null_count:
-        lacking = np.frombuffer(native.octets_of(_octets(whole.buffers()[0]), whole.offset, len(whole), True), dtype=bool)
+        lacking = np.frombuffer(
+            native.octets_of(_octets(whole.buffers()[0]), whole.offset, len(whole), True), dtype=bool
+        )
         values = np.where(lacking, _NO_TIME, values)
     return values
 
@@ -191,7 +200,7 @@ def _moments(whole: pa.Array) -> Array:
 def _text(column: pa.ChunkedArray) -> Any:
     chunks = [_spelled(chunk) if isinstance(chunk, pa.DictionaryArray) else chunk for chunk in column.chunks]
     chunks = [chunk.cast(pa.large_string()) for chunk in chunks]
-    return _TEXT.__from_arrow__(pa.chunked_array(chunks, pa.large_string()))
+    return _strings(pa.chunked_array(chunks, pa.large_string()))
 
 
 def _spelled(chunk: pa.DictionaryArray) -> pa.Array:

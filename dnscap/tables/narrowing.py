@@ -137,23 +137,15 @@ class Narrowing:
             keep &= _under(rows.column("qname").dictionary_encode(), self.name)
         return keep
 
-
-def _nanoseconds(column: pa.Array) -> Array:
-    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return values
-
-
-def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
-    """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
-    quoted = rows.column(f"quoted_{side}")
-    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
-    return np.where(known, _within(quoted, network), _within(rows.column(side), network))
-
-
     @property
     def exchange_columns(self) -> list[str]:
         """Columns of the exchanges table that `keeps_exchanges` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "server": self.server,
+            "qname": self.name,
+        }
         return [column for column, needed in needs.items() if needed]
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
@@ -172,6 +164,48 @@ def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
         if self.name:
             keep &= _under(rows.column("qname"), self.name)
         return keep
+
+    @property
+    def lookup_columns(self) -> list[str]:
+        """Columns of the lookups table that `keeps_lookups` reads."""
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "servers": self.server,
+            "name": self.name,
+        }
+        return [column for column, needed in needs.items() if needed]
+
+    def keeps_lookups(self, rows: pa.RecordBatch) -> Array:
+        """Mask of the lookups to keep."""
+        keep = np.ones(rows.num_rows, dtype=bool)
+        if self.since or self.until:
+            time = rows.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+            if self.since:
+                keep &= time >= moment(self.since)
+            if self.until:
+                keep &= time < moment(self.until)
+        if self.client:
+            keep &= _within(rows.column("client"), _network(self.client))
+        if self.server:
+            lists = rows.column("servers")
+            asked = _within(lists.flatten().dictionary_encode(), _network(self.server))
+            keep &= np.isin(np.arange(rows.num_rows), pc.list_parent_indices(lists).to_numpy()[asked])
+        if self.name:
+            keep &= _under(rows.column("name").dictionary_encode(), self.name)
+        return keep
+
+
+def _nanoseconds(column: pa.Array) -> Array:
+    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
+    """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
+    quoted = rows.column(f"quoted_{side}")
+    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
+    return np.where(known, _within(quoted, network), _within(rows.column(side), network))
 
 
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:

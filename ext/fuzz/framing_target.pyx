@@ -24,13 +24,13 @@ cdef int run(const uint8_t* data, size_t size) except -1:
     read_through(pieces, data, size, step, &seen_pieces)
     if seen_whole != seen_pieces:
         raise AssertionError(f"other frames in windows of {step} octets")
-    if whole.frame_number != pieces.frame_number:
+    if whole.file.frame_number != pieces.file.frame_number:
         raise AssertionError("another number of frames in windows")
-    if whole.offset != pieces.offset or whole.fault != pieces.fault or whole.cut != pieces.cut:
+    if whole.file.offset != pieces.file.offset or whole.file.fault != pieces.file.fault or whole.file.cut != pieces.file.cut:
         raise AssertionError(
-            f"ends at {whole.offset} for {whole.fault}, cut {whole.cut}; "
-            f"in windows at {pieces.offset} for {pieces.fault}, cut {pieces.cut}")
-    if whole.source_count != pieces.source_count:
+            f"ends at {whole.file.offset} for {whole.file.fault}, cut {whole.file.cut}; "
+            f"in windows at {pieces.file.offset} for {pieces.file.fault}, cut {pieces.file.cut}")
+    if whole.file.source_count != pieces.file.source_count:
         raise AssertionError("other sources in windows")
     return 0
 
@@ -67,7 +67,7 @@ cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t 
         elif result == FRAMING_MORE:
             if end == size:
                 return 0
-            end = min(size, max(end + step, at + framing.wanted))
+            end = min(size, max(end + step, at + framing.file.wanted))
         elif result == FRAMING_END:
             return 0
         else:

@@ -12,8 +12,16 @@ from libc.string cimport memset
 from dnscap.native.datagrams cimport Outbox, outbox_clear
 from dnscap.native.events cimport EventLog
 from dnscap.native.octets cimport Octets, left, take
-from dnscap.native.streams cimport (
-    STREAM_EVICTED, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Connection, Segment, Streams)
+from dnscap.native.streams cimport Streams
+from dnscap.native.tcp cimport (
+    STREAM_EVICTED,
+    TCP_ACK,
+    TCP_FIN,
+    TCP_RST,
+    TCP_SYN,
+    Connection,
+    Segment,
+)
 
 from fuzz.feeding cimport (
     check_events,
@@ -79,7 +87,7 @@ cdef int run(const uint8_t* data, size_t size) except -1:
         if len(streams) or streams.held:
             raise AssertionError("something is held of connections that are all closed")
         check_closed(streams)
-        streams.closed_count = 0
+        streams.table.closed_count = 0
     finally:
         free(payload)
     return 0
@@ -130,8 +138,8 @@ cdef uint8_t* feed(Streams streams, Octets* input, uint32_t[2]* following, int64
 cdef int check_closed(Streams streams) except -1:
     cdef uint32_t i
     cdef const Connection* row
-    for i in range(streams.closed_count):
-        row = &streams.closed[i]
+    for i in range(streams.table.closed_count):
+        row = &streams.table.closed[i]
         if row.end > STREAM_EVICTED:
             raise AssertionError("no such end")
         if row.end_time < row.time or row.last_frame < row.first_frame or row.first_frame == 0:

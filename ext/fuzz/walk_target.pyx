@@ -123,7 +123,7 @@ cdef int walk_through(Walk walk, Frame* frames, uint32_t count, uint32_t step, u
         raise MemoryError
     check_outbox(box, &messages)
     check_events(events, &noted)
-    walk.streams.closed_count = 0
+    walk.streams.table.closed_count = 0
     seen[0] = messages ^ (noted << 1)
     return 0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import random
 from functools import cache
 
 import dns.message
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +105,16 @@ def test_any_windows_and_batches_give_the_same_tables(chance, most, rows):
     found = whole_tables(mixed_capture(), chance, most, rows)
     for name, table in expected().items():
         assert found[name] == table, name
+
+
+@pytest.mark.parametrize(
+    "wrap", [io.BytesIO, lambda octets: io.BufferedReader(io.BytesIO(octets)), gzip.compress]
+)
+def test_any_way_in_gives_the_same_tables(wrap):
+    given = dnscap.read(wrap(mixed_capture()))
+    for name in ("records", "messages", "connections"):
+        assert given.to_arrow(name).to_pylist() == expected()[name]
+    assert not given.quality.faults
 
 
 @QUICK

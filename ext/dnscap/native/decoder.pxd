@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from dnscap.native.events cimport Event
 from dnscap.native.interning cimport Dictionary
 from dnscap.native.messages cimport MessageColumns, RecordColumns
-from dnscap.native.streams cimport Connection, Turn
+from dnscap.native.tcp cimport Connection, Turn
 
 
 cdef class ColumnPool:         # memory of batches that nobody looks at any more, for the next ones

@@ -10,11 +10,12 @@ from libc.string cimport memcpy, memset
 
 from dnscap.native.datagrams cimport Datagram, Outbox, outbox_clear, outbox_close, outbox_open
 from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open
+from dnscap.native.flows cimport StreamTable
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.framing cimport FRAMING_END, FRAMING_FULL, Framing
 from dnscap.native.interning cimport Dictionary
 from dnscap.native.messages cimport MessageColumns, Messages, RecordColumns, free_messages, free_records
-from dnscap.native.streams cimport Connection
+from dnscap.native.tcp cimport Connection
 from dnscap.native.walk cimport Walk
 
 cdef extern from "status.h" nogil:
@@ -212,7 +213,7 @@ cdef class Decoder:
     @property
     def window(self):
         """Octets that the next window must have to get any further, after one of which nothing was consumed."""
-        return self.framing.wanted
+        return self.framing.file.wanted
 
     @property
     def rows(self):
@@ -226,19 +227,20 @@ cdef class Decoder:
 
     cdef Batch close_batch(self):
         cdef Batch batch = Batch()
+        cdef StreamTable* streams = self.walk.streams.table
         batch.columns = self.decoder.columns
         batch.record_columns = self.decoder.records
         batch.dictionary = self.decoder.dictionary
         batch.first_message = self.decoder.base
-        batch.closed = self.walk.streams.closed
-        batch.closed_count = self.walk.streams.closed_count
-        self.walk.streams.closed = NULL
-        self.walk.streams.closed_count = self.walk.streams.closed_room = 0
+        batch.closed = streams.closed
+        batch.closed_count = streams.closed_count
+        streams.closed = NULL
+        streams.closed_count = streams.closed_room = 0
         batch.pool = self.pool
-        batch.turns = self.walk.streams.turns
-        batch.turn_count = self.walk.streams.turn_count
-        self.walk.streams.turns = NULL
-        self.walk.streams.turn_count = self.walk.streams.turn_room = 0
+        batch.turns = streams.turns
+        batch.turn_count = streams.turn_count
+        streams.turns = NULL
+        streams.turn_count = streams.turn_room = 0
         batch.event_rows = self.event_log.rows
         batch.event_count = self.event_log.count
         self.event_log.rows = NULL
@@ -335,7 +337,8 @@ cdef class Decoder:
         """
         batches = self.cut
         self.cut = []
-        if rest and (self.decoder.columns.count or self.walk.streams.closed_count or self.walk.streams.turn_count
+        cdef StreamTable* streams = self.walk.streams.table
+        if rest and (self.decoder.columns.count or streams.closed_count or streams.turn_count
                      or self.event_log.count):
             batches.append(self.close_batch())
             # The dictionary goes on while it has room: batches share it.

@@ -70,7 +70,7 @@ cdef inline uint32_t skip_name(const uint8_t* message, uint32_t size, uint32_t a
     Returns 0 with `after` set to the offset behind it, or a status with `after` set to where the fault is.
     """
     cdef uint32_t written = 0, behind = 0, smallest = at, target
-    cdef uint32_t octet
+    cdef uint32_t octet, pointers = 0
     while True:
         if at >= size:
             after[0] = at
@@ -81,7 +81,8 @@ cdef inline uint32_t skip_name(const uint8_t* message, uint32_t size, uint32_t a
                 after[0] = at
                 return STATUS_LABEL_OVERRUN
             target = be16(message + at) & 0x3FFF
-            if target >= smallest:
+            pointers += 1
+            if target >= smallest or pointers > MOST_POINTERS:
                 after[0] = at
                 return STATUS_BAD_POINTER
             if behind == 0:

@@ -4,7 +4,7 @@ The options are walked once; each column then goes over the options of its kind 
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
 from dnscap.native.columns cimport Memory, adopt_memory, new_memory, set_bit
@@ -29,6 +29,39 @@ cdef struct Span:
 cdef struct Word:
     uint8_t size
     uint8_t[LONGEST_WORD] octets
+
+
+@cython.final
+cdef class Vocabulary:
+    """Words for numbers of 16 bits.
+
+    Parameters
+    ----------
+    words : mapping of int to str
+        Only so much of a word is kept as its length fits an octet.
+    """
+
+    cdef uint16_t* places      # of each number in `words`; 0 where it has no word
+    cdef Word* words
+
+    def __cinit__(self, words not None):
+        cdef uint32_t place = 1
+        cdef uint16_t number
+        cdef bytes octets
+        self.places = <uint16_t*>calloc(1 << 16, sizeof(uint16_t))
+        self.words = <Word*>calloc(len(words) + 1, sizeof(Word))
+        if self.places == NULL or self.words == NULL or len(words) > 65535:
+            raise MemoryError("no memory for a vocabulary")
+        for number, text in words.items():
+            octets = text.encode()[:LONGEST_WORD]
+            self.words[place].size = <uint8_t>len(octets)
+            memcpy(self.words[place].octets, <const char*>octets, len(octets))
+            self.places[number] = <uint16_t>place
+            place += 1
+
+    def __dealloc__(self):
+        free(self.places)
+        free(self.words)
 
 
 @cython.final
@@ -97,7 +130,7 @@ cdef class Options:
             raise MemoryError("no memory for EDNS options")
         return bits, ends, adopt_memory(out.octets, out.size), lacking
 
-    def errors(self, dict meanings not None):
+    def errors(self, Vocabulary meanings not None):
         """Extended errors of each row: code, its meaning, and the server's own words behind a colon.
 
         Returns
@@ -108,7 +141,6 @@ cdef class Options:
         """
         cdef Text out
         cdef Memory bits, lists, ends
-        cdef Word* words
         cdef size_t count = span_count(self, OPTION_EDE), lacking
         cdef int bad
         if count == 0:
@@ -116,13 +148,10 @@ cdef class Options:
         bits = new_memory((self.rows + 7) // 8)
         lists = new_memory((self.rows + 1) * 4)
         ends = new_memory((count + 1) * 4)
-        words_memory = vocabulary(meanings)
-        words = <Word*>(<Memory>words_memory[0]).data
         if open_large(&out, text_room(self, OPTION_EDE)) != 0:
             raise MemoryError("no memory for EDNS options")
-        cdef uint32_t many = words_memory[1]
         with nogil:
-            bad = write_errors(self, words, many, <uint8_t*>bits.data, <int32_t*>lists.data,
+            bad = write_errors(self, meanings, <uint8_t*>bits.data, <int32_t*>lists.data,
                                <int32_t*>ends.data, &out, &lacking)
         if bad:
             text_close(&out)
@@ -131,7 +160,7 @@ cdef class Options:
             raise MemoryError("no memory for EDNS options")
         return bits, lists, ends, adopt_memory(out.octets, out.size), count, lacking
 
-    def names(self, dict mnemonics not None):
+    def names(self, Vocabulary mnemonics not None):
         """Mnemonics of all options of each row, OPTn where there is none.
 
         Returns
@@ -142,13 +171,10 @@ cdef class Options:
         cdef Text out
         cdef Memory lists = new_memory((self.rows + 1) * 4), ends = new_memory((self.count + 1) * 4)
         cdef int bad
-        words_memory = vocabulary(mnemonics)
-        cdef Word* words = <Word*>(<Memory>words_memory[0]).data
-        cdef uint32_t many = words_memory[1]
         if open_large(&out, self.count * 8 + LONGEST_WORD + 1) != 0:
             raise MemoryError("no memory for EDNS options")
         with nogil:
-            bad = write_names(self, words, many, <int32_t*>lists.data, <int32_t*>ends.data, &out)
+            bad = write_names(self, mnemonics, <int32_t*>lists.data, <int32_t*>ends.data, &out)
         if bad:
             text_close(&out)
             if bad == -2:
@@ -260,11 +286,11 @@ cdef int write_texts(Options self, int kind, uint8_t* bits, int64_t* ends, Text*
     return 0
 
 
-cdef int write_errors(Options self, const Word* meanings, uint32_t many, uint8_t* bits, int32_t* lists, int32_t* ends,
+cdef int write_errors(Options self, Vocabulary meanings, uint8_t* bits, int32_t* lists, int32_t* ends,
                       Text* out, size_t* lacking) noexcept nogil:
     cdef const Span* spans = <const Span*>self.spans[OPTION_EDE].octets
     cdef size_t k, row = 0, count = span_count(self, OPTION_EDE), before, digits
-    cdef uint32_t size, code
+    cdef uint32_t size
     cdef const uint8_t* p
     cdef const Word* word
     memset(bits, 0, (self.rows + 7) // 8)
@@ -282,9 +308,8 @@ cdef int write_errors(Options self, const Word* meanings, uint32_t many, uint8_t
         size = be16(p - 2)
         if edns_text(OPTION_EDE, p, size, out) != 0:
             return -1
-        code = be16(p) if size >= 2 else many
-        if code < many and meanings[code].size != 0:
-            word = &meanings[code]
+        word = &meanings.words[meanings.places[be16(p)] if size >= 2 else 0]
+        if word.size != 0:
             if text_reserve(out, <size_t>word.size + 1) != 0:
                 return -1
             digits = before
@@ -303,13 +328,16 @@ cdef int write_errors(Options self, const Word* meanings, uint32_t many, uint8_t
     return 0
 
 
-cdef int write_names(Options self, const Word* words, uint32_t many, int32_t* lists, int32_t* ends,
+cdef int write_names(Options self, Vocabulary mnemonics, int32_t* lists, int32_t* ends,
                      Text* out) noexcept nogil:
     cdef size_t row, at, end, total = self.size, k = 0
     cdef uint32_t length, code, rest
     cdef const uint8_t* p = self.octets
     cdef uint8_t* to
     cdef uint32_t divisor
+    cdef const Word* words = mnemonics.words
+    cdef const uint16_t* places = mnemonics.places
+    cdef const Word* word
     for row in range(self.rows):
         lists[row] = <int32_t>k
         at = self.starts[row]
@@ -326,11 +354,12 @@ cdef int write_names(Options self, const Word* words, uint32_t many, int32_t* li
             ends[k] = <int32_t>out.size
             k += 1
             to = out.octets + out.size
-            if code < many and words[code].size != 0:
-                memcpy(to, words[code].octets, 16)
-                if words[code].size > 16:
-                    memcpy(to, words[code].octets, words[code].size)
-                out.size += words[code].size
+            word = &words[places[code]]
+            if word.size != 0:
+                memcpy(to, word.octets, 16)
+                if word.size > 16:
+                    memcpy(to, word.octets, word.size)
+                out.size += word.size
             else:
                 memcpy(to, b"OPT", 3)
                 to += 3
@@ -349,22 +378,3 @@ cdef int write_names(Options self, const Word* words, uint32_t many, int32_t* li
     lists[self.rows] = <int32_t>k
     ends[k] = <int32_t>out.size
     return 0
-
-
-cdef tuple vocabulary(dict texts):
-    """A table of words by code, for codes below the highest that has one or 1,024."""
-    cdef uint32_t many = 0, code
-    cdef bytes octets
-    for number in texts:
-        if 0 <= number < 1024 and number >= many:
-            many = number + 1
-    cdef Memory memory = new_memory((many + 1) * sizeof(Word))
-    cdef Word* words = <Word*>memory.data
-    memset(words, 0, (many + 1) * sizeof(Word))
-    for number, text in texts.items():
-        if 0 <= number < many:
-            code = number
-            octets = text.encode()[:LONGEST_WORD]
-            words[code].size = <uint8_t>len(octets)
-            memcpy(words[code].octets, <const char*>octets, len(octets))
-    return memory, many

@@ -215,7 +215,8 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    return widen_messages(c, <size_t>c.room * 2 if c.room else 1 << 14)
+    # Never less than a whole stride more, however little was reserved: the octets of a compressed file say little.
+    return widen_messages(c, <size_t>c.room * 2 if c.room > 1 << 13 else 1 << 14)
 
 
 cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
@@ -823,51 +824,7 @@ cdef bint was_forwarded(const Sighting* slot, const Datagram* d) noexcept nogil:
     return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT
 
 
-# ---------------------------------------------------------------- EDNS options
-
-def option_spans(const uint32_t[::1] starts, const uint8_t[::1] octets):
-    """Where each EDNS option of a batch lies.
-
-    Parameters
-    ----------
-    starts : buffer of uint32
-        Where the options of each message start in `octets`, and one more entry at the end.
-    octets : buffer of uint8
-        Options as on the wire: code, length, data.
-
-    Returns
-    -------
-    tuple of bytearray
-        Row (uint32), code (uint16), offset of the data in `octets` (uint32) and its length (uint16) of every option.
-    """
-    cdef Py_ssize_t row, rows = starts.shape[0] - 1
-    cdef uint32_t at, end, total = <uint32_t>octets.shape[0]
-    cdef size_t many = 0, k = 0
-    cdef const uint8_t* p = &octets[0] if total else NULL
-    for row in range(rows):
-        at = starts[row]
-        end = starts[row + 1] if starts[row + 1] <= total else total
-        while at + 4 <= end:
-            at += 4 + be16(p + at + 2)
-            many += 1
-    out_rows, out_codes = bytearray(4 * many), bytearray(2 * many)
-    out_offsets, out_lengths = bytearray(4 * many), bytearray(2 * many)
-    cdef uint32_t* to_rows = <uint32_t*><char*>out_rows
-    cdef uint16_t* to_codes = <uint16_t*><char*>out_codes
-    cdef uint32_t* to_offsets = <uint32_t*><char*>out_offsets
-    cdef uint16_t* to_lengths = <uint16_t*><char*>out_lengths
-    for row in range(rows):
-        at = starts[row]
-        end = starts[row + 1] if starts[row + 1] <= total else total
-        while at + 4 <= end:
-            to_rows[k] = <uint32_t>row
-            to_codes[k] = be16(p + at)
-            to_offsets[k] = at + 4
-            to_lengths[k] = be16(p + at + 2)
-            at += 4 + to_lengths[k]
-            k += 1
-    return out_rows, out_codes, out_offsets, out_lengths
-
+# ---------------------------------------------------------------- for Python
 
 def question_text(const uint8_t[::1] message not None):
     """Name and type of the first question of a message, which may be cut.

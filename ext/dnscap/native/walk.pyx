@@ -37,7 +37,8 @@ from dnscap.native.packets cimport (
     PROTOCOL_MOBILITY,
     PROTOCOL_ROUTING, PROTOCOL_SHIM6, PROTOCOL_TCP, PROTOCOL_UDP, Ends, Packet, is_dns, mix, on_wire, promise,
 )
-from dnscap.native.streams cimport Segment, Streams
+from dnscap.native.streams cimport Streams
+from dnscap.native.tcp cimport Segment
 
 import ipaddress
 
@@ -604,7 +605,7 @@ cdef class Walk:
         return self.streams.finish(box, events)
 
     def counts(self):
-        """What was seen and what was passed over, fragments included.
+        """What was seen and what was passed over, of fragments and streams too.
 
         Returns
         -------
@@ -612,6 +613,7 @@ cdef class Walk:
         """
         cdef dict counts = self.seen
         counts.update(self.fragments.counts())
+        counts.update(self.streams.counts())
         return counts
 
     def walk_frames(self, frames, *, bint finish=False):

@@ -1,0 +1,121 @@
+"""Messages in, exchanges and lookups out: drives the native matcher and assembler together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dnscap.exchanges.matching import ExchangeBatch, Matching
+from dnscap.lookups.arrow import answer_details, lookup_batch
+from dnscap.native.lookups import LookupBatch as NativeBatch
+from dnscap.native.lookups import Lookups
+
+if TYPE_CHECKING:
+    from dnscap.messages.decoding import MessageBatch
+
+
+class LookupBatch:
+    """Some lookups in the order of their numbers, final.
+
+    Attributes
+    ----------
+    lookups : int
+        Rows.
+    """
+
+    def __init__(self, native: NativeBatch) -> None:
+        self.native = native
+        self.lookups: int = native.count
+
+    def __repr__(self) -> str:
+        return f"<LookupBatch {self.lookups} lookups>"
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+        """The rows as an Arrow record batch.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Only these columns; others cost nothing.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+        """
+        return lookup_batch(self.native, columns)
+
+    def details(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Answers and aliases of some lookups by their numbers: cheaper than these columns of all."""
+        return answer_details(self.native, numbers)
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
+        return self.to_arrow().__arrow_c_array__(requested_schema)
+
+
+class Assembling:
+    """Matches messages and assembles lookups as batches come.
+
+    A lookup is given when its stub can send nothing more, and never changes afterwards.
+
+    Attributes
+    ----------
+    lookups : list of LookupBatch
+        Lookups that were given up to now and not yet taken.
+
+    Examples
+    --------
+    >>> from dnscap.reading import Capture
+    >>> assembling = Assembling()
+    >>> for messages in Capture("examples/first-look.pcap").batches():  # doctest: +SKIP
+    ...     for exchanges in assembling.feed(messages):
+    ...         pass  # rows of the exchanges table, with their lookup and role
+    ...     for lookups in assembling.taken():
+    ...         print(lookups.to_arrow(["name", "duration"]))
+    """
+
+    def __init__(self) -> None:
+        self.matching = Matching()
+        self.native = Lookups()
+
+    def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
+        """Take in a batch of messages; gives the exchanges that have become final."""
+        exchanges = self.matching.native
+        self.native.hold(exchanges)
+        exchanges.feed(batch.native)
+        self.native.feed(exchanges, batch.native)
+        return self.matching.taken()
+
+    def tick(self, time: int) -> Iterator[ExchangeBatch]:
+        """The capture's clock has come to `time` (nanoseconds since the epoch) without a message."""
+        exchanges = self.matching.native
+        self.native.hold(exchanges)
+        exchanges.pass_time(time)
+        self.native.feed(exchanges)
+        self.native.pass_time(time)
+        return self.matching.taken()
+
+    def finish(self, time: int | None = None) -> Iterator[ExchangeBatch]:
+        """The capture has ended, at `time` where it went on after its last message."""
+        exchanges = self.matching.native
+        self.native.hold(exchanges)
+        if time is not None:
+            exchanges.pass_time(time)
+        exchanges.end()
+        self.native.feed(exchanges)
+        if time is not None:
+            self.native.pass_time(time)
+        self.native.close()
+        return self.matching.taken()
+
+    def taken(self) -> Iterator[LookupBatch]:
+        """Lookups that are over and were not given before."""
+        native = self.native.take()
+        if native.count:
+            yield LookupBatch(native)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was passed over or given up, because of a limit."""
+        return {**self.matching.counts, **self.native.counts()}

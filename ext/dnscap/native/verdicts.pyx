@@ -1,0 +1,883 @@
+"""Verdicts over single lookups; see verdicts.pxd.
+
+A verdict looks only at the lookup's own attempts and at what is known of its servers, so it can be given as soon as the
+lookup is over, and does not change with what follows.
+"""
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memset
+
+from dnscap.native.attempts cimport *
+from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.exchanges cimport (
+    EXCHANGE_EDNS, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
+    OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
+    OUTCOME_UNREACHABLE,
+)
+from dnscap.native.stubs cimport (
+    STUB_CARES, STUB_GLIBC, STUB_GO, STUB_MUSL, Profile, profile,
+)
+
+cdef enum:
+    TYPE_AAAA = 28
+    MOST_WAITS = 1200
+    NO_CAUSE = 255
+
+cdef enum:                     # nanoseconds
+    COSTS = 100000000          # what a cause must cost to be named
+    TOGETHER = 50000000        # attempts this close are one round
+    ROUND = 150000000          # rounds of a stub are further apart than this: the shortest timer known is 250 ms (c-ares)
+    STILL = 4                  # queries without an answer in a row that a living server may leave
+    SLACK = 100000000          # of timers on busy machines
+    UNFINISHED = 1000000000    # an answer that the end of the capture left out for less than this may have come
+    STEP = 1000000             # clocks of captures: an answer may seem to come before its query
+
+cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
+cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
+
+cdef struct Wait:
+    int64_t begin
+    int64_t end
+    uint8_t bucket             # BUCKETS: none
+    uint8_t cause              # NO_CAUSE: none
+
+cdef struct Question:          # one type asked for one name
+    uint16_t qtype
+    uint8_t candidate
+    uint8_t resolved
+    uint8_t failed             # its last answer is a failure
+    uint8_t open               # an answer is still out
+    uint8_t patient            # the stub goes on waiting after a failure
+    uint8_t cut                # only cut answers came
+    int16_t winner             # attempt that was answered; -1
+    int16_t first              # attempt
+    int16_t last
+    int64_t settled            # when
+    int64_t begun              # first attempt
+
+cdef enum:
+    MOST_QUESTIONS = 96
+
+cdef struct Work:
+    Wait[1200] waits
+    Question[96] questions
+    int64_t[39] cost
+    int64_t[39] reach
+    uint8_t[39] forced
+    uint32_t wait_count
+    uint32_t question_count
+    int64_t release
+    int64_t least
+    int64_t most
+    uint8_t basis
+    uint8_t truncation_final
+    uint8_t fragments
+
+
+cdef inline bint same_server(const Attempt* a, const Attempt* b) noexcept nogil:
+    return a.server[0] == b.server[0] and a.server[1] == b.server[1]
+
+
+cdef inline bint failure(const Attempt* a) noexcept nogil:
+    return a.answered >= 0 and (OUTCOME_SERVFAIL <= a.outcome <= OUTCOME_OTHER_RCODE or a.outcome == OUTCOME_REFERRAL)
+
+
+cdef inline bint usable(const Work* w, const Attempt* a) noexcept nogil:
+    """Whether the stub could use the answer, be it that there is nothing."""
+    if a.answered < 0 or a.flags & ATTEMPT_LATE:
+        return False
+    if a.outcome == OUTCOME_ANSWER or a.outcome == OUTCOME_NODATA or a.outcome == OUTCOME_NXDOMAIN:
+        return not (w.fragments and a.flags & ATTEMPT_FRAGMENT)
+    return a.outcome == OUTCOME_TRUNCATED and w.truncation_final
+
+
+cdef void put(Work* w, int64_t begin, int64_t end, uint8_t bucket, uint8_t cause) noexcept nogil:
+    cdef Wait* x
+    if end <= begin or w.wait_count == MOST_WAITS:
+        return
+    x = &w.waits[w.wait_count]
+    x.begin = begin
+    x.end = end
+    x.bucket = bucket
+    x.cause = cause
+    w.wait_count += 1
+
+
+cdef void pair_again(Lookup* l) noexcept nogil:
+    """Give the answers of a query sent several times to the transmissions that most likely drew them.
+
+    Answers are matched in order.  Where fewer came than queries were sent, something was lost, and an answer belongs
+    to the last transmission before it rather than to the first.
+    """
+    cdef uint32_t i, j, sent, came, k
+    cdef Attempt* a
+    cdef Attempt* b
+    cdef Attempt* to
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.first != <uint32_t>a.exchange or a.transport == TRANSPORT_TCP:
+            continue
+        sent = came = 0
+        for j in range(i, l.attempt_count):
+            b = &l.attempts[j]
+            if b.first == a.first:
+                sent += 1
+                if b.answered >= 0:
+                    came += 1
+        if sent < 2 or came == 0 or came == sent:
+            continue
+        # From the last answer back: each moves to the latest unanswered transmission that was sent before it.
+        for j in range(l.attempt_count):
+            k = l.attempt_count - 1 - j
+            b = &l.attempts[k]
+            if b.first != a.first or b.answered < 0 or b.outcome == OUTCOME_UNREACHABLE:
+                continue
+            to = NULL
+            for k in range(k + 1, l.attempt_count):
+                if l.attempts[k].first == a.first and l.attempts[k].answered < 0 and l.attempts[k].time <= b.answered + STEP:
+                    to = &l.attempts[k]
+            if to != NULL:
+                to.answered = b.answered
+                to.outcome = b.outcome
+                to.rcode = b.rcode
+                to.flags |= b.flags & ~ATTEMPT_BOGUS
+                b.answered = -1
+                b.outcome = OUTCOME_OPEN
+                b.flags &= ATTEMPT_BOGUS
+
+
+cdef int64_t after(const Lookup* l, uint32_t i) noexcept nogil:
+    """When the question of attempt `i` was asked again, in a later round; -1 never."""
+    cdef const Attempt* a = &l.attempts[i]
+    cdef const Attempt* b
+    cdef uint32_t j
+    for j in range(i + 1, l.attempt_count):
+        b = &l.attempts[j]
+        if b.qtype == a.qtype and b.candidate == a.candidate:
+            if b.time - a.time > TOGETHER or same_server(a, b) or (a.answered >= 0 and b.time >= a.answered):
+                return b.time
+    return -1
+
+
+cdef bint parallel_won(const Work* w, const Lookup* l, uint32_t i) noexcept nogil:
+    """Whether the same question, sent to another server in the same round, was answered."""
+    cdef const Attempt* a = &l.attempts[i]
+    cdef const Attempt* b
+    cdef uint32_t j
+    for j in range(l.attempt_count):
+        b = &l.attempts[j]
+        if j != i and b.qtype == a.qtype and b.candidate == a.candidate and not same_server(a, b) \
+                and -TOGETHER < b.time - a.time < TOGETHER and usable(w, b):
+            return not (a.answered >= 0 and a.answered < b.time)
+    return False
+
+
+cdef void ask(Work* w, Lookup* l) noexcept nogil:
+    """List the questions and what became of each."""
+    cdef uint32_t i, j
+    cdef Attempt* a
+    cdef Question* q
+    cdef int64_t again
+    w.question_count = 0
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        q = NULL
+        for j in range(w.question_count):
+            if w.questions[j].qtype == a.qtype and w.questions[j].candidate == a.candidate:
+                q = &w.questions[j]
+                break
+        if q == NULL:
+            if w.question_count == MOST_QUESTIONS:
+                continue
+            q = &w.questions[w.question_count]
+            w.question_count += 1
+            memset(q, 0, sizeof(Question))
+            q.qtype = a.qtype
+            q.candidate = a.candidate
+            q.winner = -1
+            q.first = <int16_t>i
+            q.begun = a.time
+            q.settled = -1
+        q.last = <int16_t>i
+        if usable(w, a):
+            # Asked anew after an answer (glibc, for both families or a larger buffer): the last one counts.
+            if q.winner < 0 or a.answered < q.settled or a.time >= q.settled:
+                q.winner = <int16_t>i
+                q.settled = a.answered
+            q.resolved = 1
+        elif failure(a):
+            again = after(l, i)
+            if again >= 0 and again - a.answered > ROUND:
+                q.patient = 1
+        if a.answered >= 0 and a.flags & ATTEMPT_FRAGMENT:
+            q.cut = 1
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if q.resolved:
+            continue
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype != q.qtype or a.candidate != q.candidate:
+                continue
+            if (a.answered < 0 or a.flags & ATTEMPT_LATE) and a.time >= l.attempts[q.last].time - TOGETHER:
+                q.open = 1
+            elif a.answered > q.settled:
+                q.settled = a.answered
+                q.failed = 1
+
+
+cdef void give_up(Work* w, Lookup* l) noexcept nogil:
+    """Mark answers that came when the stub had given up, by the waits it showed before."""
+    cdef Question* q
+    cdef Attempt* a
+    cdef uint32_t i, j
+    cdef int64_t gap, start, until
+    cdef bint changed = False
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if not q.resolved or q.last == q.first:
+            continue
+        gap = observed(l, q, &start)
+        if gap < 0:
+            continue
+        until = l.attempts[q.last].time + gap + gap // 4 + SLACK
+        if l.end.stub == STUB_CARES:
+            until += gap
+        if q.settled <= until:
+            continue
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype == q.qtype and a.candidate == q.candidate and a.answered > until:
+                a.flags |= ATTEMPT_LATE
+                changed = True
+    if changed:
+        ask(w, l)
+
+
+cdef int64_t observed(const Lookup* l, const Question* q, int64_t* start) noexcept nogil:
+    """How long the stub waits for an answer, by what it did before in this lookup; -1 where it did nothing of the kind.
+
+    `start` becomes the begin of its last round.
+    """
+    cdef const Attempt* last = &l.attempts[q.last]
+    cdef const Attempt* a
+    cdef uint32_t i
+    cdef int64_t gap = -1, same = -1, other = -1, before = -1, same_before = -1
+    start[0] = q.begun
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.qtype != q.qtype or a.candidate != q.candidate:
+            continue
+        if before < 0:
+            before = a.time
+        elif a.time - before > ROUND:
+            gap = a.time - before
+            # The wait belongs to the server (glibc): take the one that followed the same server before.
+            if same_before >= 0 and same < 0:
+                same = a.time - same_before
+            same_before = -1
+            before = a.time
+            start[0] = a.time
+        if same_server(a, last) and i != <uint32_t>q.last and same_before < 0:
+            same_before = before
+    if same > 0:
+        return same
+    if gap > 0:
+        return gap
+    before = -1
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if before >= 0 and a.time - before > ROUND and (other < 0 or a.time - before < other):
+            other = a.time - before
+        before = a.time
+    return other
+
+
+cdef int64_t dialled(const Lookup* l, int64_t* most) noexcept nogil:
+    """When the stub gave up the connection that never opened; -1 where there is none."""
+    cdef const Dial* d = NULL
+    cdef uint32_t i, j
+    cdef int64_t gap = 1000000000
+    for i in range(l.dial_count):
+        if l.dials[i].ended < 0:
+            d = &l.dials[i]
+    if d == NULL:
+        return -1
+    if d.syns > 2:
+        # A blocking connect: the kernel doubles its wait (1, 2, 4 ... s), the last wait being twice the one before.
+        while gap * 3 < d.last - d.time:
+            gap *= 2
+        gap *= 2
+        most[0] = d.last + gap + gap // 20 + 500000000
+        return d.last + gap
+    # A timer of the stub: as it waited for the connection before.
+    for i in range(l.dial_count):
+        if &l.dials[i] == d:
+            break
+        for j in range(l.attempt_count):
+            if l.attempts[j].time > l.dials[i].time + ROUND:
+                most[0] = d.time + l.attempts[j].time - l.dials[i].time + SLACK
+                return d.time + l.attempts[j].time - l.dials[i].time
+    most[0] = d.time + WIDEST
+    return d.time + COMMON
+
+
+cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
+    """When the application was released: the last of what its stub waited for."""
+    cdef const Profile* p = profile(l.end.stub)
+    cdef Question* q
+    cdef uint32_t i, j
+    cdef int64_t at, least, most, start, gap
+    cdef uint8_t final = <uint8_t>(l.candidate_count - 1), basis
+    cdef bint sure
+    w.release = l.time
+    w.least = w.most = l.time
+    w.basis = END_PACKET
+    for i in range(w.question_count):
+        q = &w.questions[i]
+        if q.candidate != final:
+            continue
+        basis = END_PACKET
+        if q.resolved:
+            at = least = most = q.settled
+        else:
+            most = -1
+            at = -1
+            if l.dial_count and l.attempts[q.last].outcome == OUTCOME_TRUNCATED:
+                at = dialled(l, &most)
+                if at >= 0:
+                    basis = END_TIMER
+                    least = at - 6 * SLACK
+                else:
+                    # Refused: the failure is the end.
+                    at = q.settled
+                    for j in range(l.dial_count):
+                        if l.dials[j].refused and l.dials[j].ended > at:
+                            at = l.dials[j].ended
+                    least = most = at
+            elif not q.open and not q.patient and not (p.all_families and q.failed) and not q.cut:
+                at = least = most = q.settled
+            else:
+                basis = END_TIMER
+                gap = observed(l, q, &start)
+                sure = gap > 0
+                if not sure:
+                    gap = p.wait
+                at = start + gap
+                if sure:
+                    least = at - SLACK - gap // 20
+                    most = at + SLACK + gap // 10
+                    if l.end.stub == STUB_CARES:
+                        most = at + min(gap + SLACK, <int64_t>(WIDEST - SLACK - gap // 20 - SLACK))
+                else:
+                    # Nothing tells what this one waits; from at once to what most do.
+                    least = max(l.last, start)
+                    most = max(at + gap // 10, least + WIDEST)
+                    if most - least > WIDEST:
+                        least = most - WIDEST
+                # The client went on with its next lookup: this one was over, unless it runs several at a time.
+                if l.next_start >= 0 and l.next_start > l.last and l.next_start < at:
+                    if sure and at - l.next_start <= SLACK:
+                        pass
+                    else:
+                        basis = END_NEXT_LOOKUP
+                        least = max(l.last, l.next_start - WIDEST)
+                        at = l.next_start
+                        if most - least > WIDEST:
+                            most = least + WIDEST
+                elif l.next_start >= 0 and l.next_start >= at and most > l.next_start and not sure:
+                    most = l.next_start
+                if s.cut and q.open and not sure and s.now - l.attempts[q.last].time < UNFINISHED \
+                        and l.attempt_count == <uint32_t>w.question_count:
+                    basis = END_UNKNOWN
+                    at = max(s.now, l.last)
+                    least = at
+                    most = least + WIDEST
+        if least > w.least:
+            w.least = least
+        if most > w.most:
+            w.most = most
+        if at > w.release:
+            w.release = at
+            w.basis = basis
+    if w.basis == END_PACKET:
+        w.least = w.most = w.release
+    else:
+        w.least = min(w.least, w.release)
+        w.most = max(w.most, w.release)
+
+
+cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
+    """What the application got."""
+    cdef const Profile* p = profile(l.end.stub)
+    cdef Question* q
+    cdef const Attempt* a
+    cdef uint32_t i, j
+    cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
+    cdef bint ok = False, nodata = False, nxdomain = False, out = False, cut = False, truncated = False
+    cdef uint8_t bad = OUTCOME_OPEN, walk = OUTCOME_OPEN
+    for i in range(w.question_count):
+        q = &w.questions[i]
+        if q.candidate != final:
+            # A candidate that could not be looked up makes the whole walk inconclusive.
+            if not q.resolved and q.failed and l.attempts[q.last].outcome == OUTCOME_SERVFAIL:
+                walk = OUTCOME_SERVFAIL
+            continue
+        if q.resolved:
+            a = &l.attempts[q.winner]
+            if a.outcome == OUTCOME_ANSWER:
+                ok = True
+            elif a.outcome == OUTCOME_NXDOMAIN:
+                nxdomain = True
+            elif a.outcome == OUTCOME_TRUNCATED:
+                if a.flags & ATTEMPT_WANTED:
+                    ok = True
+                else:
+                    nodata = True
+            else:
+                nodata = True
+        elif q.cut:
+            cut = True
+        elif q.open:
+            out = True
+        else:
+            a = &l.attempts[q.last]
+            if a.outcome == OUTCOME_TRUNCATED:
+                truncated = True
+            elif q.patient and (a.outcome == OUTCOME_FORMERR or a.outcome == OUTCOME_NOTIMP):
+                out = True         # it never took the answer for one
+            elif a.answered >= 0 and (bad == OUTCOME_OPEN or bad == OUTCOME_UNREACHABLE):
+                bad = a.outcome
+    if ok and not (p.all_families and (out or bad != OUTCOME_OPEN)):
+        return LOOKUP_OK
+    if walk != OUTCOME_OPEN:
+        bad = walk
+    if w.basis == END_UNKNOWN:
+        return LOOKUP_UNFINISHED
+    if truncated:
+        for j in range(l.dial_count):
+            if l.dials[j].ended < 0:
+                return LOOKUP_TIMEOUT
+        return LOOKUP_UNREACHABLE
+    if bad == OUTCOME_SERVFAIL or bad == OUTCOME_OTHER_RCODE or bad == OUTCOME_REFERRAL:
+        return LOOKUP_SERVFAIL
+    if bad == OUTCOME_REFUSED:
+        return LOOKUP_REFUSED
+    if bad == OUTCOME_FORMERR:
+        return LOOKUP_FORMERR
+    if bad == OUTCOME_NOTIMP:
+        return LOOKUP_NOTIMP
+    if out or cut:
+        return LOOKUP_TIMEOUT
+    if bad == OUTCOME_UNREACHABLE:
+        return LOOKUP_UNREACHABLE
+    # One family may be said not to exist where the other does: the name exists then.
+    return LOOKUP_NODATA if nodata else LOOKUP_NXDOMAIN
+
+
+cdef bint second_of_pair(const Lookup* l, uint32_t i) noexcept nogil:
+    """Whether attempt `i` left from the port of another type's attempt just before it, and that one was answered."""
+    cdef const Attempt* a = &l.attempts[i]
+    cdef const Attempt* b
+    cdef uint32_t j
+    for j in range(i):
+        b = &l.attempts[j]
+        if b.qtype != a.qtype and b.port == a.port and b.candidate == a.candidate and same_server(a, b) \
+                and b.answered >= 0 and b.transport == a.transport \
+                and (a.time - b.time < TOGETHER or 0 <= a.time - b.answered < TOGETHER):
+            return True
+    return False
+
+
+cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const Question* q) noexcept nogil:
+    """Why attempt `i` has no answer."""
+    cdef const Attempt* a = &l.attempts[i]
+    cdef const Attempt* b
+    cdef const ServerNote* note = &s.notes[a.note] if a.note != NO_NOTE else NULL
+    cdef uint32_t j, sent = 0
+    cdef bint later = False, plain = False, other = False, resent = False
+    if a.flags & ATTEMPT_BOGUS:
+        return CAUSE_BOGUS_ANSWER_IGNORED
+    if a.flags & ATTEMPT_FRAGMENT:
+        return CAUSE_FRAGMENTS_LOST
+    if a.outcome == OUTCOME_UNREACHABLE:
+        return CAUSE_TCP_BLOCKED if a.transport == TRANSPORT_TCP else CAUSE_SERVER_UNREACHABLE
+    for j in range(l.attempt_count):
+        b = &l.attempts[j]
+        if not same_server(a, b):
+            continue
+        if b.qtype == a.qtype:
+            sent += 1
+            if b.answered >= 0 and b.time > a.time:
+                if a.sent & EXCHANGE_EDNS and not b.sent & EXCHANGE_EDNS:
+                    plain = True
+                else:
+                    later = True
+        elif b.answered >= 0:
+            other = True
+    if plain and not later:
+        return CAUSE_EDNS_DROPPED
+    if later:
+        return CAUSE_PAIR_RACE if second_of_pair(l, i) else CAUSE_PACKET_LOSS
+    if other:
+        if sent > 1 and a.qtype == TYPE_AAAA and (note == NULL or note.answered_aaaa == 0):
+            return CAUSE_AAAA_DROPPED
+        return CAUSE_PAIR_RACE if second_of_pair(l, i) else CAUSE_PACKET_LOSS
+    if q.resolved:
+        if note != NULL and note.answered and (note.last_answer > a.time or note.silent <= STILL):
+            return CAUSE_PACKET_LOSS
+        return CAUSE_NAMESERVER_TIMEOUT
+    return CAUSE_NO_ANSWER
+
+
+cdef bint all_answered(const Work* w, const Lookup* l, uint8_t candidate, int64_t time) noexcept nogil:
+    """Whether every type asked for the name before `time` had its answer by then."""
+    cdef uint32_t i, j
+    cdef const Question* q
+    cdef const Attempt* a
+    cdef bint good
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if q.candidate != candidate or q.begun >= time:
+            continue
+        good = False
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype == q.qtype and a.candidate == candidate and usable(w, a) and a.answered <= time:
+                good = True
+                break
+        if not good:
+            return False
+    return True
+
+
+cdef uint8_t cause_of(uint8_t outcome) noexcept nogil:
+    if outcome == OUTCOME_REFUSED:
+        return CAUSE_REFUSED
+    if outcome == OUTCOME_FORMERR or outcome == OUTCOME_NOTIMP:
+        return CAUSE_FORMERR
+    return CAUSE_SERVFAIL
+
+
+cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
+    """Claim the time of every attempt for a bucket of the budget, and for a cause where it has one."""
+    cdef Question* q
+    cdef Question* r
+    cdef Attempt* a
+    cdef Attempt* b
+    cdef uint32_t i, j, k
+    cdef int64_t again, until, shut
+    cdef uint8_t final = <uint8_t>(l.candidate_count - 1), cause, bucket
+    cdef bint serial, tried
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        # Asked only after another type was answered?
+        serial = False
+        for k in range(w.question_count):
+            r = &w.questions[k]
+            if r.candidate == q.candidate and r.qtype != q.qtype and r.resolved and r.begun < q.begun and r.settled <= q.begun \
+                    and q.begun - r.begun > 0:
+                serial = True
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype != q.qtype or a.candidate != q.candidate:
+                continue
+            again = after(l, i)
+            until = again if again >= 0 else w.release
+            if q.resolved and again < 0:
+                until = max(q.settled, a.time)
+            if a.flags & ATTEMPT_LATE:
+                put(w, a.time, until, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
+                put(w, a.time, until, BUCKETS, CAUSE_NO_ANSWER)
+                continue
+            if usable(w, a):
+                if again >= 0 and again < a.answered:
+                    # It came, but only after the stub had asked again.
+                    if a.answered > q.settled or q.winner == <int16_t>i or again - a.time > ROUND:
+                        put(w, a.time, again, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
+                    if q.winner == <int16_t>i:
+                        put(w, again, a.answered, BUCKET_ANSWER, CAUSE_SLOW_ANSWER)
+                    continue
+                if a.answered > w.release:
+                    put(w, a.time, w.release, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
+                    continue
+                bucket = BUCKET_ANSWER
+                if q.candidate != final and a.role != ROLE_CHASE:
+                    bucket = BUCKET_SEARCH
+                elif serial:
+                    bucket = BUCKET_SERIAL
+                cause = CAUSE_SLOW_ANSWER if a.answered - a.time >= COSTS else NO_CAUSE
+                if again >= 0 and again - a.answered > ROUND and all_answered(w, l, q.candidate, again - ROUND):
+                    # All was answered, and yet the stub asked again: the answer did not reach it.
+                    put(w, a.time, again, BUCKET_TIMEOUT, CAUSE_FRAGMENTS_LOST if a.flags & ATTEMPT_IN_FRAGMENTS else
+                        CAUSE_REPLY_SWALLOWED if a.flags & ATTEMPT_TAKEN_IN else CAUSE_PACKET_LOSS)
+                    continue
+                if a.transport == TRANSPORT_TCP:
+                    if a.again:
+                        cause = CAUSE_TCP_RETRANSMISSION
+                    for k in range(i):
+                        b = &l.attempts[k]
+                        if b.outcome == OUTCOME_TRUNCATED and b.candidate == a.candidate and b.answered <= a.time:
+                            put(w, b.answered, a.answered, BUCKET_TRUNCATION, CAUSE_TRUNCATION)
+                if serial and bucket == BUCKET_SERIAL:
+                    put(w, a.time, a.answered, BUCKETS, CAUSE_SERIAL_A_AAAA)
+                put(w, a.time, a.answered, bucket, cause)
+            elif a.outcome == OUTCOME_TRUNCATED and a.answered >= 0:
+                put(w, a.time, a.answered, BUCKET_ANSWER if q.candidate == final else BUCKET_SEARCH,
+                    CAUSE_SLOW_ANSWER if a.answered - a.time >= COSTS else NO_CAUSE)
+                put(w, a.answered, until, BUCKET_TRUNCATION, CAUSE_TRUNCATION)
+                # A connection that could not be had?
+                tried = False
+                for k in range(l.dial_count):
+                    if l.dials[k].refused or l.dials[k].ended < 0:
+                        tried = True
+                if tried:
+                    put(w, a.answered, q.settled if q.resolved else w.release, BUCKETS, CAUSE_TCP_BLOCKED)
+                    put(w, a.answered, q.settled if q.resolved else w.release, BUCKETS, CAUSE_TRUNCATION)
+            elif failure(a):
+                cause = cause_of(a.outcome)
+                bucket = BUCKET_FAILED_SERVER
+                if a.outcome == OUTCOME_FORMERR or a.outcome == OUTCOME_NOTIMP:
+                    for k in range(i + 1, l.attempt_count):
+                        b = &l.attempts[k]
+                        if b.qtype == a.qtype and a.sent & EXCHANGE_EDNS and not b.sent & EXCHANGE_EDNS:
+                            cause = CAUSE_EDNS_FALLBACK
+                            bucket = BUCKET_EDNS
+                if a.flags & ATTEMPT_LOOP:
+                    cause = CAUSE_CNAME_LOOP
+                put(w, a.time, a.answered, bucket, cause)
+                if a.answered - a.time >= COSTS:
+                    put(w, a.time, min(a.answered, until) if until > a.time else a.answered, BUCKETS, CAUSE_SLOW_ANSWER)
+                # What followed was needed only because of it.
+                put(w, a.time, q.settled if q.resolved else until, BUCKETS, cause)
+                if until - a.answered > ROUND and not q.resolved or again - a.answered > ROUND:
+                    put(w, a.answered, until, BUCKET_TIMEOUT, cause)
+            elif a.outcome == OUTCOME_UNREACHABLE and a.answered >= 0:
+                put(w, a.time, a.answered, BUCKET_FAILED_SERVER, blame(w, l, s, i, q))
+            else:
+                if q.resolved and (parallel_won(w, l, i) or a.time >= q.settled and again < 0 and l.attempts[q.winner].time < a.time
+                                   and not s.finished and w.release <= a.time):
+                    continue
+                if q.resolved and q.settled < a.time and again < 0:
+                    until = min(w.release, a.time + STEP)
+                if q.resolved and again < 0 and q.settled >= a.time:
+                    until = q.settled
+                cause = blame(w, l, s, i, q)
+                put(w, a.time, until, BUCKET_TIMEOUT, cause)
+    # Connections: what their opening took.
+    for k in range(l.dial_count):
+        shut = l.dials[k].ended if l.dials[k].ended >= 0 else w.release
+        if l.dials[k].syns > 1 and l.dials[k].ended >= 0 and not l.dials[k].refused:
+            put(w, l.dials[k].time, shut, BUCKET_TIMEOUT, CAUSE_TCP_RETRANSMISSION)
+        elif l.dials[k].ended >= 0 and l.dials[k].time <= l.time:
+            put(w, l.dials[k].time, shut, BUCKET_ANSWER, NO_CAUSE)
+    # Candidates of the search list before the last one.
+    for i in range(1, l.attempt_count):
+        if l.attempts[i].candidate == l.attempts[i - 1].candidate + 1 and l.attempts[i].role == ROLE_SEARCH:
+            for k in range(i):
+                if l.attempts[k].candidate == l.attempts[i].candidate - 1:
+                    put(w, l.attempts[k].time, l.attempts[i].time, BUCKETS, CAUSE_SEARCH_FANOUT)
+                    break
+
+
+cdef int by_begin(const void* a, const void* b) noexcept nogil:
+    cdef int64_t x = (<const Wait*>a).begin
+    cdef int64_t y = (<const Wait*>b).begin
+    return -1 if x < y else 1 if x > y else 0
+
+
+cdef void spend(Work* w, Lookup* l) noexcept nogil:
+    """Give every instant from the first query to the release to one bucket, and sum what each cause covers."""
+    cdef uint32_t i, j
+    cdef Wait* x
+    cdef int64_t at = l.time, next_at
+    cdef int64_t[8] ends
+    cdef uint8_t bucket
+    cdef int64_t end
+    for i in range(w.wait_count):
+        x = &w.waits[i]
+        x.begin = max(x.begin, l.time)
+        x.end = min(x.end, w.release)
+    qsort(w.waits, w.wait_count, sizeof(Wait), by_begin)
+    for i in range(w.wait_count):
+        x = &w.waits[i]
+        if x.cause != NO_CAUSE and x.end > x.begin:
+            if w.reach[x.cause] < x.begin:
+                w.reach[x.cause] = x.begin
+            if x.end > w.reach[x.cause]:
+                w.cost[x.cause] += x.end - w.reach[x.cause]
+                w.reach[x.cause] = x.end
+    # Sweep: of each bucket only the furthest end seen so far matters.
+    for j in range(BUCKETS):
+        ends[j] = l.time
+        l.end.budget[j] = 0
+    i = 0
+    while at < w.release:
+        while i < w.wait_count and w.waits[i].begin <= at:
+            x = &w.waits[i]
+            if x.bucket < BUCKETS and x.end > ends[x.bucket]:
+                ends[x.bucket] = x.end
+            i += 1
+        bucket = BUCKET_GAP
+        for j in range(BUCKETS):
+            if ends[j] > at:
+                bucket = <uint8_t>j
+                break
+        end = ends[bucket] if bucket != BUCKET_GAP else w.release
+        next_at = w.waits[i].begin if i < w.wait_count else w.release
+        end = min(end, min(next_at, w.release))
+        l.end.budget[bucket] += end - at
+        at = end
+
+
+cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
+    cdef uint32_t i, j, n = 0
+    cdef int64_t duration = w.release - l.time, top, second
+    cdef uint8_t best, final = <uint8_t>(l.candidate_count - 1)
+    cdef Question* q
+    cdef bint failed = l.end.outcome != LOOKUP_OK and l.end.outcome != LOOKUP_UNFINISHED, several = False, answered = False
+    cdef const Attempt* a
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if not same_server(a, &l.attempts[0]):
+            several = True
+        if a.answered >= 0 and a.outcome != OUTCOME_UNREACHABLE and not a.flags & ATTEMPT_LATE:
+            answered = True
+    if failed:
+        for j in range(w.question_count):
+            q = &w.questions[j]
+            if q.candidate != final and not (not q.resolved and q.failed):
+                continue
+            a = &l.attempts[q.last]
+            if q.resolved:
+                a = &l.attempts[q.winner]
+                if a.flags & ATTEMPT_LOOP:
+                    w.forced[CAUSE_CNAME_LOOP] = 1
+                elif a.flags & ATTEMPT_ALIAS and not a.flags & ATTEMPT_WANTED:
+                    w.forced[CAUSE_DANGLING_CNAME] = 1
+            elif q.cut:
+                w.forced[CAUSE_FRAGMENTS_LOST] = 1
+            elif a.outcome == OUTCOME_TRUNCATED:
+                w.forced[CAUSE_TRUNCATION] = 1
+                w.forced[CAUSE_TCP_BLOCKED] = 1
+            elif a.flags & ATTEMPT_CLOSED:
+                w.forced[CAUSE_TCP_BLOCKED] = 1
+                w.forced[CAUSE_TRUNCATION] = 1
+            elif a.flags & ATTEMPT_LOOP:
+                w.forced[CAUSE_CNAME_LOOP] = 1
+            elif failure(a):
+                w.forced[cause_of(a.outcome)] = 1
+            elif a.outcome == OUTCOME_UNREACHABLE:
+                w.forced[CAUSE_SERVER_UNREACHABLE] = 1
+            elif q.open and not answered:
+                w.forced[CAUSE_NO_ANSWER] = 1
+                if several:
+                    w.cost[CAUSE_NAMESERVER_TIMEOUT] = w.cost[CAUSE_NO_ANSWER]
+    for i in range(CAUSES):
+        if w.forced[i]:
+            w.cost[i] = max(w.cost[i], duration)
+    if l.end.outcome == LOOKUP_UNFINISHED:
+        return
+    while n < MOST_CAUSES:
+        best = NO_CAUSE
+        top = 0
+        for i in range(CAUSES):
+            if (w.cost[i] >= COSTS or w.forced[i]) and (best == NO_CAUSE or w.cost[i] > top):
+                best = <uint8_t>i
+                top = w.cost[i]
+        if best == NO_CAUSE:
+            break
+        w.cost[best] = 0
+        w.forced[best] = 0
+        l.end.causes[n] = best
+        n += 1
+    l.end.cause_count = <uint8_t>n
+
+
+cdef void count(Work* w, Lookup* l) noexcept nogil:
+    cdef uint32_t i
+    cdef Attempt* a
+    cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.role == ROLE_RETRANSMISSION:
+            l.end.retransmissions += 1
+        elif a.role == ROLE_FAILOVER:
+            l.end.failovers += 1
+        elif a.role == ROLE_TCP_FALLBACK:
+            l.end.tcp_fallback = 1
+        elif a.role == ROLE_EDNS_FALLBACK:
+            l.end.edns_fallback = 1
+        if a.role == ROLE_RETRANSMISSION or (a.candidate != final and l.end.outcome == LOOKUP_OK):
+            l.end.wasted += 1
+    l.end.wasted += l.queries - l.attempt_count
+    if l.dial_count:
+        for i in range(l.attempt_count):
+            if l.attempts[i].outcome == OUTCOME_TRUNCATED:
+                l.end.tcp_fallback = 1
+
+
+cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
+    """Octets of the whole labels, final dot included, with which both names begin."""
+    cdef uint32_t i = 0, whole = 0
+    while i < na and i < nb and a[i] == b[i]:
+        i += 1
+        if a[i - 1] == c'.' and not (i > 1 and a[i - 2] == c'\\'):
+            whole = i
+    return whole
+
+
+cdef void name(Lookup* l) noexcept nogil:
+    """The name as the application gave it: what the candidates have in common."""
+    cdef uint32_t i, size, whole, base = 0, start
+    cdef uint32_t count = 0
+    l.end.name = 0
+    l.end.name_size = <uint16_t>(l.names[1] - l.names[0])
+    l.end.name_certain = 0
+    for i in range(1, l.candidate_count):
+        whole = common(l.text + l.names[0], l.names[1] - l.names[0], l.text + l.names[i], l.names[i + 1] - l.names[i])
+        if whole == 0:
+            continue           # the target of an alias
+        if count == 0 or whole < base:
+            base = whole
+        count += 1
+    if count == 0:
+        return
+    l.end.name_size = <uint16_t>base
+    # One candidate is the name itself: nothing else explains the others.
+    for i in range(l.candidate_count):
+        if l.names[i + 1] - l.names[i] == base:
+            l.end.name_certain = 1
+            l.end.name = <uint8_t>i
+
+
+cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
+    cdef Work w
+    cdef uint32_t i
+    cdef bint connected = False
+    memset(w.cost, 0, sizeof(w.cost))
+    memset(w.reach, 0, sizeof(w.reach))
+    memset(w.forced, 0, sizeof(w.forced))
+    w.wait_count = 0
+    w.fragments = 0
+    pair_again(l)
+    for i in range(l.attempt_count):
+        if l.attempts[i].transport == TRANSPORT_TCP:
+            connected = True
+        if l.attempts[i].flags & ATTEMPT_FRAGMENT and after(l, i) >= 0:
+            w.fragments = 1
+    w.truncation_final = not connected and l.dial_count == 0
+    ask(&w, l)
+    give_up(&w, l)
+    release(&w, l, s)
+    l.end.outcome = outcome(&w, l, s)
+    account(&w, l, s)
+    spend(&w, l)
+    count(&w, l)
+    name_causes(&w, l, s)
+    name(l)
+    l.end.duration = w.release - l.time
+    l.end.duration_min = max(w.least - l.time, <int64_t>0)
+    l.end.duration_max = w.most - l.time
+    l.end.end_basis = w.basis
+    l.end.final = <uint8_t>(l.candidate_count - 1)
