@@ -26,7 +26,7 @@ from dnscap.native.capture_file cimport (
     u32,
     u64,
 )
-from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, FRAME_BATCH, Frame
+from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, FRAME_BATCH, Frame, bounded_time
 from dnscap.native.octets cimport Octets, be32, left, take
 
 cdef enum Clock:
@@ -284,7 +284,8 @@ cdef uint32_t packet(CaptureFile* file, Frame* f, uint32_t interface, const uint
         return 0
     source = &file.sources[file.section + interface]
     f.octets = octets
-    f.time = nanoseconds(source, <uint64_t>u32(octets - 16, file.big) << 32 | u32(octets - 12, file.big))
+    f.time = bounded_time(
+        nanoseconds(source, <uint64_t>u32(octets - 16, file.big) << 32 | u32(octets - 12, file.big)))
     f.number = file.frame_number
     f.size = captured
     f.wire_size = wire if wire > captured else captured
