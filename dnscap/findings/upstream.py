@@ -17,10 +17,10 @@ class _FarSide(Rule):
     """The title, up to what it cost."""
 
     def subject(self, case: Case, facts: Facts) -> str | None:
-        servers = Counter(row["server"] for row in case.kept.exchanges)
+        servers: Counter[str] = Counter(row["server"] for row in case.kept.exchanges)
         if servers:
             return servers.most_common(1)[0][0]
-        told = case.kept.row["servers"] or ()
+        told: list[str] = case.kept.row["servers"] or []
         return told[0] if told else None
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:

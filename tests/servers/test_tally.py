@@ -52,7 +52,7 @@ def test_what_waited_long_when_the_capture_ended_is_unanswered() -> None:
 
 
 def test_percentiles_are_near() -> None:
-    latencies = [chance for chance in range(1, 101)]
+    latencies = list(range(1, 101))
     (row,) = tally_of(*(exchange(i, i, latency=ms * MS) for i, ms in enumerate(latencies))).rows()
     for share, column in ((50, "latency_p50"), (90, "latency_p90"), (99, "latency_p99")):
         assert row[column] == pytest.approx(share * MS, rel=0.05)
