@@ -33,3 +33,7 @@ class Exchanges:
         """Rows that may still change."""
     def counts(self) -> dict[str, int]:
         """What was passed over or given up, by name."""
+
+@final
+class ExchangeColumn:
+    """A column in native memory as a read-only buffer; keeps its batch alive."""
