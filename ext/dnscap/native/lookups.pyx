@@ -1358,7 +1358,7 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
                 best = i
         if c.votes[side + stub] < 60000 and stub != STUB_UNKNOWN:
             c.votes[side + stub] += <uint16_t>score
-        if score < 10 and c.votes[side + best] > score:
+        if score < 12 and c.votes[side + best] > score:
             stub = <uint8_t>best
     l.end.stub = stub
     s.notes = t.notes
