@@ -21,7 +21,12 @@ import os
 
 from dnscap.native.datagrams cimport NO_STREAM, TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
-from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_OK, STATUS_TRAILING_OCTETS, STATUS_TRUNCATED_CAPTURE
+from dnscap.native.domain cimport (
+    STATUS_FIRST_FRAGMENT,
+    STATUS_OK,
+    STATUS_TRAILING_OCTETS,
+    STATUS_TRUNCATED_CAPTURE,
+)
 from dnscap.native.events cimport EVENT_ICMP_ERROR, Event
 from dnscap.native.interning cimport (
     ENTRY_ALIGN,
@@ -31,6 +36,7 @@ from dnscap.native.interning cimport (
     Entry,
     NameTable,
     big_alloc,
+    big_grow,
     entry_octets,
     find_address,
     address_tag,
@@ -41,13 +47,20 @@ from dnscap.native.interning cimport (
     prefetch,
     unlikely,
 )
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
+from dnscap.native.messages cimport (
+    HAS_CAPITALS,
+    HAS_EDNS,
+    HAS_HEADER,
+    HAS_NAME,
+    HAS_TYPE,
+    MessageColumns,
+    RecordColumns,
+)
 from dnscap.native.octets cimport be16
 from dnscap.native.streams cimport (
     TURN_FIN,
     TURN_HANDSHAKE,
     TURN_REFUSED,
-    TURN_RESET,
     TURN_SYN,
     Turn,
 )
@@ -56,16 +69,15 @@ cdef extern from *:
     """
     /* Nanoseconds of capture time. */
     #define DNSCAP_OPEN_WAIT INT64_C(30000000000)   /* the longest a stub waits for one answer (glibc's limit for timeout:) */
-    #define DNSCAP_LINGER INT64_C(5000000000)       /* an answered query is remembered so long for further responses */
-    #define DNSCAP_REPEAT_WAIT INT64_C(15000000000) /* the same id, port and question within this of an answered query is
-                                                       one more transmission; glibc comes back to a server after 14 s */
+    #define DNSCAP_LINGER INT64_C(6000000000)       /* an answered query is remembered so long for further responses, and
+                                                       for one more transmission: a stub that missed the answer asks
+                                                       again after 5 s */
     #define DNSCAP_EARLY INT64_C(1000000)           /* queues of a network card may put an answer so far before its query */
     #define DNSCAP_STUB_WAIT INT64_C(5000000000)    /* most stubs wait so long: younger queries at the end are unfinished */
     #define DNSCAP_ICMP_WAIT INT64_C(1000000000)    /* a further response is kept so long for the ICMP error it may meet */
     """
     const int64_t OPEN_WAIT "DNSCAP_OPEN_WAIT"
     const int64_t LINGER "DNSCAP_LINGER"
-    const int64_t REPEAT_WAIT "DNSCAP_REPEAT_WAIT"
     const int64_t EARLY "DNSCAP_EARLY"
     const int64_t STUB_WAIT "DNSCAP_STUB_WAIT"
     const int64_t ICMP_WAIT "DNSCAP_ICMP_WAIT"
@@ -73,12 +85,17 @@ cdef extern from *:
 cdef enum:
     STRIDE = 64
     FIRST_ROOM = 1 << 12
+    MORE_ROOM = 4              # times as many rows when the ring grows: memory is only touched as it fills
+    BUCKETS = 4                # of keys, a row: the walk to the end of a chain that a new query makes is over at once
+    ENDS_BUCKETS = 1 << 17     # so few that they stay in the cache: chains by ends are seldom walked
     MOST_ROWS = 1 << 20        # rows in the ring, about 240 MiB; beyond that the oldest is given up
+    MOST_STEPS = 1 << 12       # rows of other ends passed in one chain
     MOST_WALK = 64             # rows of the same ends looked at for a response without a question
     MOST_NOTES = 1 << 16       # turns of connections and ICMP errors that wait for the clock
     MOST_RENEWED = 1 << 18     # names, or addresses, that live rows may bring into a new dictionary
     RENEWED_OCTETS = 48 << 20  # and octets of names
     STREAMS = 1 << 16          # connections whose handshake time is remembered: as many as reassembly holds
+    MOST_OUT = 1 << 28         # rows that left and were not taken
     NO_GROUP = 0xFFFFFFFF
 
     PORT_MDNS = 5353
@@ -120,7 +137,6 @@ cdef struct Side:              # what only the matcher needs to know of a row; l
     int64_t release            # clock from which it may leave, once it is final
     uint32_t next_key          # of its bucket
     uint32_t next_ends
-    uint32_t older             # row before it of the same ends
     uint32_t group
     uint32_t later             # next transmission of its group
     uint32_t extra             # last further response to it, which has a row of its own
@@ -156,9 +172,10 @@ cdef struct Rtt:
 cdef struct ExchangeTable:
     Exchange* rows             # ring: number & mask
     Side* sides
-    uint32_t* key_heads        # as many buckets as rows
-    uint32_t* ends_heads
+    uint32_t* key_heads
+    uint32_t[ENDS_BUCKETS] ends_heads
     uint64_t mask
+    uint64_t bucket_mask
     uint64_t head              # oldest row in the ring
     uint64_t base              # oldest row that the chains may reach
     uint64_t tail              # number of the next row
@@ -184,6 +201,8 @@ cdef struct ExchangeTable:
     ExchangeColumns out
     uint64_t[4] seed
     Rtt[STREAMS] rtts
+    uint64_t most_rows
+    uint32_t most_names
     uint64_t evicted           # open queries given up because of a limit
     uint64_t renewed           # dictionaries begun
     uint64_t multicast         # mDNS and LLMNR messages passed over
@@ -257,7 +276,7 @@ cdef inline void hash_row(const ExchangeTable* t, uint32_t client, uint32_t serv
 
 cdef inline uint32_t find_key(const ExchangeTable* t, uint64_t key, uint32_t* found) noexcept nogil:
     """Newest row of a key: 1 and its number, or 0."""
-    cdef uint32_t at = t.key_heads[key & t.mask], next
+    cdef uint32_t at = t.key_heads[key & t.bucket_mask], next
     if not alive(t, at):
         return 0
     while True:
@@ -271,23 +290,32 @@ cdef inline uint32_t find_key(const ExchangeTable* t, uint64_t key, uint32_t* fo
 
 
 cdef inline uint32_t find_ends(const ExchangeTable* t, uint64_t ends, uint32_t* found) noexcept nogil:
-    cdef uint32_t at = t.ends_heads[ends & t.mask], next
+    """Newest row of the ends: 1 and its number, or 0."""
+    cdef uint32_t at = t.ends_heads[ends & (ENDS_BUCKETS - 1)]
+    found[0] = at
     if not alive(t, at):
         return 0
-    while True:
-        if t.sides[at & t.mask].ends == ends:
-            found[0] = at
-            return 1
+    return t.sides[at & t.mask].ends == ends or older_ends(t, ends, found)
+
+
+cdef uint32_t older_ends(const ExchangeTable* t, uint64_t ends, uint32_t* found) noexcept nogil:
+    """The row before `found` of the same ends.  Rows of other ends in between are passed, though not without limit."""
+    cdef uint32_t at = found[0], next, _k
+    for _k in range(MOST_STEPS):
         next = t.sides[at & t.mask].next_ends
         if not leads_on(t, at, next):
             return 0
         at = next
+        if t.sides[at & t.mask].ends == ends:
+            found[0] = at
+            return 1
+    return 0
 
 
 cdef void link_key(ExchangeTable* t, uint32_t n) noexcept nogil:
     """Put a row first in the chain of its key's bucket, in the place of an older row of the same key."""
     cdef Side* s = side_at(t, n)
-    cdef uint32_t* head = &t.key_heads[s.key & t.mask]
+    cdef uint32_t* head = &t.key_heads[s.key & t.bucket_mask]
     cdef uint32_t at = head[0], before = n, next
     s.linked |= IN_KEY
     s.next_key = at
@@ -308,28 +336,20 @@ cdef void link_key(ExchangeTable* t, uint32_t n) noexcept nogil:
     head[0] = n
 
 
-cdef void link_ends(ExchangeTable* t, uint32_t n) noexcept nogil:
+cdef inline void link_new_key(ExchangeTable* t, uint32_t n) noexcept nogil:
+    """The same for a key of which there is no row."""
     cdef Side* s = side_at(t, n)
-    cdef uint32_t* head = &t.ends_heads[s.ends & t.mask]
-    cdef uint32_t at = head[0], before = n, next
+    cdef uint32_t* head = &t.key_heads[s.key & t.bucket_mask]
+    s.linked |= IN_KEY
+    s.next_key = head[0]
+    head[0] = n
+
+
+cdef inline void link_ends(ExchangeTable* t, uint32_t n) noexcept nogil:
+    cdef Side* s = side_at(t, n)
+    cdef uint32_t* head = &t.ends_heads[s.ends & (ENDS_BUCKETS - 1)]
     s.linked |= IN_ENDS
-    s.next_ends = at
-    s.older = n
-    if alive(t, at) and at != n:
-        while True:
-            next = side_at(t, at).next_ends
-            if side_at(t, at).ends == s.ends:
-                s.older = at
-                if not leads_on(t, at, next):
-                    next = before
-                side_at(t, before).next_ends = next
-                break
-            if not leads_on(t, at, next):
-                break
-            before = at
-            at = next
-    else:
-        s.next_ends = n
+    s.next_ends = head[0]
     head[0] = n
 
 
@@ -337,8 +357,8 @@ cdef void relink(ExchangeTable* t) noexcept nogil:
     """Build the chains anew from the rows."""
     cdef uint64_t n
     cdef uint8_t linked
-    memset(t.key_heads, 0xFF, (t.mask + 1) * sizeof(uint32_t))
-    memset(t.ends_heads, 0xFF, (t.mask + 1) * sizeof(uint32_t))
+    memset(t.key_heads, 0xFF, (t.bucket_mask + 1) * sizeof(uint32_t))
+    memset(t.ends_heads, 0xFF, ENDS_BUCKETS * sizeof(uint32_t))
     for n in range(t.base, t.tail):
         linked = t.sides[n & t.mask].linked
         if linked & IN_KEY:
@@ -351,14 +371,12 @@ cdef int open_ring(ExchangeTable* t, uint64_t room) noexcept nogil:
     """A ring of `room` rows, with the rows of the present one."""
     cdef Exchange* rows = <Exchange*>big_alloc(room * sizeof(Exchange))
     cdef Side* sides = <Side*>big_alloc(room * sizeof(Side))
-    cdef uint32_t* key_heads = <uint32_t*>big_alloc(room * sizeof(uint32_t))
-    cdef uint32_t* ends_heads = <uint32_t*>big_alloc(room * sizeof(uint32_t))
+    cdef uint32_t* key_heads = <uint32_t*>big_alloc(room * BUCKETS * sizeof(uint32_t))
     cdef uint64_t n
-    if rows == NULL or sides == NULL or key_heads == NULL or ends_heads == NULL:
+    if rows == NULL or sides == NULL or key_heads == NULL:
         free(rows)
         free(sides)
         free(key_heads)
-        free(ends_heads)
         return -1
     for n in range(t.head, t.tail):
         rows[n & (room - 1)] = t.rows[n & t.mask]
@@ -366,12 +384,11 @@ cdef int open_ring(ExchangeTable* t, uint64_t room) noexcept nogil:
     free(t.rows)
     free(t.sides)
     free(t.key_heads)
-    free(t.ends_heads)
     t.rows = rows
     t.sides = sides
     t.key_heads = key_heads
-    t.ends_heads = ends_heads
     t.mask = room - 1
+    t.bucket_mask = room * BUCKETS - 1
     relink(t)
     return 0
 
@@ -398,21 +415,30 @@ cdef int happened(Exchanges self, int64_t time, uint64_t exchange, uint32_t row,
 
 # ---------------------------------------------------------------- rows leave
 
-cdef int grow_out(ExchangeColumns* c) noexcept nogil:
-    cdef uint32_t room = c.room * 2 if c.room else 1 << 12
+cdef int grow_out(ExchangeColumns* c, uint64_t rows) noexcept nogil:
+    """Make room for so many more rows."""
+    cdef uint64_t room = c.room * 2 if c.room else 1 << 12
     cdef void** columns = <void**>c
     cdef uint32_t k
     cdef size_t width
     cdef void* wider
-    if room == 0:
+    while room < c.count + rows:
+        room *= 2
+    if room > MOST_OUT:
         return -1
     for k in range(COLUMNS_8 + COLUMNS_4 + COLUMNS_2 + COLUMNS_1):
-        width = 8 if k < COLUMNS_8 else 4 if k < COLUMNS_8 + COLUMNS_4 else 2 if k < COLUMNS_8 + COLUMNS_4 + COLUMNS_2 else 1
-        wider = realloc(columns[k], room * width)
+        width = 1
+        if k < COLUMNS_8:
+            width = 8
+        elif k < COLUMNS_8 + COLUMNS_4:
+            width = 4
+        elif k < COLUMNS_8 + COLUMNS_4 + COLUMNS_2:
+            width = 2
+        wider = big_grow(columns[k], c.count * width, room * width)
         if wider == NULL:
             return -1
         columns[k] = wider
-    c.room = room
+    c.room = <uint32_t>room
     return 0
 
 
@@ -436,7 +462,7 @@ cdef void put_out(ExchangeTable* t) noexcept nogil:
     t.head += 1
     if t.base < t.head:
         t.base = t.head
-    if c.count == c.room and grow_out(c) != 0:
+    if c.count == c.room and grow_out(c, 1) != 0:
         t.failed = True
         return
     k = c.count
@@ -479,7 +505,7 @@ cdef inline bint may_leave(const ExchangeTable* t) noexcept nogil:
         return False
     if t.head < t.base:
         return True
-    if s.release > t.now:
+    if s.release >= t.now:
         return False
     if s.group != NO_GROUP:
         g = &t.groups[s.group]
@@ -624,13 +650,13 @@ cdef int make_room(Exchanges self) noexcept nogil:
     release(self)
     if t.tail - t.head <= t.mask:
         return 0
-    if t.mask + 1 < MOST_ROWS:
-        return open_ring(t, (t.mask + 1) * 2)
+    if t.mask + 1 < t.most_rows:
+        return open_ring(t, min((t.mask + 1) * MORE_ROOM, t.most_rows))
     force_out(self)
     return 0
 
 
-cdef Exchange* new_row(Exchanges self, const MessageColumns* c, Dictionary dictionary, uint32_t r, const Stride* w, uint32_t i,
+cdef Exchange* new_row(Exchanges self, const MessageColumns* c, uint32_t r, const Stride* w, uint32_t i,
                        bint response) noexcept nogil:
     """A row with the end points and the question of a message; NULL without memory."""
     cdef ExchangeTable* t = self.table
@@ -686,7 +712,7 @@ cdef Exchange* new_row(Exchanges self, const MessageColumns* c, Dictionary dicti
     s.key = w.key[i]
     s.ends = w.ends[i]
     s.release = INT64_MIN
-    s.next_key = s.next_ends = s.older = s.later = s.extra = n
+    s.next_key = s.next_ends = s.later = s.extra = n
     s.group = NO_GROUP
     s.linked = 0
     s.would_be = 0
@@ -829,7 +855,7 @@ cdef void further(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint
     if side_at(t, n).transfer:
         side_at(t, n).release = plus(c.time[r], LINGER)
         return
-    y = new_row(self, c, batch.dictionary, r, w, i, True)
+    y = new_row(self, c, r, w, i, True)
     if y == NULL:
         return
     take_response(y, c, r, <uint32_t>(batch.first_message + r))
@@ -846,7 +872,7 @@ cdef void further(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint
 cdef void unsolicited(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
     """A response without a query, as yet."""
     cdef ExchangeTable* t = self.table
-    cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
+    cdef Exchange* x = new_row(self, &batch.columns, r, w, i, True)
     cdef Side* s
     if x == NULL:
         return
@@ -868,13 +894,13 @@ cdef inline bint takes_answer(const ExchangeTable* t, uint32_t n, int64_t time) 
     if time < x.time and elapsed(x.time, time) > <uint64_t>EARLY:
         return False
     # A connection that ended, or an ICMP error, was not the last word.
-    return x.outcome == OUTCOME_OPEN or elapsed(time, x.time) < <uint64_t>OPEN_WAIT
+    return x.outcome == OUTCOME_OPEN or t.now <= side_at(t, n).release
 
 
-cdef inline bint was_answered(const ExchangeTable* t, uint32_t n, int64_t time) noexcept nogil:
+cdef inline bint was_answered(const ExchangeTable* t, uint32_t n) noexcept nogil:
     """Whether a row is a query that has its answer, so short a time ago that a further one is expected."""
     cdef const Exchange* x = row_at(t, n)
-    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and time <= side_at(t, n).release
+    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and t.now <= side_at(t, n).release
 
 
 cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint32_t* found) noexcept nogil:
@@ -893,24 +919,22 @@ cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint3
             found[0] = g.last_answered
     if takes_answer(t, found[0], time):
         return 1
-    return 2 if was_answered(t, found[0], time) else 0
+    return 2 if was_answered(t, found[0]) else 0
 
 
 cdef uint32_t by_ends(const ExchangeTable* t, uint64_t ends, uint16_t id, int64_t time, uint32_t* found) noexcept nogil:
     """As `answer_row`, for a response that does not tell its question: the oldest open query, else the newest answered."""
-    cdef uint32_t at, next, k, best = 0, which = 0, candidate, verdict
+    cdef uint32_t at, _k, best = 0, which = 0, candidate, verdict
     if not find_ends(t, ends, &at):
         return 0
-    for k in range(MOST_WALK):
+    for _k in range(MOST_WALK):
         if row_at(t, at).id == id:
             verdict = answer_row(t, at, time, &candidate)
             if verdict == 1 or (verdict == 2 and best == 0):
                 best = verdict
                 which = candidate
-        next = side_at(t, at).older
-        if not leads_on(t, at, next):
+        if not older_ends(t, ends, &at):
             break
-        at = next
     found[0] = which
     return best
 
@@ -919,7 +943,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
     cdef ExchangeTable* t = self.table
     cdef const MessageColumns* c = &batch.columns
     cdef int64_t time = c.time[r]
-    cdef uint32_t n = 0, at, next, k, verdict = 0
+    cdef uint32_t n = 0, at, _k, verdict = 0
     cdef bint questioned = c.presence[r] & HAS_TYPE != 0
     cdef int status
     if likely(questioned):
@@ -931,7 +955,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
             if verdict == 2:
                 further(self, batch, r, w, i, n)
                 return
-            if row_at(t, n).query != NO_MESSAGE:
+            if row_at(t, n).outcome == OUTCOME_OPEN:
                 unsolicited_again(self, batch, r, w, i)
                 return
     else:
@@ -948,23 +972,21 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
             return
     # A question that was not asked.  Where the query is known only in part it may have been.
     if find_ends(t, w.ends[i], &at):
-        for k in range(MOST_WALK):
+        for _k in range(MOST_WALK):
             if row_at(t, at).id == c.id[r] and row_at(t, at).outcome == OUTCOME_OPEN:
                 if row_at(t, at).flags & EXCHANGE_NO_QUESTION and takes_answer(t, at, time):
                     pair(self, batch, r, at)
                     return
                 row_at(t, at).flags |= EXCHANGE_BOGUS
                 break
-            next = side_at(t, at).older
-            if not leads_on(t, at, next):
+            if not older_ends(t, w.ends[i], &at):
                 break
-            at = next
     unsolicited(self, batch, r, w, i)
 
 
 cdef void unsolicited_again(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
-    """A response long after its query was given up or answered: it must not take the query's place in the chain."""
-    cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
+    """A response older than the query it would answer: it must not take the query's place in the chain."""
+    cdef Exchange* x = new_row(self, &batch.columns, r, w, i, True)
     if x == NULL:
         return
     take_response(x, &batch.columns, r, <uint32_t>(batch.first_message + r))
@@ -981,29 +1003,35 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
     cdef Exchange* x
     cdef Exchange* y
     cdef bint again = False
-    if find_key(t, w.key[i], &old):
+    cdef uint32_t found = find_key(t, w.key[i], &old)
+    if unlikely(found):
         y = row_at(t, old)
         if y.query == NO_MESSAGE:
-            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and elapsed(time, y.time) <= <uint64_t>EARLY:
+            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and t.now <= side_at(t, old).release:
                 # Its answer was seen first.
                 take_query(y, c, r, message)
                 y.outcome = side_at(t, old).would_be
                 y.latency = 0
                 side_at(t, old).release = plus(y.response_time, LINGER)
-                row = y.response - <uint32_t>batch.first_message if y.response >= <uint32_t>batch.first_message else NO_MESSAGE
+                row = NO_MESSAGE
+                if y.response >= <uint32_t>batch.first_message:
+                    row = y.response - <uint32_t>batch.first_message
                 happened(self, y.time, y.number, r, HAPPENED_QUERY)
                 happened(self, y.response_time, y.number, row, HAPPENED_ANSWER)
                 return
         else:
-            again = y.outcome == OUTCOME_OPEN or elapsed(time, y.time) < <uint64_t>REPEAT_WAIT
-    x = new_row(self, c, batch.dictionary, r, w, i, False)
+            again = y.outcome == OUTCOME_OPEN or t.now <= side_at(t, old).release
+    x = new_row(self, c, r, w, i, False)
     if x == NULL:
         return
     take_query(x, c, r, message)
     n = <uint32_t>x.number
-    if unlikely(again) and alive(t, old):
-        join_group(t, old, n)
-    link_key(t, n)
+    if unlikely(found):
+        if again and alive(t, old):
+            join_group(t, old, n)
+        link_key(t, n)
+    else:
+        link_new_key(t, n)
     link_ends(t, n)
     if t.cursor_time == INT64_MAX:
         t.cursor_time = plus(time, OPEN_WAIT)
@@ -1041,6 +1069,8 @@ cdef void close_all(Exchanges self) noexcept nogil:
             close_row(t, <uint32_t>n,
                       OUTCOME_UNFINISHED if elapsed(t.now, x.time) < <uint64_t>STUB_WAIT else OUTCOME_UNANSWERED, INT64_MIN)
             happened(self, t.now, n, NO_MESSAGE, HAPPENED_EXPIRED)
+    if t.out.count + (t.tail - t.head) > t.out.room and grow_out(&t.out, t.tail - t.head) != 0:
+        t.failed = True
     t.base = t.cursor = t.tail
     t.cursor_time = INT64_MAX
 
@@ -1142,17 +1172,15 @@ cdef void end_stream(Exchanges self, uint32_t stream, int64_t time, uint8_t outc
     """Nothing more comes on a connection: its open queries are final."""
     cdef ExchangeTable* t = self.table
     cdef uint64_t key, ends
-    cdef uint32_t at, next
+    cdef uint32_t at
     hash_row(t, 0, 0, 0, 0, 0, TRANSPORT_TCP, stream, 0, 0, 0, &key, &ends)
     if not find_ends(t, ends, &at):
         return
     while True:
-        next = side_at(t, at).older
         if row_at(t, at).outcome == OUTCOME_OPEN and row_at(t, at).stream == stream:
             unreachable(self, at, time, outcome)
-        if not leads_on(t, at, next):
+        if not older_ends(t, ends, &at):
             return
-        at = next
 
 
 cdef int keep_turn(Exchanges self, const Turn* turn, uint8_t kind) noexcept nogil:
@@ -1189,7 +1217,7 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     cdef ExchangeTable* t = self.table
     cdef const Turn* q = &note.turn
     cdef uint64_t key, ends
-    cdef uint32_t client, server, at, next, k
+    cdef uint32_t client, server, at, _k
     cdef uint16_t id
     cdef Exchange* x
     if note.transport == TRANSPORT_TCP:
@@ -1206,12 +1234,13 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     hash_row(t, client, server, q.client_port, q.server_port, id, TRANSPORT_UDP, NO_STREAM, 0, 0, 0, &key, &ends)
     if not find_ends(t, ends, &at):
         return
-    for k in range(MOST_WALK):
+    for _k in range(MOST_WALK):
         x = row_at(t, at)
         if note.from_client:
-            if x.response != NO_MESSAGE:
+            if x.response != NO_MESSAGE and t.now <= side_at(t, at).release:
                 # The socket was closed: about the last response, which is a further one where there were several.
-                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra):
+                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra) \
+                        and t.now <= side_at(t, side_at(t, at).extra).release:
                     row_at(t, side_at(t, at).extra).flags |= EXCHANGE_LATE
                 else:
                     x.flags |= EXCHANGE_LATE
@@ -1219,10 +1248,8 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
         elif x.outcome == OUTCOME_OPEN:
             unreachable(self, at, note.time, OUTCOME_UNREACHABLE)
             return
-        next = side_at(t, at).older
-        if not leads_on(t, at, next):
+        if not older_ends(t, ends, &at):
             return
-        at = next
 
 
 cdef inline bint passing(uint16_t code) noexcept nogil:
@@ -1360,7 +1387,8 @@ cdef int renew(Exchanges self) except -1:
         at += (sizeof(Entry) + e.size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
     first = t.tail
     while first > t.head:
-        if new.names.count >= MOST_RENEWED or new.addresses.count + 2 > MOST_RENEWED or new.names.used > RENEWED_OCTETS:
+        if new.names.count >= min(MOST_RENEWED, t.most_names // 2) or new.addresses.count + 2 > MOST_RENEWED \
+                or new.names.used > RENEWED_OCTETS:
             break
         first -= 1
         x = &t.rows[first & t.mask]
@@ -1398,6 +1426,8 @@ cdef void prepare(Exchanges self, Batch batch, Stride* w, uint32_t first, uint32
     cdef uint16_t client_port, server_port
     cdef bint questioned
     for i in range(count):
+        prefetch(&t.name_codes[c.qname[first + i]])
+    for i in range(count):
         r = first + i
         w.kind[i] = SKIPPED
         if unlikely(c.presence[r] & HAS_HEADER == 0):
@@ -1429,22 +1459,17 @@ cdef void prepare(Exchanges self, Batch batch, Stride* w, uint32_t first, uint32
         w.qname[i] = own_name(self, c.qname[r]) if c.presence[r] & HAS_NAME else NO_CODE
         hash_row(t, w.client[i], w.server[i], client_port, server_port, c.id[r], c.transport[r], c.stream[r], w.qname[i],
                  c.qtype[r] if questioned else 0, c.qclass[r] if questioned else 0, &w.key[i], &w.ends[i])
-        prefetch(&t.key_heads[w.key[i] & t.mask])
-        prefetch(&t.ends_heads[w.ends[i] & t.mask])
+        prefetch(&t.key_heads[w.key[i] & t.bucket_mask])
     for i in range(count):
         if w.kind[i] == SKIPPED:
             continue
-        at = t.key_heads[w.key[i] & t.mask]
+        at = t.key_heads[w.key[i] & t.bucket_mask]
         if alive(t, at):
             prefetch(&t.sides[at & t.mask])
             if w.kind[i] == RESPONSE:
                 prefetch(&t.rows[at & t.mask])
                 prefetch(<const uint8_t*>&t.rows[at & t.mask] + 64)
                 prefetch(<const uint8_t*>&t.rows[at & t.mask] + 128)
-        if w.kind[i] == QUERY:
-            at = t.ends_heads[w.ends[i] & t.mask]
-            if alive(t, at):
-                prefetch(&t.sides[at & t.mask])
 
 
 cdef int match_batch(Exchanges self, Batch batch) noexcept nogil:
@@ -1457,7 +1482,7 @@ cdef int match_batch(Exchanges self, Batch batch) noexcept nogil:
         return -1
     while first < c.count:
         count = c.count - first if c.count - first < STRIDE else STRIDE
-        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE)):
+        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE) or self.dictionary.names.count > t.most_names):
             with gil:
                 try:
                     renew(self)
@@ -1558,20 +1583,37 @@ cdef class ExchangeBatch:
 
 @cython.final
 cdef class Exchanges:
-    """Matcher of responses to queries, for the messages of one capture in order."""
+    """Matcher of responses to queries, for the messages of one capture in order.
 
-    def __cinit__(self):
+    Parameters
+    ----------
+    most_rows : int
+        Exchanges held at a time, rounded up to a power of two.  Beyond that the oldest is given up.
+    most_names : int
+        Distinct names held at a time, or fewer where memory for them is used up.
+    """
+
+    def __cinit__(self, uint64_t most_rows=MOST_ROWS, uint32_t most_names=0xFFFFFFFF):
         cdef bytes seed = os.urandom(32)
         cdef const uint8_t* octets = seed
+        cdef uint64_t room = 16
         cdef uint32_t k
+        if most_rows > <uint64_t>1 << 28:
+            raise ValueError(f"most_rows must be at most {1 << 28}, not {most_rows}")
+        while room < most_rows:
+            room *= 2
         self.dictionary = Dictionary()
         self.ready = []
         self.keep_from = <uint64_t>-1
         self.table = <ExchangeTable*>calloc(1, sizeof(ExchangeTable))
-        if self.table == NULL or open_ring(self.table, FIRST_ROOM) != 0:
+        if self.table == NULL or open_ring(self.table, min(<uint64_t>FIRST_ROOM, room)) != 0 \
+                or grow_codes(&self.table.name_codes, FIRST_ROOM) != 0 or grow_codes(&self.table.name_refs, FIRST_ROOM) != 0:
             raise MemoryError("no memory for exchanges")
         # Which queries share a bucket must not be the choice of whoever sends them.
         memcpy(self.table.seed, octets, 32)
+        self.table.most_rows = room
+        self.table.most_names = most_names
+        self.table.names_room = FIRST_ROOM
         self.table.now = INT64_MIN
         self.table.cursor_time = INT64_MAX
         self.table.unused_group = NO_GROUP
@@ -1586,7 +1628,6 @@ cdef class Exchanges:
             free(t.rows)
             free(t.sides)
             free(t.key_heads)
-            free(t.ends_heads)
             free(t.groups)
             free(t.notes)
             free(t.name_codes)
@@ -1675,6 +1716,7 @@ cdef class Exchanges:
         return {
             "exchanges": t.tail,
             "exchanges_evicted": t.evicted,
+            "dictionaries": t.renewed + 1,
             "multicast_messages": t.multicast,
             "sightings": t.sightings,
         }
