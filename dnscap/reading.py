@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,23 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
-from dnscap.schema import TABLES
+from dnscap.schema import LOOKUPS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dnscap.exchanges.matching import ExchangeBatch
+    from dnscap.explain import Explanation
+    from dnscap.explain.report import DiagnosisReport
+    from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.tables.conditions import Condition
+
+_COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
+"""Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
+
+JUDGED = ("servers", "clients", "findings")
+"""Tables that are made at the end of a pass, from what was added up on the way."""
 
 
 def read(
@@ -48,8 +57,8 @@ def read(
     Parameters
     ----------
     inputs : path, str, list, binary file object, bytes or scapy packets
-        Capture files (pcap, pcapng, compressed or not), directories, glob patterns, ``"-"`` for standard input.
-        Several are read as one capture, rotated sets in order of time.
+        Capture files (pcap, pcapng, compressed or not), directories, glob patterns, ``"-"`` for standard
+        input. Several are read as one capture, rotated sets in order of time.
     ports : sequence of int
         UDP and TCP ports taken as DNS.
     progress : callable, optional
@@ -76,7 +85,14 @@ def read(
     >>> cap.messages[["qname", "qtype", "rcode"]].head(2)  # doctest: +SKIP
     """
     return Capture(
-        inputs, ports=ports, progress=progress, since=since, until=until, client=client, server=server, name=name
+        inputs,
+        ports=ports,
+        progress=progress,
+        since=since,
+        until=until,
+        client=client,
+        server=server,
+        name=name,
     )
 
 
@@ -143,7 +159,9 @@ class Capture:
         self._remember(decoding)
 
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
-        return batch.keep(self._narrowing.keeps(batch)) if self._narrowing else batch
+        if not self._narrowing:
+            return batch
+        return batch.keep(self._narrowing.keeps(batch), self._narrowing.keeps_around)
 
     def _remember(self, decoding: Decoding) -> None:
         self._quality = decoding.quality
@@ -157,7 +175,14 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
-    def exchange_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[ExchangeBatch]:
+    def exchange_batches(
+        self,
+        *,
+        rows: int = BATCH_ROWS,
+        keep: bool = True,
+        see: Callable[[MessageBatch], None] | None = None,
+        lookups: bool = True,
+    ) -> Iterator[ExchangeBatch]:
         """Stream the capture's exchanges; memory stays flat at any size.
 
         Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
@@ -166,68 +191,125 @@ class Capture:
         ----------
         rows : int
             Messages matched at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
+        see : callable, optional
+            Called with each batch of messages, narrowed, that goes by on the way.
+        lookups : bool
+            Whether to tell the lookup and role of each exchange, which takes longer than all the rest.
 
         Yields
         ------
         ExchangeBatch
         """
-        for exchanges, _ in self._assembled(rows):
-            yield from exchanges
+        if lookups:
+            for _, exchanges, _ in self._assembled(rows, keep, see):
+                yield from exchanges
+            return
+        from dnscap.exchanges.matching import Matching
 
-    def lookup_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[LookupBatch]:
+        matching = Matching()
+        for batch in self._going_by(rows, keep, see):
+            yield from matching.feed(batch)
+        yield from matching.finish(self._end())
+        if self._quality is not None:
+            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
+
+    def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
         """Stream the capture's lookups; memory stays flat at any size.
 
         Parameters
         ----------
         rows : int
             Messages taken in at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
 
         Yields
         ------
         LookupBatch
         """
-        for _, lookups in self._assembled(rows):
+        for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
-    def _assembled(self, rows: int) -> Iterator[tuple[list[ExchangeBatch], list[LookupBatch]]]:
+    def _assembled(
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
         assembling = Assembling()
-        kept = self._whole.get("records")
-        if kept is None and self._once:
-            kept = self._read_whole(records=True)
-        if kept is not None:
-            for batch in kept:
-                yield list(assembling.feed(batch)), list(assembling.taken())
-        else:
-            decoding = self._decoding(records=True, rows=rows)
-            self._quality = decoding.quality
-            for batch in decoding:
-                yield list(assembling.feed(batch)), list(assembling.taken())
-            self._remember(decoding)
-        # The capture may go on after its last message.
-        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        exchanges = list(assembling.finish(max(last.to_pylist(), default=None)))
-        yield exchanges, list(assembling.taken())
+        for batch in self._going_by(rows, keep, see):
+            yield batch, list(assembling.feed(batch)), list(assembling.taken())
+        exchanges = list(assembling.finish(self._end()))
+        yield None, exchanges, list(assembling.taken())
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
 
-    def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    def _going_by(
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+    ) -> Iterator[MessageBatch]:
+        """All messages with their records, not narrowed; `see` gets them narrowed."""
+        kept = self._whole.get("records")
+        if kept is None and self._once and keep:
+            kept = self._read_whole(records=True)
+        if kept is not None:
+            for batch in kept:
+                if see is not None:
+                    see(batch)
+                yield batch
+            return
+        # A pipe whose messages are not kept is one that somebody watches.
+        decoding = self._decoding(records=True, rows=1 if self._once else rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            if see is not None:
+                see(self._narrowed(batch))
+            yield batch
+        self._remember(decoding)
+
+    def _end(self) -> int | None:
+        """Time of the last frame: the capture may go on after its last message."""
+        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
+        return max(last.to_pylist(), default=None)
+
+    def exchange_parts(
+        self,
+        columns: Sequence[str] | None,
+        *,
+        keep: bool = True,
+        see: Callable[[MessageBatch], None] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream columns of the exchanges, narrowed; parameters as of `exchange_batches`."""
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.exchange_columns]
-        for batch in self.exchange_batches() if self._exchanges is None else self._exchanges:
+        assembled = wanted is None or not {"lookup", "role"}.isdisjoint(wanted)
+        for batch in (
+            self.exchange_batches(keep=keep, see=see, lookups=assembled)
+            if self._exchanges is None or see is not None
+            else self._exchanges
+        ):
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
-    def _lookup_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    def _read_once_through(self) -> None:
+        """Read to the end if that has not been done, keeping only what could not be had again."""
+        if "sources" in self._tables:
+            return
+        if self._once:
+            self._read_whole(records=True)
+        else:
+            for _ in self.batches(records=False):
+                pass
+
+    def _lookup_parts(self, columns: Sequence[str] | None, *, keep: bool = True) -> Iterator[pa.RecordBatch]:
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.lookup_columns]
-        for batch in self.lookup_batches() if self._lookups is None else self._lookups:
+        for batch in self.lookup_batches(keep=keep) if self._lookups is None else self._lookups:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
@@ -261,19 +343,21 @@ class Capture:
         """
         self._check(name, columns)
         if name == "sources":
-            if "sources" not in self._tables:
-                self._read_whole(records=self._once)
+            self._read_once_through()
             table = self._tables["sources"]
+            return table if columns is None else table.select(list(columns))
+        if name in JUDGED:
+            table = self.diagnosis.to_arrow(name)
             return table if columns is None else table.select(list(columns))
         if name == "exchanges":
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
-            return self._joined(name, list(self._exchange_parts(columns)), columns)
+            return self._joined(name, list(self.exchange_parts(columns)), columns)
         if name == "lookups":
             if self._lookups is None:
                 self._lookups = list(self.lookup_batches())
             return self._joined(name, list(self._lookup_parts(columns)), columns)
-        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
+        batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
     def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
@@ -282,6 +366,9 @@ class Capture:
             return empty_table(name, columns)
         table = pa.Table.from_batches(arrays)
         return table if columns is None else table.select(list(columns))
+
+    def _batches_of(self, name: str) -> list[MessageBatch]:
+        return self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
@@ -315,7 +402,7 @@ class Capture:
 
         self._check(name, columns)
         if where is None:
-            return to_pandas(self.to_arrow(name, columns), name)
+            return self._frame(name, columns)
         parts = list(self.select(name, columns=columns, where=where))
         wanted = list(columns) if columns is not None else None
         whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
@@ -325,28 +412,42 @@ class Capture:
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream a table, or part of it, as Arrow record batches."""
+        return self._selected(name, columns, where, keep=True)
+
+    def _selected(
+        self, name: str, columns: Sequence[str] | None, where: str | None, *, keep: bool
+    ) -> Iterator[pa.RecordBatch]:
         from dnscap.tables.conditions import Condition
 
         self._check(name, columns)
         condition: Condition | None = None if where is None else Condition(name, where)
         wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
         needed = wanted + [c for c in (condition.columns if condition else []) if c not in wanted]
-        for part in self._parts(name, needed):
+        for part in self._parts(name, needed, keep=keep):
             kept = condition.apply(part) if condition else part
             if kept.num_rows:
                 yield kept.select(wanted)
 
-    def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """As `select`, keeping nothing: rows of a pipe come as they are written, and the pipe is used up."""
+        return self._selected(name, columns, where, keep=False)
+
+    def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
         if name == "exchanges":
-            yield from self._exchange_parts(columns)
+            yield from self.exchange_parts(columns, keep=keep)
             return
         if name == "lookups":
-            yield from self._lookup_parts(columns)
+            yield from self._lookup_parts(columns, keep=keep)
             return
-        if name == "sources" or self._once or "records" in self._whole:
+        if name == "sources" and not keep and "sources" not in self._tables:
+            for _ in self.batches(records=False):
+                pass
+        if name in ("sources", *JUDGED) or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
-        for batch in self.batches(records=name == "records"):
+        for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
             yield batch.to_arrow(name, columns)
 
     def _check(self, name: str, columns: Sequence[str] | None) -> None:
@@ -355,12 +456,27 @@ class Capture:
         known = {column.name for column in TABLES[name]}
         unknown = [column for column in columns or () if column not in known]
         if unknown:
-            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            columns_there = ", ".join(column.name for column in TABLES[name])
+            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {columns_there}")
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from dnscap.tables.frames import to_pandas
+    def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from dnscap.tables.frames import frame_of, to_pandas
 
-        return to_pandas(self.to_arrow(name), name)
+        if name not in ("messages", "records"):
+            return to_pandas(self.to_arrow(name, columns), name)
+        batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
+        if not batches:
+            return to_pandas(empty_table(name, columns), name)
+
+        def column_of(column: str) -> pa.ChunkedArray:
+            return pa.chunked_array([b.to_arrow(name, [column], narrow=True).column(0) for b in batches])
+
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        rows = sum(b.messages if name == "messages" else b.records for b in batches)
+        frame = frame_of(name, wanted, column_of, rows)
+        for batch in batches:
+            batch.forget()
+        return frame
 
     @cached_property
     def sources(self) -> pd.DataFrame:
@@ -397,11 +513,186 @@ class Capture:
         """One row per lookup of an application: what it asked for, what that cost, and why."""
         return self._frame("lookups")
 
+    @cached_property
+    def servers(self) -> pd.DataFrame:
+        """One row per server address: what it was asked, how it answered, how fast."""
+        return self._frame("servers")
+
+    @cached_property
+    def clients(self) -> pd.DataFrame:
+        """One row per client address and stub, with the configuration that explains what was seen."""
+        return self._frame("clients")
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """One row per thing found wrong, the worst first; nothing above ``info`` where traffic is healthy."""
+        return self._frame("findings")
+
+    # ------------------------------------------------------------ judging
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What a pass over the capture added up: servers, clients, findings, scorecard."""
+        from dnscap.findings.diagnosis import Diagnosis
+
+        diagnosis = Diagnosis()
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+            if batch is None:  # the capture has ended, and with it queries that had no answer yet
+                diagnosis.note_sources(self._tables["sources"])
+            self._feed(diagnosis, batch, exchanges, lookups)
+        quality = self.quality_so_far
+        diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
+        diagnosis.finish()
+        return diagnosis
+
+    def _feed(
+        self,
+        diagnosis: Diagnosis,
+        batch: MessageBatch | None,
+        exchanges: list[ExchangeBatch],
+        lookups: list[LookupBatch],
+    ) -> None:
+        for looked in lookups:
+            part = looked.to_arrow(_COUNTED)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            diagnosis.feed(lookups=part, details=looked.details)
+        for sent in exchanges:
+            part = sent.to_arrow()
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            diagnosis.feed(exchanges=part)
+        if batch is not None:
+            diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
+
+    def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
+        """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.
+
+        Parameters
+        ----------
+        slowest : int
+            Lookups shown whole.
+        """
+        from dnscap.explain.report import DiagnosisReport
+
+        return DiagnosisReport(self.names, self.diagnosis, slowest)
+
+    def explain(
+        self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
+    ) -> Explanation:
+        """One lookup as a waterfall: in a notebook, or as text.
+
+        Parameters
+        ----------
+        lookup : int, optional
+            Its number in the lookups table.
+        name : str, optional
+            Instead: the slowest lookup of this name.
+        frame : int, optional
+            Instead: the lookup that this frame belongs to.
+
+        Raises
+        ------
+        UsageError
+            If there is no such lookup.
+
+        Examples
+        --------
+        >>> print(read("examples/slow.pcap").explain(0))  # doctest: +SKIP
+        """
+        found = self.explanations(lookup, name=name, frame=frame, limit=1)
+        if not found:
+            raise UsageError(f"no such lookup in {', '.join(self.names[:3])}")
+        return found[0]
+
+    def explanations(
+        self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None, limit: int = 3
+    ) -> list[Explanation]:
+        """As `explain`, of all lookups that fit, the slowest first, `limit` at most; empty where none does."""
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.explain import Explanation
+
+        if lookup is not None:
+            where = f"lookup = {int(lookup)}"
+        elif name is not None:
+            asked = (name.lower().rstrip(".") + ".").replace("'", "''")
+            where = f"name = '{asked}' or list_contains(candidates, '{asked}')"
+        elif frame is not None:
+            columns = ["lookup"]
+            framed = f"(query_frame = {int(frame)} or response_frame = {int(frame)}) and lookup is not null"
+            numbers = {
+                n
+                for part in self.select("exchanges", columns=columns, where=framed)
+                for n in part.column(0).to_pylist()
+            }
+            if not numbers:
+                return []
+            where = f"lookup in ({', '.join(map(str, sorted(numbers)))})"
+        else:
+            raise UsageError("say which lookup: its number, a name or a frame")
+        rows = [row for part in self.select("lookups", where=where) for row in plain_rows(part)]
+        rows.sort(key=lambda row: (-(row["duration"] or 0), row["lookup"]))
+        rows = rows[:limit]
+        if not rows:
+            return []
+        belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
+        sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
+        return [
+            Explanation(
+                row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set())
+            )
+            for row in rows
+        ]
+
+    def write_lookup(self, explanation: Explanation, path: str) -> int:
+        """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
+
+        Raises
+        ------
+        UsageError
+            If an input can be read only once, or the file cannot be written.
+        """
+        from dnscap.explain.saving import notes_of, save_frames
+        from dnscap.output import output_stream
+
+        if self._once:
+            raise UsageError(
+                "frames cannot be had from an input that is read only once; save it to a file first"
+            )
+        wanted = {
+            e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None
+        }
+        if not wanted:
+            raise UsageError("this lookup has no messages of its own in the capture")
+        numbers = ", ".join(map(str, sorted(wanted)))
+        columns = ["message", "frame", "frames", "source", "stream", "src", "dst"]
+        where = f"message in ({numbers})"
+        messages = {
+            row["message"]: row
+            for part in self.select("messages", columns=columns, where=where)
+            for row in part.to_pylist()
+        }
+        connections = self._connections_of(
+            explanation.lookup, {m["stream"] for m in messages.values()} - {None}
+        )
+        file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
+        files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
+        title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"
+        with output_stream(path) as stream:
+            return save_frames(stream, self._inputs, files, title)
+
+    def _connections_of(self, lookup: dict[str, Any], streams: set[int | None]) -> list[dict[str, Any]]:
+        """Connections that carried a lookup's messages, and those that it tried in vain."""
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.explain.explanation import tried_in_vain
+
+        rows = (row for part in self.select("connections") for row in plain_rows(part))
+        return [row for row in rows if row["stream"] in streams or tried_in_vain(row, lookup)]
+
     @property
     def quality(self) -> Quality:
         """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
-        if self._quality is None:
-            self._read_whole(records=self._once)
+        self._read_once_through()
         assert self._quality is not None
         return self._quality
 
@@ -421,11 +712,15 @@ class Capture:
             If there is no such message.
         """
         if self._once:
-            raise UsageError("octets of a message cannot be had from an input that is read only once; save it to a file first")
+            raise UsageError(
+                "octets of a message cannot be had from an input that is read only once; save it to a file first"
+            )
         decoding = self._decoding(records=False, rows=BATCH_ROWS)
         decoding.watch(number)
         for batch in decoding:
             if decoding.watched is not None and number < batch.first_message + batch.messages:
                 row = batch.to_arrow("messages").slice(number - batch.first_message, 1).to_pylist()[0]
                 return Message(number, decoding.watched, row)
-        raise UsageError(f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}")
+        raise UsageError(
+            f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}"
+        )

@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "bool", "u8", "u16", "u32", "u64", "i64", "float", "category", "string", "time", "duration", "texts", "numbers"
+    "bool",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "i64",
+    "float",
+    "category",
+    "string",
+    "time",
+    "duration",
+    "texts",
+    "numbers",
 ]
 """How a column is stored.
 
@@ -47,7 +59,11 @@ def _columns(*rows: tuple[str, Kind, str] | tuple[str, Kind, str, bool]) -> tupl
 SOURCES = _columns(
     ("source", "u32", "Row number, referred to by the other tables."),
     ("name", "string", "File name as given, or the interface captured live."),
-    ("format", "category", "pcap, pcapng or live; with the compression around it, outermost first (gz/pcap)."),
+    (
+        "format",
+        "category",
+        "pcap, pcapng or live; with the compression around it, outermost first (gz/pcap).",
+    ),
     ("interface", "string", "Name of the interface as the file records it.", True),
     ("link_type", "category", "Link type as libpcap names it (EN10MB, LINUX_SLL2, RAW, ...)."),
     ("snaplen", "u32", "Octets kept of each frame at most; 0 where unlimited or not told."),
@@ -64,7 +80,11 @@ SOURCES = _columns(
 
 MESSAGES = _columns(
     ("message", "u32", "Row number: a dense key within the capture."),
-    ("frame", "u64", "Number in its file, from 1 as Wireshark counts, of the frame that completed the message."),
+    (
+        "frame",
+        "u64",
+        "Number in its file, from 1 as Wireshark counts, of the frame that completed the message.",
+    ),
     ("frames", "u32", "How many frames carried it."),
     ("source", "u32", "Row of the sources table."),
     ("interface", "category", "Interface the frame was captured on, where known.", True),
@@ -94,7 +114,12 @@ MESSAGES = _columns(
     ("qname", "string", "Name of the first question, lower case.", True),
     ("qtype", "category", "Type of the first question.", True),
     ("qclass", "category", "Class of the first question; the mDNS unicast-response bit taken off.", True),
-    ("unicast_response", "bool", "The mDNS unicast-response bit of the question (RFC 6762 section 5.4).", True),
+    (
+        "unicast_response",
+        "bool",
+        "The mDNS unicast-response bit of the question (RFC 6762 section 5.4).",
+        True,
+    ),
     ("mixed_case", "bool", "The question name used capitals on the wire."),
     ("edns_version", "u8", "EDNS version; null without EDNS.", True),
     ("edns_udp_size", "u16", "UDP payload size the sender accepts (RFC 6891 section 6.2.3).", True),
@@ -120,7 +145,12 @@ RECORDS = _columns(
     ("class", "category", "Record class; the mDNS cache-flush bit taken off."),
     ("cache_flush", "bool", "The mDNS cache-flush bit (RFC 6762 section 10.2)."),
     ("ttl", "u32", "Time to live in seconds, as on the wire."),
-    ("rdata", "string", "Record data in presentation format; null where it has not the form of its type.", True),
+    (
+        "rdata",
+        "string",
+        "Record data in presentation format; null where it has not the form of its type.",
+        True,
+    ),
 )
 
 CONNECTIONS = _columns(
@@ -136,7 +166,11 @@ CONNECTIONS = _columns(
     ("server_port", "u16", "Its port."),
     ("syns", "u32", "SYN segments sent; 0 where the connection was joined in mid-stream."),
     ("handshake", "duration", "From the last SYN to its SYN-ACK.", True),
-    ("end", "category", "fin, reset, refused, unanswered, idle, evicted, or open where the capture ended first."),
+    (
+        "end",
+        "category",
+        "fin, reset, refused, unanswered, idle, evicted, or open where the capture ended first.",
+    ),
     ("queries", "u32", "Queries carried."),
     ("responses", "u32", "Responses carried."),
     ("octets_to_server", "u64", "Payload octets to the server, each counted once."),
@@ -187,25 +221,40 @@ EXCHANGES = _columns(
     ("qname", "string", "Name asked for.", True),
     ("qtype", "category", "Type asked for.", True),
     ("qclass", "category", "Class asked for.", True),
-    ("outcome", "category", "answer, nodata, nxdomain, referral, truncated, servfail, refused, formerr, notimp, other-rcode, "
-     "unreachable, unanswered, unfinished, unsolicited or duplicate."),
+    (
+        "outcome",
+        "category",
+        "answer, nodata, nxdomain, referral, truncated, servfail, refused, formerr, notimp, other-rcode, "
+        "unreachable, unanswered, unfinished, unsolicited or duplicate.",
+    ),
     ("rcode", "category", "Response code of the response.", True),
     ("transmission", "u32", "1, 2, 3 ... of the same id, port and question."),
     ("responses", "u32", "Responses that came."),
     ("late", "bool", "The response came after the client had asked again or given up."),
     ("ambiguous", "bool", "Fewer answers than transmissions: which one was answered cannot be told."),
     ("tcp_rtt", "duration", "Handshake time of the connection that carried it.", True),
+    ("edns", "bool", "The query carried EDNS.", True),
+    ("response_edns", "bool", "The response to a query with EDNS carried it too.", True),
     ("query_size", "u32", "Octets of the query.", True),
     ("response_size", "u32", "Octets of the response.", True),
     ("lookup", "u64", "Lookup that it belongs to (lookups table).", True),
-    ("role", "category", "primary, companion, search, retransmission, failover, tcp-fallback, edns-fallback, parallel or chase.", True),
+    (
+        "role",
+        "category",
+        "primary, companion, search, retransmission, failover, tcp-fallback, edns-fallback, parallel or chase.",
+        True,
+    ),
 )
 
 LOOKUPS = _columns(
     ("lookup", "u64", "Row number, in order of time."),
     ("time", "time", "First query sent."),
-    ("duration", "duration", "From the first query to what released the application: the last awaited answer, or the modelled "
-     "give-up where an awaited answer never came."),
+    (
+        "duration",
+        "duration",
+        "From the first query to what released the application: the last awaited answer, or the modelled "
+        "give-up where an awaited answer never came.",
+    ),
     ("end_basis", "category", "What the end rests on: packet, timer, next-lookup or unknown."),
     ("duration_min", "duration", "Least it can have been."),
     ("duration_max", "duration", "Most it can have been."),
@@ -213,13 +262,21 @@ LOOKUPS = _columns(
     ("name", "string", "Name as the application most likely gave it."),
     ("name_certain", "bool", "Whether the packets leave no other choice."),
     ("qtypes", "texts", "Types asked for."),
-    ("outcome", "category", "ok, nxdomain, nodata, servfail, refused, formerr, notimp, unreachable, timeout or unfinished."),
+    (
+        "outcome",
+        "category",
+        "ok, nxdomain, nodata, servfail, refused, formerr, notimp, unreachable, timeout or unfinished.",
+    ),
     ("final_name", "string", "Name that was answered, or the last one asked for."),
     ("answers", "texts", "Addresses (or data) answered."),
     ("cname_chain", "texts", "Names that the answer led through."),
     ("candidates", "texts", "Names asked for, in order."),
     ("queries", "u32", "Queries sent, every transmission counted."),
-    ("wasted_queries", "u32", "Queries that added nothing: search-list candidates that do not exist, retransmissions."),
+    (
+        "wasted_queries",
+        "u32",
+        "Queries that added nothing: search-list candidates that do not exist, retransmissions.",
+    ),
     ("retransmissions", "u32", "Queries sent again to the same server."),
     ("failovers", "u32", "Times that another server was asked instead."),
     ("servers", "texts", "Servers asked, in order."),
@@ -237,6 +294,94 @@ LOOKUPS = _columns(
     ("t_gap", "duration", "The client did nothing."),
 )
 
+SERVERS = _columns(
+    ("server", "category", "Address that was asked."),
+    (
+        "role",
+        "category",
+        "authoritative, recursive, forwarder, or null where the packets do not show it.",
+        True,
+    ),
+    ("clients", "u32", "Addresses that asked it, up to a limit of 1,000."),
+    ("queries", "u64", "Queries sent to it, every transmission counted."),
+    ("answered", "u64", "Queries that got a response."),
+    ("unanswered", "u64", "Queries without a response before the client gave up."),
+    ("unreachable", "u64", "Queries that an ICMP error or a reset connection answered."),
+    ("ambiguous", "u64", "Queries of which it cannot be told whether they were answered."),
+    ("noerror", "u64", "Responses with data, with none, referrals and truncated ones."),
+    ("nxdomain", "u64", "Responses that the name does not exist."),
+    ("servfail", "u64", "SERVFAIL responses."),
+    ("refused", "u64", "REFUSED responses."),
+    ("formerr", "u64", "FORMERR responses."),
+    ("other_rcodes", "u64", "Responses with another code."),
+    ("truncated", "u64", "Responses with the TC bit."),
+    ("latency_p50", "duration", "Median time from query to response.", True),
+    ("latency_p90", "duration", "Nine in ten responses came within this time.", True),
+    ("latency_p99", "duration", "99 in 100 responses came within this time.", True),
+    ("tcp_connections", "u64", "TCP connections tried."),
+    ("tcp_refused", "u64", "Connections that were reset at once."),
+    ("tcp_unanswered", "u64", "Connections whose SYN got no reply."),
+    ("tcp_rtt", "duration", "Median time of the TCP handshake.", True),
+    (
+        "edns",
+        "category",
+        "answers, ignores (responses without EDNS), formerr, drops (queries with EDNS unanswered), "
+        "or null where no query tells.",
+        True,
+    ),
+    ("never_answered", "texts", "Types asked at least three times and never answered, while others were."),
+    ("failovers", "u64", "Times that a client asked another server instead."),
+)
+
+CLIENTS = _columns(
+    ("client", "category", "Address that asked."),
+    ("stub", "category", "Stub resolver or tool whose habits its packets show.", True),
+    ("stub_confidence", "float", "How sure that is, 0 to 1.", True),
+    ("lookups", "u64", "Lookups of that stub from that address."),
+    ("failed", "u64", "Lookups that ended without an answer: SERVFAIL, REFUSED, timeout and the like."),
+    ("duration_p50", "duration", "Median duration of its lookups.", True),
+    ("duration_p99", "duration", "99 in 100 of its lookups took no longer.", True),
+    (
+        "nameservers",
+        "texts",
+        "Servers in the order in which they are configured; null where not shown.",
+        True,
+    ),
+    (
+        "search",
+        "texts",
+        "Search list in order, empty where no name was ever expanded; null where not shown as a whole.",
+        True,
+    ),
+    ("ndots_min", "u8", "Least value of ndots that explains which names were expanded first.", True),
+    ("ndots_max", "u8", "Greatest value of ndots that explains it.", True),
+    ("timeout", "float", "Seconds that the stub waits for its first server.", True),
+    ("attempts", "u8", "Times that each server is asked.", True),
+    ("rotate", "bool", "Lookups begin with different servers in turn.", True),
+    ("single_request", "bool", "The second family is asked only when the first is answered.", True),
+    ("use_vc", "bool", "Questions go over TCP from the start.", True),
+    ("edns", "bool", "Queries carry EDNS.", True),
+    ("evidence", "texts", "What each of these rests on."),
+)
+
+FINDINGS = _columns(
+    ("id", "category", "What was found, in kebab-case; stable."),
+    ("severity", "category", "info, low, medium or high."),
+    ("title", "string", "One sentence."),
+    ("causes", "texts", "Causes of lookups that it stands for."),
+    ("subject", "string", "Server, client or name that it is about.", True),
+    ("lookups", "u64", "Lookups that it touched."),
+    ("failed", "u64", "Those of them that failed."),
+    ("cost_seconds", "float", "Time that applications waited for it."),
+    ("cost_queries", "u64", "Queries that it added."),
+    ("confidence", "float", "How sure it is, above 0 and at most 1."),
+    ("evidence", "texts", "Lookups, exchanges and frames that show it: lookup:17, exchange:40, frame:81."),
+    ("explanation", "string", "What happens and why it costs time."),
+    ("remedy", "string", "What to change, for the stubs and platforms concerned."),
+    ("counterfactual", "string", "What the lookups would have cost without it.", True),
+    ("disproved_by", "string", "What would show that it is something else."),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "sources": SOURCES,
     "messages": MESSAGES,
@@ -245,5 +390,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "events": EVENTS,
     "exchanges": EXCHANGES,
     "lookups": LOOKUPS,
+    "servers": SERVERS,
+    "clients": CLIENTS,
+    "findings": FINDINGS,
 }
 """The tables by name, each a tuple of columns in order."""

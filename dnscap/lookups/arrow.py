@@ -12,7 +12,7 @@ import pyarrow as pa
 from dnscap import registry
 from dnscap.lookups.words import BUCKETS, CAUSES, END_BASES, OUTCOMES
 from dnscap.messages.around import address_text
-from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.messages.arrow import ARROW_TYPES, coded, except_where, plain
 from dnscap.messages.rdata_text import rdata_texts
 from dnscap.native import stubs
 
@@ -56,7 +56,9 @@ class Columns:
     def __init__(self, native: NativeBatch) -> None:
         self.native = native
         if native.row_size != ROW.itemsize:
-            raise RuntimeError(f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions")
+            raise RuntimeError(
+                f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions"
+            )
         self.rows = np.frombuffer(native.column("rows"), dtype=ROW)
 
     def values(self, name: str) -> Array:
@@ -77,23 +79,29 @@ class Columns:
     @cached_property
     def records(self) -> tuple[Array, pa.Array, Array]:
         """Answer records: row each belongs to, text, whether it is an alias."""
+        return self.records_of(range(len(self.rows)))
+
+    def records_of(self, rows: Sequence[int]) -> tuple[Array, pa.Array, Array]:
+        """As `records`, of some rows only; rows are numbered by their place in `rows`."""
         octets = self.native.column("records")
-        ends = np.frombuffer(self.native.column("record_lists"), "i4")
+        ends = np.frombuffer(self.native.column("record_lists"), "i4").tolist()
         types: list[int] = []
         sizes: list[int] = []
         starts: list[int] = []
         owners: list[int] = []
-        at = 0
-        for row in range(len(ends) - 1):
+        for place, row in enumerate(rows):
+            at = ends[row]
             while at < ends[row + 1]:
                 size = int.from_bytes(octets[at + 2 : at + 4], "little")
                 types.append(int.from_bytes(octets[at : at + 2], "little"))
                 sizes.append(size)
                 starts.append(at + 6)
-                owners.append(row)
+                owners.append(place)
                 at += 6 + size
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
-        rdata = np.frombuffer(b"".join(octets[s : s + n] for s, n in zip(starts, sizes, strict=True)), np.uint8)
+        rdata = np.frombuffer(
+            b"".join(octets[s : s + n] for s, n in zip(starts, sizes, strict=True)), np.uint8
+        )
         kinds = np.array(types, np.uint16)
         texts = rdata_texts(kinds, np.full(len(kinds), INTERNET, np.uint16), offsets, rdata)
         return np.array(owners, np.int64), texts, kinds == CNAME
@@ -102,7 +110,11 @@ class Columns:
         """Texts of the answer records of each row: the aliases, or all else."""
         owners, texts, alias = self.records
         mask = alias if aliases else ~alias
-        counts = np.bincount(owners[mask], minlength=len(self.rows)) if len(owners) else np.zeros(len(self.rows), np.int64)
+        counts = (
+            np.bincount(owners[mask], minlength=len(self.rows))
+            if len(owners)
+            else np.zeros(len(self.rows), np.int64)
+        )
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), texts.filter(pa.array(mask)).cast(pa.string()))
 
@@ -124,12 +136,14 @@ def _flag(name: str) -> Column:
 
 def _stub(c: Columns) -> pa.Array:
     numbers = c.values("stub")
-    return coded(numbers, pa.array(stubs.names(), pa.string()), numbers == 0)
+    return coded(numbers, pa.array(stubs.names(), pa.string()), except_where(numbers == 0))
 
 
 def _client(c: Columns) -> pa.Array:
     distinct, codes = np.unique(c.rows["client"], return_inverse=True)
-    return coded(codes.astype(np.uint32), pa.array([address_text(bytes(value)) for value in distinct], pa.string()))
+    return coded(
+        codes.astype(np.uint32), pa.array([address_text(bytes(value)) for value in distinct], pa.string())
+    )
 
 
 def _servers(c: Columns) -> pa.Array:
@@ -192,6 +206,17 @@ LOOKUP_COLUMNS: dict[str, Column] = {
         )
     },
 }
+
+
+def answer_details(native: NativeBatch, numbers: Sequence[int]) -> list[dict[str, list[str]]]:
+    """Columns ``answers`` and ``cname_chain`` of some lookups of a batch, by their numbers."""
+    access = Columns(native)
+    rows = np.searchsorted(access.rows["lookup"], np.array(numbers, np.uint64)).tolist()
+    found: list[dict[str, list[str]]] = [{"answers": [], "cname_chain": []} for _ in numbers]
+    owners, texts, alias = access.records_of(rows)
+    for owner, text, is_alias in zip(owners.tolist(), texts.to_pylist(), alias.tolist(), strict=True):
+        found[owner]["cname_chain" if is_alias else "answers"].append(text)
+    return found
 
 
 def lookup_batch(native: NativeBatch, columns: Sequence[str] | None = None) -> pa.RecordBatch:

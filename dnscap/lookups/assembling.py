@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dnscap.exchanges.matching import ExchangeBatch, Matching
-from dnscap.lookups.arrow import lookup_batch
+from dnscap.lookups.arrow import answer_details, lookup_batch
 from dnscap.native.lookups import LookupBatch as NativeBatch
 from dnscap.native.lookups import Lookups
 
@@ -45,6 +45,10 @@ class LookupBatch:
         pyarrow.RecordBatch
         """
         return lookup_batch(self.native, columns)
+
+    def details(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Answers and aliases of some lookups by their numbers: cheaper than these columns of all."""
+        return answer_details(self.native, numbers)
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
         return self.to_arrow().__arrow_c_array__(requested_schema)

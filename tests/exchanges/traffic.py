@@ -7,13 +7,13 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
-from dnscap.native.decoder import Decoder
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, UDPerror
 from scapy.packet import Raw
 
 from dnscap.capture import expand_inputs
 from dnscap.exchanges.matching import Matching
 from dnscap.messages.decoding import Decoding
+from dnscap.native.decoder import Decoder
 
 SECOND = 10**9
 CLIENT, SERVER = "192.0.2.10", "192.0.2.53"

@@ -57,7 +57,7 @@ from dnscap.native.messages cimport (
     RecordColumns,
 )
 from dnscap.native.octets cimport be16
-from dnscap.native.streams cimport (
+from dnscap.native.tcp cimport (
     TURN_FIN,
     TURN_HANDSHAKE,
     TURN_REFUSED,

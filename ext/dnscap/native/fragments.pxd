@@ -42,10 +42,14 @@ cdef class Fragments:
     cdef FragmentTable* table
     cdef int64_t due           # nothing expires before this capture time
 
-    # A datagram of which only a part came within FRAGMENT_WAIT (10 s of capture time) is given up: if its beginning is
-    # there and is DNS over UDP it goes to `box` as a FIRST_FRAGMENT datagram with the time and number of its first
-    # fragment's frame, and an event is noted.  The same where a limit makes `add` give one up.
+    # A datagram of which only a part came within FRAGMENT_WAIT (10 s of capture time) is given up: if its
+    # beginning is there and is DNS over UDP it goes to `box` as a FIRST_FRAGMENT datagram with the time and
+    # number of its first fragment's frame, and an event is noted.  The same where a limit makes `add` give
+    # one up.
     cdef int expire(self, int64_t now, Outbox* box, EventLog* events) noexcept nogil
-    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil        # the capture ends: give up all that waits
-    # Take one fragment.  1: `out` holds the completed payload.  0: kept, or dropped and noted.  -1: no memory.
-    cdef int add(self, const Fragment* fragment, Reassembled* out, Outbox* box, EventLog* events) noexcept nogil
+    # the capture ends: give up all that waits
+    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil
+    # Take one fragment.  1: `out` holds the completed payload.  0: kept, or dropped and noted.  -1: no
+    # memory.
+    cdef int add(self, const Fragment* fragment, Reassembled* out,
+                 Outbox* box, EventLog* events) noexcept nogil

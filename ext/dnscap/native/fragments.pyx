@@ -7,14 +7,14 @@ is done with odd fragments:
 - One that contradicts them makes the whole datagram void, later fragments included: RFC 5722 section 4 for
   IPv6, and what Linux does for IPv4 too since overlaps serve nobody but attackers.  The exception: where
   nothing but a first fragment is held and another, different first fragment comes, the identification was
-  used again (a capture filtered by port holds first fragments alone), and the earlier one is given up as expired.
+  used again (a capture filtered by port holds first fragments alone), and the earlier one has expired.
 - Fragments before the last must be multiples of eight octets: an IPv6 one that is not is ignored
   (RFC 8200 section 4.5), an IPv4 one is cut down to one.
 
 Sightings of a fragment at different places of the network wait apart: each gives its own datagram.
 """
 cimport cython
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 from libc.time cimport time
@@ -29,9 +29,11 @@ from dnscap.native.events cimport (
 from dnscap.native.octets cimport be16
 
 cdef enum:
-    MOST_DATAGRAMS = 1 << 14   # that wait at a time: 10 s of 1,600 fragmented answers a second whose rest never comes
+    # that wait at a time: 10 s of 1,600 fragmented answers a second whose rest never comes
+    MOST_DATAGRAMS = 1 << 14
     MOST_OCTETS = 1 << 26      # held by all of them, overhead included: 64 MiB
-    MOST_PIECES = 256          # of one datagram: the largest one, 64 KiB, makes 119 at the IPv4 minimum of 576 octets
+    # of one datagram: the largest one, 64 KiB, makes 119 at the IPv4 minimum of 576 octets
+    MOST_PIECES = 256
     MOST_PAYLOAD = 65535       # of one datagram: lengths in IP have 16 bits
     BUCKETS = 1 << 14
     PROTOCOL_TCP = 6
@@ -111,7 +113,8 @@ cdef uint32_t bucket_of(const FragmentTable* t, const Fragment* f) noexcept nogi
 cdef inline bint belongs(const Waiting* w, const Fragment* f) noexcept nogil:
     return (
         w.id == f.id and w.src[1] == f.src[1] and w.dst[1] == f.dst[1] and w.src[0] == f.src[0]
-        and w.dst[0] == f.dst[0] and w.place == f.place and w.interface == f.interface and w.source == f.source
+        and w.dst[0] == f.dst[0] and w.place == f.place and w.interface == f.interface
+        and w.source == f.source
         and w.ip_version == f.ip_version and w.direction == f.direction
         # RFC 791: the protocol tells IPv4 datagrams apart; RFC 8200 leaves it out for IPv6
         and (f.ip_version != 4 or w.protocol == f.protocol)
@@ -192,7 +195,7 @@ cdef void note(const Waiting* w, int kind, EventLog* events) noexcept nogil:
 
 
 cdef uint32_t assemble(const Waiting* w, uint8_t* out, uint32_t* frames, bint* cut) noexcept nogil:
-    """Copy the captured octets from offset 0 up to the first that is missing; `cut` where a snap length took it."""
+    """Copy the captured octets up to the first that is missing; `cut` where a snap length took it."""
     cdef const Piece* piece = w.first
     cdef uint32_t size = 0
     frames[0] = 0
@@ -313,7 +316,8 @@ cdef Piece* place_piece(FragmentTable* t, Waiting* w, Piece* after, const Fragme
     piece.offset = at
     piece.size = stop - at
     piece.held = held
-    memcpy(piece + 1, f.octets + skip, held)
+    if held:
+        memcpy(piece + 1, f.octets + skip, held)
     if after == NULL:
         piece.next = w.first
         w.first = piece
@@ -335,7 +339,11 @@ cdef bint contradicts(const Piece* piece, const Fragment* f, uint32_t at, uint32
         stop = piece.offset + piece.held
     if stop > f.offset + f.size:
         stop = f.offset + f.size
-    return stop > at and memcmp(<const uint8_t*>(piece + 1) + (at - piece.offset), f.octets + (at - f.offset), stop - at) != 0
+    if stop <= at:
+        return False
+    return memcmp(
+        <const uint8_t*>(piece + 1) + (at - piece.offset), f.octets + (at - f.offset), stop - at,
+    ) != 0
 
 
 cdef int insert(FragmentTable* t, Waiting* w, const Fragment* f) noexcept nogil:
@@ -422,7 +430,8 @@ cdef class Fragments:
         self.due = due_of(t)
         return result
 
-    cdef int add(self, const Fragment* fragment, Reassembled* out, Outbox* box, EventLog* events) noexcept nogil:
+    cdef int add(self, const Fragment* fragment, Reassembled* out,
+                 Outbox* box, EventLog* events) noexcept nogil:
         cdef int result = add_fragment(self.table, fragment, out, box, events)
         self.due = due_of(self.table)
         return result

@@ -1,9 +1,10 @@
 """Link layers: from the first octet of a frame, or of an encapsulated one, to the IP packet inside."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t
 
-from dnscap.native.octets cimport Octets, load32, load64
+from dnscap.native.packets cimport Packet
 
-cdef enum Link:                # LINKTYPE_ values as pcap files hold them, https://www.tcpdump.org/linktypes.html
+# LINKTYPE_ values as pcap files hold them, https://www.tcpdump.org/linktypes.html
+cdef enum Link:
     LINK_NULL = 0
     LINK_ETHERNET = 1
     LINK_EXPERIMENTAL_ETHERNET = 2
@@ -35,6 +36,7 @@ cdef enum Link:                # LINKTYPE_ values as pcap files hold them, https
     LINK_IPV4 = 228
     LINK_IPV6 = 229
     LINK_NFLOG = 239
+    LINK_NETLINK = 253
     LINK_LINUX_SLL2 = 276
 
 cdef enum:
@@ -42,8 +44,10 @@ cdef enum:
     TYPE_ARP = 0x0806
     TYPE_BRIDGED = 0x6558      # transparent Ethernet bridging, in GRE and Geneve
     TYPE_IP6 = 0x86DD
-    MOST_DEPTH = 8             # encapsulations (tunnels, pseudowires) followed in one frame; real ones nest two or three deep
-    MOST_LAYERS = 32           # times that an EtherType led on in one frame: no chain of headers can nest calls without end
+    # encapsulations (tunnels, pseudowires) followed in one frame; real ones nest two or three deep
+    MOST_DEPTH = 8
+    # times that an EtherType led on in one frame: no chain of headers can nest calls without end
+    MOST_LAYERS = 32
 
 cdef enum Layer:
     LAYER_IP = 0               # the body is an IP packet, either version
@@ -52,40 +56,13 @@ cdef enum Layer:
     LAYER_UNKNOWN = 3          # a link type that is not supported
     LAYER_DEEP = 4             # nested deeper than MOST_DEPTH
 
-cdef struct Packet:            # what is left of a frame while its layers are taken off
-    Octets body                # captured octets
-    uint64_t place             # as in Datagram
-    uint64_t missing           # octets that follow the body on the wire and are not in the capture
-    uint32_t interface
-    uint32_t frames            # how many frames carried it: more than one after IP reassembly
-    uint32_t depth             # encapsulations taken off
-    uint32_t layers            # EtherTypes followed
-    uint8_t direction
-
-cdef inline uint64_t mix(uint64_t place, uint64_t what) noexcept nogil:
-    """Fold one more mark of the place where a frame was seen into `place`."""
-    place = (place ^ what) * <uint64_t>0x9E3779B97F4A7C15
-    return place ^ (place >> 29)
-
-cdef inline uint64_t mac_place(const uint8_t* macs) noexcept nogil:
-    """Both addresses of an Ethernet header in one number; 0 for the zero addresses of a loopback interface."""
-    return mix(load64(macs) * <uint64_t>0xD6E8FEB86659FD93, load32(macs + 8))
-
-cdef inline void promise(Packet* p, uint64_t size) noexcept nogil:
-    """Say that the body is `size` octets on the wire: what lies behind is padding, what is not there was not captured."""
-    cdef uint64_t have = <uint64_t>(p.body.end - p.body.at)
-    if size <= have:
-        p.body.end = p.body.at + size
-        p.missing = 0
-    else:
-        p.missing = size - have
-
-cdef inline uint64_t on_wire(const Packet* p) noexcept nogil:
-    return <uint64_t>(p.body.end - p.body.at) + p.missing
-
 # Each takes off all layers down to an IP or ARP packet and returns a Layer.
 cdef int link_layer(uint16_t link, Packet* p) noexcept nogil
 cdef int ethernet_layer(Packet* p) noexcept nogil
 cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil      # the body follows an EtherType
-cdef int ppp_layer(Packet* p) noexcept nogil                       # the body starts with a PPP protocol number
-cdef bint ethernet_likely(const Packet* p) noexcept nogil          # the body may be an Ethernet frame that carries IP or ARP
+# the body starts with a PPP protocol number
+cdef int ppp_layer(Packet* p) noexcept nogil
+# the body starts with what netfilter logs of a packet
+cdef int nflog(Packet* p) noexcept nogil
+# the body may be an Ethernet frame that carries IP or ARP
+cdef bint ethernet_likely(const Packet* p) noexcept nogil

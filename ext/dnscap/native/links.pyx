@@ -3,8 +3,11 @@
 Works on a `Packet`: a cursor over captured octets.  Every step asks for its octets first, so a frame
 cut anywhere ends as LAYER_OTHER.
 """
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN
 from dnscap.native.octets cimport be16, be32, has, le16, le32, le64, left, take
+from dnscap.native.packets cimport Packet, mac_place, mix, on_wire, promise
 
 cdef enum:
     MOST_TAGS = 8              # VLAN tags in a row; provider networks use two
@@ -102,8 +105,8 @@ cdef int cisco_hdlc(Packet* p) noexcept nogil:
 cdef int label_stack(Packet* p) noexcept nogil:
     """MPLS (RFC 3032): nothing says what is inside but its first four bits (RFC 4928)."""
     cdef const uint8_t* h
-    cdef int i
-    for i in range(MOST_LABELS):
+    cdef int _i
+    for _i in range(MOST_LABELS):
         h = take(&p.body, 4)
         if h == NULL:
             return LAYER_OTHER
@@ -120,11 +123,11 @@ cdef int label_stack(Packet* p) noexcept nogil:
 
 cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil:
     cdef const uint8_t* h
-    cdef int tags
+    cdef int _i
     p.layers += 1
     if p.layers > MOST_LAYERS:
         return LAYER_DEEP
-    for tags in range(MOST_TAGS + 1):
+    for _i in range(MOST_TAGS + 1):
         if kind == TYPE_IP4 or kind == TYPE_IP6:
             return by_version(p)
         if kind == TYPE_ARP:
@@ -140,7 +143,8 @@ cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil:
         if kind == 0x880B:
             return ppp_layer(p)
         if kind == TYPE_BRIDGED or kind == 0x88E7:
-            if kind == 0x88E7 and take(&p.body, 4) == NULL:      # provider backbone: the service tag, IEEE 802.1ah
+            # provider backbone: the service tag, IEEE 802.1ah
+            if kind == 0x88E7 and take(&p.body, 4) == NULL:
                 return LAYER_OTHER
             p.depth += 1
             if p.depth > MOST_DEPTH:
@@ -170,8 +174,8 @@ cdef bint ethernet_likely(const Packet* p) noexcept nogil:
     cdef size_t have = left(&p.body)
     cdef size_t at = 12
     cdef uint32_t kind
-    cdef int tags
-    for tags in range(MOST_TAGS + 1):
+    cdef int _i
+    for _i in range(MOST_TAGS + 1):
         if have < at + 3:
             return False
         kind = be16(h + at)
@@ -191,10 +195,11 @@ cdef bint ethernet_likely(const Packet* p) noexcept nogil:
 
 
 cdef int address_family(uint32_t family, Packet* p) noexcept nogil:
-    """The address families of all systems that write loopback captures: AF_INET is 2 everywhere, AF_INET6 is not one number."""
+    """Address families of all systems that write loopback captures: AF_INET is 2, AF_INET6 varies."""
     if family > 0xFFFF:        # written in the other byte order
         family = family >> 24 | (family >> 8 & 0xFF00)
-    if family == 2 or family == 10 or family == 23 or family == 24 or family == 26 or family == 28 or family == 30:
+    if (family == 2 or family == 10 or family == 23 or family == 24 or family == 26
+            or family == 28 or family == 30):
         return by_version(p)
     return LAYER_OTHER
 
@@ -212,7 +217,8 @@ cdef int wireless(Packet* p) noexcept nogil:
         return LAYER_OTHER
     addresses = h + 4
     p.place = mix(mac_place(addresses), le32(addresses + 12))
-    if control & 0x300 == 0x300 and take(&p.body, 6) == NULL:          # between two access points: a fourth address
+    # between two access points: a fourth address
+    if control & 0x300 == 0x300 and take(&p.body, 6) == NULL:
         return LAYER_OTHER
     if control & 0x80:
         h = take(&p.body, 2)
@@ -288,10 +294,12 @@ cdef int prism(Packet* p) noexcept nogil:
     if not has(&p.body, 8):
         return LAYER_OTHER
     cookie = be32(p.body.at)
-    if cookie >> 4 == 0x8021100:                                       # drivers that write AVS under this link type
+    # drivers that write AVS under this link type
+    if cookie >> 4 == 0x8021100:
         return avs(p)
     size = le32(p.body.at + 4)
-    if size > 0xFFFF:                                                  # in the byte order of the machine that wrote it
+    # in the byte order of the machine that wrote it
+    if size > 0xFFFF:
         size = be32(p.body.at + 4)
     if size < 8 or take(&p.body, size) == NULL:
         return LAYER_OTHER
@@ -303,13 +311,13 @@ cdef int nflog(Packet* p) noexcept nogil:
     cdef const uint8_t* h = take(&p.body, 4)
     cdef uint32_t size, kind
     cdef bint big = False
-    cdef int i
+    cdef int _i
     if h == NULL or h[1] != 0 or (h[0] != 2 and h[0] != 10):
         return LAYER_OTHER
     if has(&p.body, 4):
         # byte order of the machine that wrote it: lengths are small, so that only one order makes sense
         big = le16(p.body.at) > be16(p.body.at)
-    for i in range(MOST_ATTRIBUTES):
+    for _i in range(MOST_ATTRIBUTES):
         h = take(&p.body, 4)
         if h == NULL:
             return LAYER_OTHER
@@ -371,7 +379,8 @@ cdef int link_layer(uint16_t link, Packet* p) noexcept nogil:
     cdef const uint8_t* h
     cdef uint32_t size
     if link == LINK_PPI:
-        # the header says which link layer follows; one PPI header in another makes no sense and is not followed
+        # the header says which link layer follows; one PPI header in another makes no sense and is not
+        # followed
         h = p.body.at
         if not has(&p.body, 8):
             return LAYER_OTHER
@@ -385,11 +394,16 @@ cdef int link_layer(uint16_t link, Packet* p) noexcept nogil:
         return cooked(p)
     if link == LINK_LINUX_SLL2:
         return cooked2(p)
-    if link == LINK_RAW or link == LINK_IPV4 or link == LINK_IPV6 or link == LINK_RAW_BSD or link == LINK_RAW_OPENBSD:
+    if (link == LINK_RAW or link == LINK_IPV4 or link == LINK_IPV6
+            or link == LINK_RAW_BSD or link == LINK_RAW_OPENBSD):
         return by_version(p)
     if link == LINK_NULL or link == LINK_LOOP:
         h = take(&p.body, 4)
-        return LAYER_OTHER if h == NULL else address_family(le32(h), p)
+        if h == NULL:
+            return LAYER_OTHER
+        if be16(h + 2) == TYPE_IP4 or be16(h + 2) == TYPE_IP6:         # writers that put an EtherType there
+            return by_version(p)
+        return address_family(le32(h), p)
     if link == LINK_IEEE802_11_RADIOTAP:
         return radiotap(p)
     if link == LINK_IEEE802_11:

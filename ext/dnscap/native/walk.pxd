@@ -5,6 +5,7 @@ from dnscap.native.datagrams cimport Outbox
 from dnscap.native.events cimport EventLog
 from dnscap.native.fragments cimport Fragments
 from dnscap.native.frames cimport Frame
+from dnscap.native.notices cimport ArpTable
 from dnscap.native.streams cimport Streams
 
 cdef struct WalkCounts:        # what was seen and passed over; all reach the user as capture quality
@@ -35,6 +36,8 @@ cdef class Walk:
     cdef Fragments fragments
     cdef Streams streams
 
-    # Walk a batch of frames: DNS payloads to `box` in the order in which they became whole, events to `events`.  0, or -1 without memory.
+    # Walk a batch of frames: DNS payloads to `box` in the order in which they became whole, events to
+    # `events`.  0, or -1 without memory.
     cdef int frames(self, Frame* frames, uint32_t count, Outbox* box, EventLog* events) noexcept nogil
-    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil    # the capture ends: expire fragments, close connections
+    # the capture ends: expire fragments, close connections
+    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil

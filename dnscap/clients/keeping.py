@@ -1,0 +1,262 @@
+"""Which lookups are kept whole while all are counted: the slow, the failed, the telling."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dnscap.tables.columns import Columns, Numbering
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_CLIENTS = 20_000
+"""Pairs of client and stub told apart; further ones share a last row."""
+
+MOST_KEPT = (4_000, 4_000, 10_000)
+"""Lookups kept in all, by grade: about 50 MB with their exchanges."""
+
+SLOWEST = 32
+"""Lookups kept because none took longer, whatever else is kept."""
+
+MOST_TEXT_LIST = 64
+"""Entries of a list that are kept of a lookup."""
+
+Details = Callable[[list[int]], list[dict[str, Any]]]
+"""Gives further columns of lookups by their numbers."""
+
+PLAIN, TELLING, TROUBLED = range(3)
+QUOTAS = (8, 20, 200)
+"""Lookups kept of one client and stub: quick and fine, telling of its configuration, slow or failed."""
+
+FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
+"""Outcomes of a lookup that left the application without an answer to act on."""
+
+_MOST_PENDING = 64
+"""Exchange batches held until the lookups they refer to are known."""
+
+EXCHANGE_COLUMNS = (
+    "exchange",
+    "query",
+    "response",
+    "query_frame",
+    "response_frame",
+    "time",
+    "latency",
+    "client_port",
+    "server",
+    "transport",
+    "id",
+    "qname",
+    "qtype",
+    "outcome",
+    "transmission",
+    "late",
+    "ambiguous",
+    "tcp_rtt",
+    "lookup",
+    "role",
+    "edns",
+)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A lookup with the exchanges that belong to it.
+
+    Attributes
+    ----------
+    pair : int
+        Number of its client and stub.
+    grade : int
+        PLAIN, TELLING or TROUBLED.
+    row : dict
+        Its row of the lookups table; times and durations are nanoseconds.
+    exchanges : list of dict
+        Rows of the exchanges table in order of time; times and durations are nanoseconds.
+    """
+
+    pair: int
+    grade: int
+    row: dict[str, Any]
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the application got nothing to act on."""
+        return self.row["outcome"] in FAILED
+
+    @property
+    def number(self) -> int:
+        """Number of the lookup."""
+        number: int = self.row["lookup"]
+        return number
+
+
+class Keeper:
+    """Keeps some lookups of each client with their exchanges, within limits.
+
+    Which ones depends on the order of the rows only, not on how they are cut into batches.
+    """
+
+    def __init__(self) -> None:
+        self.pairs = Numbering(MOST_CLIENTS)
+        """Client and stub, joined by a space."""
+        self.kept: dict[int, Kept] = {}
+        self.passed_over = 0
+        """Troubled lookups that were counted and not kept."""
+        self._left: Array = np.zeros((0, 3), dtype=np.int64)
+        self._room = np.array(MOST_KEPT)
+        self._slowest: list[int] = []
+        self._last_lookup = -1
+        self._pending: list[pa.RecordBatch] = []
+
+    # ------------------------------------------------------------ feeding
+
+    def pairs_of(self, rows: Columns) -> Array:
+        """Number of client and stub of each lookup."""
+        clients, client_texts = rows.codes("client")
+        stubs, stub_texts = rows.codes("stub")
+        width = len(stub_texts) + 1
+        keys = clients.astype(np.int64) * width + (stubs + 1)
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        texts = [
+            f"{client_texts[key // width]} {stub_texts[key % width - 1] if key % width else ''}"
+            for key in distinct.tolist()
+        ]
+        return self.pairs.translate(inverse.astype(np.int64), texts)
+
+    def feed_lookups(
+        self, batch: pa.RecordBatch, rows: Columns, pairs: Array, details: Details | None = None
+    ) -> None:
+        """Choose from the lookups of a batch; `details` gives columns of the chosen ones that the batch lacks."""
+        if not rows.rows:
+            return
+        numbers = rows.numbers("lookup")
+        self._last_lookup = max(self._last_lookup, int(numbers.max()))
+        grades = _grades(rows)
+        if (wanted := len(self.pairs) + 1) > len(self._left):
+            left = np.empty((max(wanted, 2 * len(self._left)), 3), dtype=np.int64)
+            left[:] = QUOTAS
+            left[: len(self._left)] = self._left
+            self._left = left
+        keys = pairs * 3 + grades
+        chosen = self._within_quotas(keys, grades)
+        self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
+        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0)))
+        if not len(chosen):
+            return
+        found = plain_rows(batch.take(pa.array(chosen)))
+        if details is not None:
+            for row, more in zip(found, details([row["lookup"] for row in found]), strict=True):
+                row.update(more)
+        for place, row in zip(chosen.tolist(), found, strict=True):
+            self.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
+
+    def _within_quotas(self, keys: Array, grades: Array) -> Array:
+        """Rows that the quotas of their clients and the room for all leave, in order."""
+        left = self._left.reshape(-1)
+        chosen = np.flatnonzero((left[keys] > 0) & (self._room[grades] > 0))
+        if not len(chosen):
+            return chosen
+        chosen = chosen[_rank(keys[chosen]) < left[keys[chosen]]]
+        chosen = chosen[_rank(grades[chosen]) < self._room[grades[chosen]]]
+        np.subtract.at(left, keys[chosen], 1)
+        self._room -= np.bincount(grades[chosen], minlength=3)
+        return chosen
+
+    def _among_slowest(self, durations: Array) -> Array:
+        """Rows that took longer than all but a few of those before."""
+        few = min(SLOWEST, len(durations))
+        slow = np.argpartition(durations, len(durations) - few)[len(durations) - few :]
+        if len(self._slowest) == SLOWEST:
+            slow = slow[durations[slow] > self._slowest[0]]
+        self._slowest = sorted([*self._slowest, *durations[slow].tolist()])[-SLOWEST:]
+        return slow
+
+    def feed_exchanges(self, batch: pa.RecordBatch) -> None:
+        """Keep the exchanges of kept lookups; called after the lookups that came with them."""
+        if batch.num_rows:
+            self._pending.append(batch)
+        held, self._pending = self._pending, []
+        for waiting in held:
+            highest = pc.max(waiting.column("lookup")).as_py()
+            if highest is None:
+                continue
+            if highest > self._last_lookup and len(held) <= _MOST_PENDING:
+                self._pending.append(waiting)
+            else:
+                self._sort_in(waiting)
+
+    def _sort_in(self, batch: pa.RecordBatch) -> None:
+        lookups = Columns(batch).numbers("lookup")
+        if not self.kept:
+            return
+        known = np.fromiter(self.kept, dtype=np.int64, count=len(self.kept))
+        chosen = np.flatnonzero(np.isin(lookups, known))
+        if not len(chosen):
+            return
+        names = [name for name in EXCHANGE_COLUMNS if name in batch.schema.names]
+        for row in plain_rows(batch.select(names).take(pa.array(chosen))):
+            self.kept[row["lookup"]].exchanges.append(row)
+
+    def finish(self) -> None:
+        """No more rows come."""
+        for waiting in self._pending:
+            self._sort_in(waiting)
+        self._pending = []
+        for kept in self.kept.values():
+            kept.exchanges.sort(key=lambda row: (row["time"], row["exchange"]))
+
+    # ------------------------------------------------------------ reading
+
+    def by_pair(self) -> dict[int, list[Kept]]:
+        """Kept lookups of each client and stub, in order."""
+        found: defaultdict[int, list[Kept]] = defaultdict(list)
+        for number in sorted(self.kept):
+            found[self.kept[number].pair].append(self.kept[number])
+        return found
+
+    def troubled(self) -> Iterator[Kept]:
+        """Kept lookups that were slow, failed or took a detour, in order."""
+        return (self.kept[number] for number in sorted(self.kept) if self.kept[number].grade == TROUBLED)
+
+
+def _rank(keys: Array) -> Array:
+    """How many equal keys come before each."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(keys), dtype=np.int64)
+    rank[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.r_[starts, len(keys)]))
+    return rank
+
+
+def _grades(rows: Columns) -> Array:
+    troubled = rows.list_lengths("causes") > 0
+    troubled |= rows.word_is("outcome", *FAILED)
+    for name in ("retransmissions", "failovers"):
+        troubled |= rows.numbers(name, 0) > 0
+    troubled |= rows.truth("edns_fallback") | rows.truth("tcp_fallback")
+    telling = (rows.list_lengths("candidates") > 1) | rows.word_is("outcome", "nxdomain", "nodata")
+    return np.where(troubled, TROUBLED, np.where(telling, TELLING, PLAIN))
+
+
+def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Rows as dictionaries, with times and durations as nanoseconds."""
+    arrays = []
+    for column in batch.columns:
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
+        elif pa.types.is_duration(column.type):
+            column = column.cast(pa.duration("ns")).cast(pa.int64())
+        elif pa.types.is_list(column.type):
+            column = pc.list_slice(column, 0, MOST_TEXT_LIST)
+        arrays.append(column.to_pylist())
+    names = batch.schema.names
+    return [dict(zip(names, values, strict=True)) for values in zip(*arrays, strict=True)]

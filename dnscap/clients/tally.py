@@ -1,0 +1,87 @@
+"""Counts per client and stub, and the configuration that explains what was seen of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dnscap.clients.configuration import configuration_of
+from dnscap.clients.keeping import FAILED, Keeper, Kept
+from dnscap.schema import CLIENTS
+from dnscap.servers.tally import table_of
+from dnscap.tables.columns import Columns
+from dnscap.tables.histogram import Histograms
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ClientTally:
+    """Adds up lookups into one row a client address and stub.
+
+    Parameters
+    ----------
+    keeper : Keeper
+        Numbers clients and stubs, and keeps the lookups that show their configuration.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._lookups: Array = np.zeros(0, dtype=np.int64)
+        self._failed: Array = np.zeros(0, dtype=np.int64)
+        self._durations = Histograms()
+
+    def feed_lookups(self, rows: Columns, pairs: Array) -> None:
+        """Count the lookups of a batch; `pairs` as `Keeper.pairs_of` gives them."""
+        if not rows.rows:
+            return
+        count = len(self._keeper.pairs) + 1
+        self._lookups = _grown(self._lookups, count)
+        self._failed = _grown(self._failed, count)
+        self._lookups += np.bincount(pairs, minlength=len(self._lookups))
+        failed = rows.word_is("outcome", *FAILED)
+        self._failed += np.bincount(pairs[failed], minlength=len(self._failed))
+        finished = ~rows.word_is("outcome", "unfinished")
+        self._durations.add(pairs[finished], rows.numbers("duration", 0)[finished], count)
+
+    def rows(self, most: int | None = None) -> list[dict[str, Any]]:
+        """One row a client and stub: the client with most lookups first, of each its commonest stub first.
+
+        `most` is how many pairs of client and stub are wanted: those with most lookups.
+        """
+        by_pair = self._keeper.by_pair()
+        texts = self._keeper.pairs.texts
+        numbers = np.flatnonzero(self._lookups[: len(texts)])
+        if most is not None and len(numbers) > most:
+            numbers = np.sort(numbers[np.argsort(-self._lookups[numbers], kind="stable")[:most]])
+        rows = [self._row(number, texts[number], by_pair.get(number, [])) for number in numbers.tolist()]
+        total: dict[str, int] = {}
+        for row in rows:
+            total[row["client"]] = total.get(row["client"], 0) + row["lookups"]
+        rows.sort(key=lambda row: (-total[row["client"]], row["client"], -row["lookups"], row["stub"] or "~"))
+        return rows
+
+    def _row(self, number: int, text: str, kept: list[Kept]) -> dict[str, Any]:
+        client, _, stub = text.partition(" ")
+        lookups = int(self._lookups[number])
+        return {
+            "client": client,
+            "stub": stub or None,
+            # Each lookup that shows the habits makes a chance likeness less likely.
+            "stub_confidence": round(1 - 0.5 * math.exp(-lookups / 4), 3) if stub else None,
+            "lookups": lookups,
+            "failed": int(self._failed[number]),
+            "duration_p50": self._durations.percentile(number, 0.5),
+            "duration_p99": self._durations.percentile(number, 0.99),
+            **configuration_of(stub or None, kept),
+        }
+
+    def to_arrow(self) -> pa.Table:
+        """The clients table."""
+        return table_of(self.rows(), CLIENTS)
+
+
+def _grown(counts: Array, size: int) -> Array:
+    return counts if size <= len(counts) else np.r_[counts, np.zeros(size - len(counts), dtype=np.int64)]

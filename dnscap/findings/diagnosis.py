@@ -1,0 +1,182 @@
+"""One pass over exchanges, lookups, connections and events; then servers, clients, findings, scorecard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dnscap.clients import ClientTally, Keeper
+from dnscap.clients.keeping import Details, plain_rows
+from dnscap.findings import find
+from dnscap.findings.asked_names import NameTally
+from dnscap.findings.costs import CauseTally
+from dnscap.findings.gate import CaptureQuality
+from dnscap.findings.rule import Facts, Finding
+from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.schema import FINDINGS
+from dnscap.servers import ServerTally
+from dnscap.servers.tally import table_of
+from dnscap.tables.columns import Columns
+
+MOST_EVENT_KINDS = 64
+
+MOST_CLIENTS = 100
+"""Pairs of client and stub whose configuration findings look at."""
+
+MOST_ATTEMPTS = 2_000
+"""TCP connections that carried nothing kept for showing."""
+
+
+class Diagnosis:
+    """Takes batches of tables as they stream by, holds a bounded summary, and judges it.
+
+    Examples
+    --------
+    >>> diagnosis = Diagnosis()
+    >>> diagnosis.findings
+    []
+    """
+
+    def __init__(self) -> None:
+        self.keeper = Keeper()
+        self.quality = CaptureQuality()
+        self._servers = ServerTally()
+        self._clients = ClientTally(self.keeper)
+        self._causes = CauseTally()
+        self._names = NameTally()
+        self._score = ScoreTally()
+        self._events: Counter[str] = Counter()
+        self._end: int | None = None
+        self.attempts: list[dict[str, Any]] = []
+        """Connections that carried no query, as far as kept."""
+        self._finished = False
+
+    # ------------------------------------------------------------ feeding
+
+    def feed(
+        self,
+        *,
+        lookups: pa.RecordBatch | None = None,
+        exchanges: pa.RecordBatch | None = None,
+        connections: pa.RecordBatch | None = None,
+        events: pa.RecordBatch | None = None,
+        details: Details | None = None,
+    ) -> None:
+        """Take what the stages before gave for a stretch of the capture.
+
+        `details` gives columns that `lookups` lacks, of those lookups that are kept.
+        """
+        if lookups is not None and lookups.num_rows:
+            self._feed_lookups(lookups, details)
+        if exchanges is not None and exchanges.num_rows:
+            self._feed_exchanges(exchanges)
+        if connections is not None and connections.num_rows:
+            self._servers.feed_connections(connections)
+            vain = connections.filter(pc.equal(connections.column("queries"), 0))
+            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
+        if events is not None and events.num_rows:
+            codes, words = Columns(events).codes("kind")
+            for code, word in enumerate(words):
+                if word in self._events or len(self._events) < MOST_EVENT_KINDS:
+                    self._events[word] += int((codes == code).sum())
+
+    def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
+        rows = Columns(batch)
+        pairs = self.keeper.pairs_of(rows)
+        self.keeper.feed_lookups(batch, rows, pairs, details)
+        self._clients.feed_lookups(rows, pairs)
+        self._causes.feed_lookups(batch, rows)
+        self._names.feed_lookups(rows)
+
+    def _feed_exchanges(self, batch: pa.RecordBatch) -> None:
+        rows = Columns(batch)
+        self._servers.feed_exchanges(rows, self._end)
+        self._names.feed_exchanges(batch, rows)
+        self._score.feed_exchanges(rows, self._end)
+        self.keeper.feed_exchanges(batch)
+
+    def note_sources(self, sources: pa.Table) -> None:
+        """Take in what the sources table says of drops, filters and the end of the capture."""
+        self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
+        self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
+        filters = [text for text in sources.column("filter").to_pylist() if text]
+        self.quality.filtered = any("port" in text and "icmp" not in text for text in filters)
+
+    def note_reading(self, *, cut: bool, short: int = 0) -> None:
+        """Take in whether the capture was read to its end, and how many messages are cut short."""
+        self.quality.cut = cut
+        self.quality.short = short
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        if self._finished:
+            return
+        self._finished = True
+        self.keeper.finish()
+        for kept in self.keeper.troubled():
+            left = None
+            for row in kept.exchanges:
+                if row["role"] == "failover" and left is not None and left != row["server"]:
+                    self._servers.failovers[left] += 1
+                if row["role"] != "parallel":
+                    left = row["server"]
+        for row in self.server_rows:
+            self.quality.queries += row["queries"]
+            self.quality.responses += row["answered"]
+        self.quality.unsolicited = self._score.outcomes["unsolicited"]
+        self.quality.gaps = self._events["stream-gap"]
+
+    # ------------------------------------------------------------ verdicts
+
+    @cached_property
+    def server_rows(self) -> list[dict[str, Any]]:
+        """Rows of the servers table."""
+        self.finish()
+        return self._servers.rows()
+
+    @cached_property
+    def client_rows(self) -> list[dict[str, Any]]:
+        """Rows of the clients table."""
+        self.finish()
+        return self._clients.rows()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What findings are made from."""
+        self.finish()
+        return Facts(
+            kept=[self.keeper.kept[number] for number in sorted(self.keeper.kept)],
+            costs=self._causes.costs,
+            lookups=self._causes.lookups,
+            failed=self._causes.failed,
+            seconds=self._causes.seconds,
+            servers=self.server_rows,
+            clients=self._clients.rows(MOST_CLIENTS),
+            quality=self.quality,
+            events=self._events,
+            names=self._names,
+        )
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """Everything found, the worst first."""
+        return find(self.facts)
+
+    @property
+    def scorecard(self) -> list[Figure]:
+        """The seven figures of a healthy name service."""
+        self.finish()
+        return self._score.figures()
+
+    def to_arrow(self, table: str) -> pa.Table:
+        """One of the tables ``servers``, ``clients``, ``findings``."""
+        self.finish()
+        if table == "servers":
+            return self._servers.to_arrow()
+        if table == "clients":
+            return self._clients.to_arrow()
+        return table_of([finding.as_row() for finding in self.findings], FINDINGS)

@@ -1,0 +1,93 @@
+"""Capture quality as a judge of findings: what the capture lacks makes some of them less sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LEAST_CONFIDENCE = 0.05
+MOST_CONFIDENCE = 0.99
+
+WITHHELD_BELOW = 0.25
+"""A finding less sure than this is told as information only."""
+
+
+@dataclass(slots=True)
+class CaptureQuality:
+    """What the capture lacks, as far as it bears on findings.
+
+    Attributes
+    ----------
+    queries, responses, unsolicited : int
+        Queries, responses paired with one, and responses without one.
+    drops : int
+        Packets that the capturing system says it dropped.
+    cut : bool
+        The capture ends inside a packet, or could not be read to its end.
+    gaps : int
+        Gaps in TCP connections.
+    short : int
+        Messages known only in part for the snap length.
+    filtered : bool
+        A capture filter is known that passes by later fragments and ICMP.
+    """
+
+    queries: int = 0
+    responses: int = 0
+    unsolicited: int = 0
+    drops: int = 0
+    cut: bool = False
+    gaps: int = 0
+    short: int = 0
+    filtered: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def factor(self, what: str) -> float:
+        """What remains of the confidence in a finding that rests on `what`.
+
+        Parameters
+        ----------
+        what : {"silence", "content", "fragments", "errors"}
+            Answers that did not come; what answers say; fragments; ICMP errors.
+        """
+        left = 1.0
+        if what == "silence":
+            if self.drops:
+                # Each packet that the capture lost may be an answer thought missing.
+                missing = max(self.queries - self.responses, 1)
+                left *= 0.2 if self.drops >= missing else 0.6
+            if self.unsolicited > max(self.responses, 5):
+                left *= 0.2
+            elif self.queries >= 20 and not self.responses:
+                left *= 0.5
+            if self.gaps:
+                left *= 0.9
+        if what == "content" and self.short:
+            left *= 0.7
+        if what in ("fragments", "errors") and self.filtered:
+            left *= 0.4
+        if self.cut:
+            left *= 0.95
+        return left
+
+    def remarks(self) -> list[str]:
+        """Sentences for people about what weakens the findings."""
+        said = list(self.notes)
+        if self.drops:
+            said.append(
+                f"the capturing system dropped {self.drops:,} packets: what looks unanswered may have been "
+                "answered"
+            )
+        if self.unsolicited > max(self.responses, 5):
+            said.append("most responses have no query here: the capture seems to see one direction only")
+        elif self.queries >= 20 and not self.responses:
+            said.append("no response at all: either nothing answered, or the capture sees one direction only")
+        if self.short:
+            said.append(f"{self.short:,} messages are cut by the snap length")
+        if self.filtered:
+            said.append("the capture filter passes by later fragments and ICMP errors")
+        return said
+
+
+def bounded(confidence: float) -> float:
+    """A confidence above 0 and below 1, to two digits."""
+    return round(min(max(confidence, LEAST_CONFIDENCE), MOST_CONFIDENCE), 2)

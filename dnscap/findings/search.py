@@ -1,0 +1,103 @@
+"""Search lists: questions for names that nobody meant, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from dnscap.clients import Kept
+from dnscap.findings.costs import Cost
+from dnscap.findings.rule import Facts, Finding, Rule, plural, seconds, severity_of
+
+WASTED_SHARE = 0.5
+"""Share of queries that added nothing before it is worth a word."""
+
+ENOUGH = 10
+"""Wasted queries before it is worth a word."""
+
+
+def ndots_text(clients: list[dict[str, Any]]) -> str:
+    """What is known of the search list and ndots of the clients."""
+    told = []
+    for row in clients:
+        if row["ndots_min"] is not None and row["ndots_min"] > 1:
+            suffixes = (
+                f", {plural(len(row['search']), 'suffix').replace('suffixs', 'suffixes')}"
+                if row["search"]
+                else ""
+            )
+            told.append(f"{row['client']} behaves like ndots:{row['ndots_min']} or more{suffixes}")
+    return "; ".join(told[:3])
+
+
+class SearchFanout(Rule):
+    """Names are tried with every suffix of the search list before they are asked as they are."""
+
+    id = "search-fanout"
+    causes = ("search-fanout",)
+    certainty = 0.9
+    explanation = (
+        "Names with fewer dots than `ndots` are first asked with each suffix of the search list, for both "
+        "families. Every candidate that does not exist costs a round trip, or a whole recursion where the "
+        "resolver has not cached its absence."
+    )
+    remedy = "Write names with a trailing dot, lower `ndots`, or shorten the search list."
+    remedies: ClassVar[dict[str, str]] = {
+        "glibc": "`options ndots:1` is the default; a name with a dot is then asked as it is first.",
+        "musl": (
+            "it never tries the search list for names with ndots dots or more: lowering ndots may hide "
+            "short names."
+        ),
+        "kubernetes": (
+            "set ndots in the pod's `dnsConfig.options`, 2 for instance, or use autopath in CoreDNS."
+        ),
+    }
+    disproved_by = "An application that asks for these long names itself."
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Give the lookups that it made slow; otherwise the waste, if it is large."""
+        found = list(super().find(facts))
+        if found:
+            yield from found
+            return
+        yield from self._waste(facts)
+
+    def _waste(self, facts: Facts) -> Iterator[Finding]:
+        # A candidate that fails for another reason than absence is another finding's.
+        walks = [k for k in facts.kept if len(k.row["candidates"] or ()) > 1 and not k.row["causes"]]
+        wasted = sum(k.row["wasted_queries"] or 0 for k in walks)
+        queries = sum(k.row["queries"] or 0 for k in walks)
+        if not walks or wasted < ENOUGH or wasted < WASTED_SHARE * queries:
+            return
+        walks.sort(key=lambda k: -(k.row["t_search"] or 0))
+        cost = Cost(len(walks), 0, sum(k.row["t_search"] or 0 for k in walks) / 1e9, wasted)
+        # Half of all lookups through the list: load on the resolver that somebody should know of.
+        yield self.finding(
+            facts,
+            None,
+            cost,
+            walks,
+            causes=["search-fanout"],
+            confidence=self.confidence(cost, facts),
+            severity="low",
+        )
+
+    def severity(self, cost: Cost, facts: Facts) -> str:
+        return severity_of(Cost(cost.lookups, 0, cost.seconds, cost.queries), facts.lookups)
+
+    def counterfactual(self, cost: Cost, kept: list[Kept], facts: Facts) -> str | None:
+        said = (
+            f"Asked as they are, these names would have cost {plural(cost.queries, 'query')} and "
+            f"{seconds(cost.seconds)} less."
+        )
+        ndots = ndots_text(facts.clients)
+        return f"{said} ({ndots}.)" if ndots else said
+
+    def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
+        return (
+            f"The search list wastes {plural(cost.queries, 'query')} in {plural(cost.lookups, 'lookup')}, "
+            f"{seconds(cost.seconds)} of waiting"
+        )
+
+
+RULES = (SearchFanout(),)

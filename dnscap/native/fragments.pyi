@@ -1,0 +1,6 @@
+from typing import final
+
+@final
+class Fragments:
+    def __new__(cls) -> Fragments: ...
+    def counts(self) -> dict[str, int]: ...

@@ -1,0 +1,328 @@
+"""Counts per server address: what it was asked, how it answered, how fast."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dnscap.messages.arrow import ARROW_TYPES
+from dnscap.schema import SERVERS
+from dnscap.tables.columns import Columns, Numbering
+from dnscap.tables.histogram import Histograms
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_SERVERS = 20_000
+"""Servers told apart: a busy resolver meets some thousand; a flood of forged ones shares a last row."""
+
+MOST_CLIENTS = 1_000
+"""Clients of one server told apart: whether there are more is seldom a question."""
+
+PATIENCE = 2_000_000_000
+"""Nanoseconds after which a query without an answer counts as unanswered where the capture ends: no server that
+answers at all is so slow, and the client has asked again by then."""
+
+MOST_TYPES = 50_000
+"""Pairs of server and type told apart, for types that a server never answers."""
+
+LEAST_ASKED = 3
+"""Queries for a type before its silence means something."""
+
+OUTCOMES = (
+    "answer",
+    "nodata",
+    "nxdomain",
+    "referral",
+    "truncated",
+    "servfail",
+    "refused",
+    "formerr",
+    "notimp",
+    "other-rcode",
+    "unreachable",
+    "unanswered",
+    "unfinished",
+    "unsolicited",
+    "duplicate",
+)
+"""Outcomes of exchanges, in the order of the counters."""
+
+ANSWERED = OUTCOMES[:10]
+_KIND = {word: place for place, word in enumerate(OUTCOMES)}
+_OTHER = len(OUTCOMES)
+_WIDTH = _OTHER + 1
+
+# further counters of a server, after those of its outcomes
+(
+    _AMBIGUOUS,
+    _ITERATED,
+    _IN_LOOKUPS,
+    _EDNS_ANSWERED,
+    _EDNS_SILENT,
+    _EDNS_FORMERR,
+    _EDNS_IGNORED,
+    _PLAIN_ANSWERED,
+) = range(8)
+_EXTRAS = 8
+_TRIED, _TCP_REFUSED, _TCP_SILENT = range(3)
+
+
+class ServerTally:
+    """Adds up exchanges and connections into one row a server.
+
+    Batches may be cut anywhere, and `merge` of two tallies is what one would have counted.
+    """
+
+    def __init__(self) -> None:
+        self.servers = Numbering(MOST_SERVERS)
+        self._outcomes: Array = np.zeros((0, _WIDTH), dtype=np.int64)
+        self._extras: Array = np.zeros((0, _EXTRAS), dtype=np.int64)
+        self._tcp: Array = np.zeros((0, 3), dtype=np.int64)
+        self._latency = Histograms()
+        self._rtt = Histograms()
+        self._clients: defaultdict[int, set[str]] = defaultdict(set)
+        self._full: set[int] = set()
+        self._types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.failovers: Counter[str] = Counter()
+        """Fail-overs by the server that was left; counted by whoever sees whole lookups."""
+
+    # ------------------------------------------------------------ feeding
+
+    def feed_exchanges(self, rows: Columns, end: int | None = None) -> None:
+        """Count the exchanges of a batch; `end` is when the capture ends, once that is known."""
+        if not rows.rows:
+            return
+        server = self.servers.translate(*rows.codes("server"))
+        self._grow()
+        kind = kinds_of(rows, end)
+        is_query = (kind != _KIND["unsolicited"]) & (kind != _KIND["duplicate"])
+        self._outcomes += self._counted(server * _WIDTH + kind, _WIDTH)
+        known = is_query & (server >= 0)
+        answered = known & (kind < len(ANSWERED))
+        ambiguous = rows.truth("ambiguous") & known
+        silent = known & (kind == _KIND["unanswered"]) & ~ambiguous
+        self._extra(_AMBIGUOUS, server, ambiguous & (kind == _KIND["unanswered"]))
+        in_lookup = rows.numbers("lookup") >= 0
+        self._extra(_IN_LOOKUPS, server, known & in_lookup)
+        self._extra(_ITERATED, server, known & ~in_lookup)
+        self._edns(rows, server, kind, answered, silent)
+
+        latency = rows.numbers("latency")
+        timed = answered & (latency >= 0)
+        self._latency.add(server[timed], latency[timed], len(self._outcomes))
+        self._note_clients(rows, server, known)
+        self._note_types(rows, server, answered, silent)
+
+    def feed_connections(self, batch: pa.RecordBatch) -> None:
+        """Count the TCP connections of a batch."""
+        rows = Columns(batch)
+        if not rows.rows:
+            return
+        server = self.servers.translate(*rows.codes("server"))
+        self._grow()
+        tried = (rows.numbers("syns") > 0) & (server >= 0)
+        for place, chosen in (
+            (_TRIED, tried),
+            (_TCP_REFUSED, tried & rows.word_is("end", "refused")),
+            (_TCP_SILENT, tried & rows.word_is("end", "unanswered")),
+        ):
+            self._tcp[:, place] += np.bincount(server[chosen], minlength=len(self._tcp))
+        handshake = rows.numbers("handshake")
+        timed = tried & (handshake >= 0)
+        self._rtt.add(server[timed], handshake[timed], len(self._tcp))
+
+    def merge(self, other: ServerTally) -> None:
+        """Add what another tally counted."""
+        place = np.array(
+            [self.servers.number(text) for text in other.servers.texts] + [MOST_SERVERS], dtype=np.int64
+        )
+        self._grow()
+        for mine, theirs in (
+            (self._outcomes, other._outcomes),
+            (self._extras, other._extras),
+            (self._tcp, other._tcp),
+        ):
+            rows = _rows_of(len(theirs), place)
+            np.add.at(mine, rows, theirs)
+        for histograms, others in ((self._latency, other._latency), (self._rtt, other._rtt)):
+            histograms.grow(len(self._outcomes))
+            count = min(len(others.counts), len(other._outcomes))
+            np.add.at(histograms.counts, _rows_of(count, place), others.counts[:count])
+        for number, clients in other._clients.items():
+            known = self._clients[int(place[min(number, len(place) - 1)])]
+            known.update(list(clients)[: max(0, MOST_CLIENTS - len(known))])
+        for (number, qtype), (asked, answered) in other._types.items():
+            pair = self._types[int(place[min(number, len(place) - 1)]), qtype]
+            pair[0] += asked
+            pair[1] += answered
+        self.failovers += other.failovers
+
+    def _grow(self) -> None:
+        # one row more than servers: what is beyond the limit
+        wanted = len(self.servers) + (1 if len(self.servers) >= MOST_SERVERS else 0)
+        if wanted > len(self._outcomes):
+            for name, width in (("_outcomes", _WIDTH), ("_extras", _EXTRAS), ("_tcp", 3)):
+                old = getattr(self, name)
+                grown = np.zeros((wanted, width), dtype=np.int64)
+                grown[: len(old)] = old
+                setattr(self, name, grown)
+
+    def _counted(self, keys: Array, width: int) -> Array:
+        size = len(self._outcomes) * width
+        return np.bincount(keys[keys >= 0], minlength=size).reshape(-1, width)
+
+    def _extra(self, place: int, server: Array, chosen: Array) -> None:
+        self._extras[:, place] += np.bincount(server[chosen], minlength=len(self._extras))
+
+    def _edns(self, rows: Columns, server: Array, kind: Array, answered: Array, silent: Array) -> None:
+        if "edns" not in rows:
+            return
+        edns = rows.truth("edns")
+        formerr = answered & np.isin(kind, [_KIND["formerr"], _KIND["notimp"]])
+        self._extra(_EDNS_FORMERR, server, edns & formerr)
+        self._extra(_EDNS_ANSWERED, server, edns & answered & ~formerr)
+        self._extra(_EDNS_SILENT, server, edns & silent)
+        self._extra(_PLAIN_ANSWERED, server, ~edns & answered)
+        if "response_edns" in rows:
+            self._extra(_EDNS_IGNORED, server, edns & answered & ~formerr & ~rows.truth("response_edns"))
+
+    def _note_clients(self, rows: Columns, server: Array, known: Array) -> None:
+        codes, texts = rows.codes("client")
+        wanted = known & (codes >= 0)
+        if self._full:
+            wanted &= ~np.isin(server, np.fromiter(self._full, dtype=np.int64))
+        if not wanted.any():
+            return
+        pairs = np.unique(server[wanted].astype(np.int64) * (len(texts) + 1) + codes[wanted])
+        for pair in pairs.tolist():
+            number, code = divmod(pair, len(texts) + 1)
+            clients = self._clients[number]
+            if len(clients) < MOST_CLIENTS:
+                clients.add(texts[code])
+            else:
+                self._full.add(number)
+
+    def _note_types(self, rows: Columns, server: Array, answered: Array, silent: Array) -> None:
+        codes, texts = rows.codes("qtype")
+        width = len(texts) + 1
+        keys = server * width + codes
+        for place, chosen in ((0, answered | silent), (1, answered)):
+            chosen = chosen & (codes >= 0)
+            found, counts = np.unique(keys[chosen], return_counts=True)
+            for key, count in zip(found.tolist(), counts.tolist(), strict=True):
+                pair = key // width, texts[key % width]
+                if pair in self._types or len(self._types) < MOST_TYPES:
+                    self._types[pair][place] += count
+
+    # ------------------------------------------------------------ the table
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a server, most asked first."""
+        silent: defaultdict[int, list[str]] = defaultdict(list)
+        for (number, qtype), (asked, answered) in self._types.items():
+            if asked >= LEAST_ASKED and not answered:
+                silent[number].append(qtype)
+        clients = set().union(*self._clients.values()) if self._clients else set()
+        rows = []
+        for number in range(len(self._outcomes)):
+            name = self.servers.texts[number] if number < len(self.servers) else "others"
+            row = self._row(number, name, silent.get(number, []), name in clients)
+            if row["queries"] or row["tcp_connections"]:
+                rows.append(row)
+        rows.sort(key=lambda row: (-row["queries"], row["server"]))
+        return rows
+
+    def _row(self, number: int, name: str, silent: list[str], is_client: bool) -> dict[str, Any]:
+        of = dict(zip(OUTCOMES, self._outcomes[number].tolist(), strict=False))
+        extras = self._extras[number].tolist()
+        answered = sum(of[word] for word in ANSWERED)
+        queries = int(self._outcomes[number].sum()) - of["unsolicited"] - of["duplicate"]
+        tcp = self._tcp[number].tolist()
+        return {
+            "server": name,
+            "role": _role(name, of, extras, is_client),
+            "clients": min(len(self._clients.get(number, ())), MOST_CLIENTS),
+            "queries": queries,
+            "answered": answered,
+            "unanswered": of["unanswered"] - extras[_AMBIGUOUS],
+            "unreachable": of["unreachable"],
+            "ambiguous": extras[_AMBIGUOUS],
+            "noerror": of["answer"] + of["nodata"] + of["referral"] + of["truncated"],
+            "nxdomain": of["nxdomain"],
+            "servfail": of["servfail"],
+            "refused": of["refused"],
+            "formerr": of["formerr"],
+            "other_rcodes": of["notimp"] + of["other-rcode"],
+            "truncated": of["truncated"],
+            "latency_p50": self._latency.percentile(number, 0.5),
+            "latency_p90": self._latency.percentile(number, 0.9),
+            "latency_p99": self._latency.percentile(number, 0.99),
+            "tcp_connections": tcp[_TRIED],
+            "tcp_refused": tcp[_TCP_REFUSED],
+            "tcp_unanswered": tcp[_TCP_SILENT],
+            "tcp_rtt": self._rtt.percentile(number, 0.5),
+            "edns": _edns_verdict(extras),
+            "never_answered": sorted(silent) if answered else [],
+            "failovers": self.failovers.get(name, 0),
+        }
+
+    def to_arrow(self) -> pa.Table:
+        """The servers table."""
+        return table_of(self.rows(), SERVERS)
+
+
+def table_of(rows: list[dict[str, Any]], columns: Any) -> pa.Table:
+    """An Arrow table of a table's declared columns from rows as dictionaries."""
+    arrays, fields = [], []
+    for column in columns:
+        kind = ARROW_TYPES[column.kind]
+        plain = pa.string() if column.kind == "category" else kind
+        array = pa.array([row.get(column.name) for row in rows], plain)
+        arrays.append(array.dictionary_encode().cast(kind) if column.kind == "category" else array)
+        fields.append(pa.field(column.name, kind))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def kinds_of(rows: Columns, end: int | None) -> Array:
+    """Place in OUTCOMES of each exchange's outcome; what waited long enough when the capture ended is unanswered."""
+    codes, words = rows.codes("outcome")
+    table = np.array([_KIND.get(word, _OTHER) for word in words] + [_OTHER], dtype=np.int64)
+    kinds = table[codes]
+    if end is not None and "unfinished" in words:
+        waited = (kinds == _KIND["unfinished"]) & (rows.numbers("time") < end - PATIENCE)
+        kinds[waited] = _KIND["unanswered"]
+    return kinds
+
+
+def _rows_of(count: int, place: Array) -> Array:
+    return place[np.minimum(np.arange(count), len(place) - 1)]
+
+
+def _role(name: str, of: dict[str, int], extras: list[int], is_client: bool) -> str | None:
+    if of["referral"] > 0 or extras[_ITERATED] > extras[_IN_LOOKUPS]:
+        return "authoritative"
+    if not extras[_IN_LOOKUPS]:
+        return None
+    return "forwarder" if is_client or _is_loopback(name) else "recursive"
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _edns_verdict(extras: list[int]) -> str | None:
+    answered, silent, formerr = extras[_EDNS_ANSWERED], extras[_EDNS_SILENT], extras[_EDNS_FORMERR]
+    if formerr > answered:
+        return "formerr"
+    if answered:
+        return "ignores" if extras[_EDNS_IGNORED] > answered / 2 else "answers"
+    if silent >= LEAST_ASKED and extras[_PLAIN_ANSWERED] >= LEAST_ASKED:
+        return "drops"
+    return None
