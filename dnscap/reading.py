@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,14 @@ def read(
     >>> cap.messages[["qname", "qtype", "rcode"]].head(2)  # doctest: +SKIP
     """
     return Capture(
-        inputs, ports=ports, progress=progress, since=since, until=until, client=client, server=server, name=name
+        inputs,
+        ports=ports,
+        progress=progress,
+        since=since,
+        until=until,
+        client=client,
+        server=server,
+        name=name,
     )
 
 
@@ -152,7 +159,9 @@ class Capture:
         self._remember(decoding)
 
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
-        return batch.keep(self._narrowing.keeps(batch)) if self._narrowing else batch
+        if not self._narrowing:
+            return batch
+        return batch.keep(self._narrowing.keeps(batch), self._narrowing.keeps_around)
 
     def _remember(self, decoding: Decoding) -> None:
         self._quality = decoding.quality
@@ -166,7 +175,9 @@ class Capture:
             self._remember(decoding)
         return self._whole[key]
 
-    def exchange_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[ExchangeBatch]:
+    def exchange_batches(
+        self, *, rows: int = BATCH_ROWS, keep: bool = True, see: Callable[[MessageBatch], None] | None = None
+    ) -> Iterator[ExchangeBatch]:
         """Stream the capture's exchanges; memory stays flat at any size.
 
         Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
@@ -175,43 +186,55 @@ class Capture:
         ----------
         rows : int
             Messages matched at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
+        see : callable, optional
+            Called with each batch of messages, narrowed, that goes by on the way.
 
         Yields
         ------
         ExchangeBatch
         """
-        for _, exchanges, _ in self._assembled(rows):
+        for _, exchanges, _ in self._assembled(rows, keep, see):
             yield from exchanges
 
-    def lookup_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[LookupBatch]:
+    def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
         """Stream the capture's lookups; memory stays flat at any size.
 
         Parameters
         ----------
         rows : int
             Messages taken in at a time at least.
+        keep : bool
+            Whether messages of an input that can be read only once are kept for other tables.
 
         Yields
         ------
         LookupBatch
         """
-        for _, _, lookups in self._assembled(rows):
+        for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
-    def _assembled(self, rows: int) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
+    def _assembled(
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
         assembling = Assembling()
         kept = self._whole.get("records")
-        if kept is None and self._once:
+        if kept is None and self._once and keep:
             kept = self._read_whole(records=True)
         if kept is not None:
             for batch in kept:
+                if see is not None:
+                    see(batch)
                 yield batch, list(assembling.feed(batch)), list(assembling.taken())
         else:
             decoding = self._decoding(records=True, rows=rows)
             self._quality = decoding.quality
             for batch in decoding:
+                if see is not None:
+                    see(self._narrowed(batch))
                 yield batch, list(assembling.feed(batch)), list(assembling.taken())
             self._remember(decoding)
         # The capture may go on after its last message.
@@ -222,21 +245,42 @@ class Capture:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
 
-    def _exchange_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    def exchange_parts(
+        self,
+        columns: Sequence[str] | None,
+        *,
+        keep: bool = True,
+        see: Callable[[MessageBatch], None] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream columns of the exchanges, narrowed; parameters as of `exchange_batches`."""
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.exchange_columns]
-        for batch in self.exchange_batches() if self._exchanges is None else self._exchanges:
+        for batch in (
+            self.exchange_batches(keep=keep, see=see)
+            if self._exchanges is None or see is not None
+            else self._exchanges
+        ):
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
-    def _lookup_parts(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    def _read_once_through(self) -> None:
+        """Read to the end if that has not been done, keeping only what could not be had again."""
+        if "sources" in self._tables:
+            return
+        if self._once:
+            self._read_whole(records=True)
+        else:
+            for _ in self.batches(records=False):
+                pass
+
+    def _lookup_parts(self, columns: Sequence[str] | None, *, keep: bool = True) -> Iterator[pa.RecordBatch]:
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.lookup_columns]
-        for batch in self.lookup_batches() if self._lookups is None else self._lookups:
+        for batch in self.lookup_batches(keep=keep) if self._lookups is None else self._lookups:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
@@ -270,8 +314,7 @@ class Capture:
         """
         self._check(name, columns)
         if name == "sources":
-            if "sources" not in self._tables:
-                self._read_whole(records=self._once)
+            self._read_once_through()
             table = self._tables["sources"]
             return table if columns is None else table.select(list(columns))
         if name in JUDGED:
@@ -280,12 +323,12 @@ class Capture:
         if name == "exchanges":
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
-            return self._joined(name, list(self._exchange_parts(columns)), columns)
+            return self._joined(name, list(self.exchange_parts(columns)), columns)
         if name == "lookups":
             if self._lookups is None:
                 self._lookups = list(self.lookup_batches())
             return self._joined(name, list(self._lookup_parts(columns)), columns)
-        batches = self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
+        batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
     def _joined(self, name: str, arrays: list[pa.RecordBatch], columns: Sequence[str] | None) -> pa.Table:
@@ -294,6 +337,9 @@ class Capture:
             return empty_table(name, columns)
         table = pa.Table.from_batches(arrays)
         return table if columns is None else table.select(list(columns))
+
+    def _batches_of(self, name: str) -> list[MessageBatch]:
+        return self._whole.get("records") or self._read_whole(records=name == "records" or self._once)
 
     def table(
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
@@ -327,7 +373,7 @@ class Capture:
 
         self._check(name, columns)
         if where is None:
-            return to_pandas(self.to_arrow(name, columns), name)
+            return self._frame(name, columns)
         parts = list(self.select(name, columns=columns, where=where))
         wanted = list(columns) if columns is not None else None
         whole = pa.Table.from_batches(parts) if parts else empty_table(name, wanted)
@@ -337,28 +383,39 @@ class Capture:
         self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream a table, or part of it, as Arrow record batches."""
+        return self._selected(name, columns, where, keep=True)
+
+    def _selected(
+        self, name: str, columns: Sequence[str] | None, where: str | None, *, keep: bool
+    ) -> Iterator[pa.RecordBatch]:
         from dnscap.tables.conditions import Condition
 
         self._check(name, columns)
         condition: Condition | None = None if where is None else Condition(name, where)
         wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
         needed = wanted + [c for c in (condition.columns if condition else []) if c not in wanted]
-        for part in self._parts(name, needed):
+        for part in self._parts(name, needed, keep=keep):
             kept = condition.apply(part) if condition else part
             if kept.num_rows:
                 yield kept.select(wanted)
 
-    def _parts(self, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, name: str, *, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """As `select`, keeping nothing: rows of a pipe come as they are written, and the pipe is used up."""
+        return self._selected(name, columns, where, keep=False)
+
+    def _parts(self, name: str, columns: list[str], *, keep: bool) -> Iterator[pa.RecordBatch]:
         if name == "exchanges":
-            yield from self._exchange_parts(columns)
+            yield from self.exchange_parts(columns, keep=keep)
             return
         if name == "lookups":
-            yield from self._lookup_parts(columns)
+            yield from self._lookup_parts(columns, keep=keep)
             return
         if name in ("sources", *JUDGED) or self._once or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
-        for batch in self.batches(records=name == "records"):
+        for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
             yield batch.to_arrow(name, columns)
 
     def _check(self, name: str, columns: Sequence[str] | None) -> None:
@@ -367,12 +424,27 @@ class Capture:
         known = {column.name for column in TABLES[name]}
         unknown = [column for column in columns or () if column not in known]
         if unknown:
-            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            columns_there = ", ".join(column.name for column in TABLES[name])
+            raise UsageError(f"table {name} has no column {', '.join(unknown)}; it has {columns_there}")
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from dnscap.tables.frames import to_pandas
+    def _frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from dnscap.tables.frames import frame_of, to_pandas
 
-        return to_pandas(self.to_arrow(name), name)
+        if name not in ("messages", "records"):
+            return to_pandas(self.to_arrow(name, columns), name)
+        batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
+        if not batches:
+            return to_pandas(empty_table(name, columns), name)
+
+        def column_of(column: str) -> pa.ChunkedArray:
+            return pa.chunked_array([b.to_arrow(name, [column], narrow=True).column(0) for b in batches])
+
+        wanted = [c.name for c in TABLES[name]] if columns is None else list(columns)
+        rows = sum(b.messages if name == "messages" else b.records for b in batches)
+        frame = frame_of(name, wanted, column_of, rows)
+        for batch in batches:
+            batch.forget()
+        return frame
 
     @cached_property
     def sources(self) -> pd.DataFrame:
@@ -432,7 +504,7 @@ class Capture:
         from dnscap.findings.diagnosis import Diagnosis
 
         diagnosis = Diagnosis()
-        for batch, exchanges, lookups in self._assembled(BATCH_ROWS):
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
             if batch is None:  # the capture has ended, and with it queries that had no answer yet
                 diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
@@ -442,7 +514,11 @@ class Capture:
         return diagnosis
 
     def _feed(
-        self, diagnosis: Diagnosis, batch: MessageBatch | None, exchanges: list[ExchangeBatch], lookups: list[LookupBatch]
+        self,
+        diagnosis: Diagnosis,
+        batch: MessageBatch | None,
+        exchanges: list[ExchangeBatch],
+        lookups: list[LookupBatch],
     ) -> None:
         for looked in lookups:
             part = looked.to_arrow(_COUNTED)
@@ -469,7 +545,9 @@ class Capture:
 
         return DiagnosisReport(self.names, self.diagnosis, slowest)
 
-    def explain(self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None) -> Explanation:
+    def explain(
+        self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
+    ) -> Explanation:
         """One lookup as a waterfall: in a notebook, or as text.
 
         Parameters
@@ -510,7 +588,11 @@ class Capture:
         elif frame is not None:
             columns = ["lookup"]
             framed = f"(query_frame = {int(frame)} or response_frame = {int(frame)}) and lookup is not null"
-            numbers = {n for part in self.select("exchanges", columns=columns, where=framed) for n in part.column(0).to_pylist()}
+            numbers = {
+                n
+                for part in self.select("exchanges", columns=columns, where=framed)
+                for n in part.column(0).to_pylist()
+            }
             if not numbers:
                 return []
             where = f"lookup in ({', '.join(map(str, sorted(numbers)))})"
@@ -540,15 +622,21 @@ class Capture:
         from dnscap.output import output_stream
 
         if self._once:
-            raise UsageError("frames cannot be had from an input that is read only once; save it to a file first")
-        wanted = {e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None}
+            raise UsageError(
+                "frames cannot be had from an input that is read only once; save it to a file first"
+            )
+        wanted = {
+            e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None
+        }
         if not wanted:
             raise UsageError("this lookup has no messages of its own in the capture")
         numbers = ", ".join(map(str, sorted(wanted)))
         columns = ["message", "frame", "frames", "source", "stream", "src", "dst"]
         where = f"message in ({numbers})"
         messages = {
-            row["message"]: row for part in self.select("messages", columns=columns, where=where) for row in part.to_pylist()
+            row["message"]: row
+            for part in self.select("messages", columns=columns, where=where)
+            for row in part.to_pylist()
         }
         connections = self._connections_of(explanation.lookup, {m["stream"] for m in messages.values()} - {None})
         file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
@@ -568,8 +656,7 @@ class Capture:
     @property
     def quality(self) -> Quality:
         """What the capture lacked and what was passed over; reads the capture if nothing was read yet."""
-        if self._quality is None:
-            self._read_whole(records=self._once)
+        self._read_once_through()
         assert self._quality is not None
         return self._quality
 
@@ -589,11 +676,15 @@ class Capture:
             If there is no such message.
         """
         if self._once:
-            raise UsageError("octets of a message cannot be had from an input that is read only once; save it to a file first")
+            raise UsageError(
+                "octets of a message cannot be had from an input that is read only once; save it to a file first"
+            )
         decoding = self._decoding(records=False, rows=BATCH_ROWS)
         decoding.watch(number)
         for batch in decoding:
             if decoding.watched is not None and number < batch.first_message + batch.messages:
                 row = batch.to_arrow("messages").slice(number - batch.first_message, 1).to_pylist()[0]
                 return Message(number, decoding.watched, row)
-        raise UsageError(f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}")
+        raise UsageError(
+            f"no message {number}; the capture has {sum(b.messages for b in self._read_whole(records=False))}"
+        )

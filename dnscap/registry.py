@@ -2,7 +2,10 @@
 
 Names are IANA's.  Numbers without one are written as RFC 3597 section 5 has it (``TYPE65280``, ``CLASS99``)
 and in the same manner for the rest (``RCODE24``, ``OPCODE7``, ``OPT4``), so every number has a text that
-leads back to it.  Nothing heavy is imported: every command needs these tables.
+leads back to it.  So are the few types and the opcode that other programs do not know by name: what dnscap
+writes can be read by dnspython, dig and the like.
+
+Nothing heavy is imported: every command needs these tables.
 """
 
 from __future__ import annotations
@@ -106,10 +109,14 @@ EXTENDED_ERRORS: Mapping[int, str] = MappingProxyType(
 """Extended DNS errors (RFC 8914) in IANA's words."""
 
 
+UNWRITTEN = frozenset((31, 32, 34, 40, 57, 58, 100, 101, 102, 259, 263, 264))
+"""Types whose names are understood but not written: never or hardly used, and unknown to most programs."""
+
+
 class _Registry:
     """Both directions of one registry, with a spelling for numbers that have no name."""
 
-    __slots__ = ("_most", "_names", "_numbers", "_prefix", "_what")
+    __slots__ = ("_most", "_numbers", "_prefix", "_what", "_written")
 
     def __init__(
         self,
@@ -118,15 +125,16 @@ class _Registry:
         prefix: str,
         most: int,
         also: Mapping[str, int] | None = None,
+        unwritten: frozenset[int] = frozenset(),
     ) -> None:
         self._what = what
-        self._names = names
+        self._written = {number: name for number, name in names.items() if number not in unwritten}
         self._numbers = {name: number for number, name in names.items()} | dict(also or {})
         self._prefix = prefix
         self._most = most
 
     def name(self, number: int) -> str:
-        known = self._names.get(number)
+        known = self._written.get(number)
         if known is not None:
             return known
         if not 0 <= number <= self._most:
@@ -144,9 +152,9 @@ class _Registry:
         raise UsageError(f"{name!r} is not a {self._what}; write a mnemonic, {self._prefix}n or a number")
 
 
-_RRTYPES = _Registry("record type", RRTYPES, "TYPE", 0xFFFF, {"*": 255})
+_RRTYPES = _Registry("record type", RRTYPES, "TYPE", 0xFFFF, {"*": 255}, UNWRITTEN)
 _CLASSES = _Registry("class", CLASSES, "CLASS", 0xFFFF, {"*": 255})
-_OPCODES = _Registry("opcode", OPCODES, "OPCODE", 15)
+_OPCODES = _Registry("opcode", OPCODES, "OPCODE", 15, unwritten=frozenset((6,)))
 _RCODES = _Registry("rcode", RCODES, "RCODE", 0xFFFF, {"BADSIG": 16})
 _OPTIONS = _Registry("EDNS option", EDNS_OPTIONS, "OPT", 0xFFFF)
 

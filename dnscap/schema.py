@@ -221,8 +221,12 @@ EXCHANGES = _columns(
     ("qname", "string", "Name asked for.", True),
     ("qtype", "category", "Type asked for.", True),
     ("qclass", "category", "Class asked for.", True),
-    ("outcome", "category", "answer, nodata, nxdomain, referral, truncated, servfail, refused, formerr, notimp, other-rcode, "
-     "unreachable, unanswered, unfinished, unsolicited or duplicate."),
+    (
+        "outcome",
+        "category",
+        "answer, nodata, nxdomain, referral, truncated, servfail, refused, formerr, notimp, other-rcode, "
+        "unreachable, unanswered, unfinished, unsolicited or duplicate.",
+    ),
     ("rcode", "category", "Response code of the response.", True),
     ("transmission", "u32", "1, 2, 3 ... of the same id, port and question."),
     ("responses", "u32", "Responses that came."),
@@ -234,14 +238,23 @@ EXCHANGES = _columns(
     ("query_size", "u32", "Octets of the query.", True),
     ("response_size", "u32", "Octets of the response.", True),
     ("lookup", "u64", "Lookup that it belongs to (lookups table).", True),
-    ("role", "category", "primary, companion, search, retransmission, failover, tcp-fallback, edns-fallback, parallel or chase.", True),
+    (
+        "role",
+        "category",
+        "primary, companion, search, retransmission, failover, tcp-fallback, edns-fallback, parallel or chase.",
+        True,
+    ),
 )
 
 LOOKUPS = _columns(
     ("lookup", "u64", "Row number, in order of time."),
     ("time", "time", "First query sent."),
-    ("duration", "duration", "From the first query to what released the application: the last awaited answer, or the modelled "
-     "give-up where an awaited answer never came."),
+    (
+        "duration",
+        "duration",
+        "From the first query to what released the application: the last awaited answer, or the modelled "
+        "give-up where an awaited answer never came.",
+    ),
     ("end_basis", "category", "What the end rests on: packet, timer, next-lookup or unknown."),
     ("duration_min", "duration", "Least it can have been."),
     ("duration_max", "duration", "Most it can have been."),
@@ -249,13 +262,21 @@ LOOKUPS = _columns(
     ("name", "string", "Name as the application most likely gave it."),
     ("name_certain", "bool", "Whether the packets leave no other choice."),
     ("qtypes", "texts", "Types asked for."),
-    ("outcome", "category", "ok, nxdomain, nodata, servfail, refused, formerr, notimp, unreachable, timeout or unfinished."),
+    (
+        "outcome",
+        "category",
+        "ok, nxdomain, nodata, servfail, refused, formerr, notimp, unreachable, timeout or unfinished.",
+    ),
     ("final_name", "string", "Name that was answered, or the last one asked for."),
     ("answers", "texts", "Addresses (or data) answered."),
     ("cname_chain", "texts", "Names that the answer led through."),
     ("candidates", "texts", "Names asked for, in order."),
     ("queries", "u32", "Queries sent, every transmission counted."),
-    ("wasted_queries", "u32", "Queries that added nothing: search-list candidates that do not exist, retransmissions."),
+    (
+        "wasted_queries",
+        "u32",
+        "Queries that added nothing: search-list candidates that do not exist, retransmissions.",
+    ),
     ("retransmissions", "u32", "Queries sent again to the same server."),
     ("failovers", "u32", "Times that another server was asked instead."),
     ("servers", "texts", "Servers asked, in order."),
@@ -275,7 +296,12 @@ LOOKUPS = _columns(
 
 SERVERS = _columns(
     ("server", "category", "Address that was asked."),
-    ("role", "category", "authoritative, recursive, forwarder, or null where the packets do not show it.", True),
+    (
+        "role",
+        "category",
+        "authoritative, recursive, forwarder, or null where the packets do not show it.",
+        True,
+    ),
     ("clients", "u32", "Addresses that asked it, up to a limit of 1,000."),
     ("queries", "u64", "Queries sent to it, every transmission counted."),
     ("answered", "u64", "Queries that got a response."),
@@ -315,8 +341,18 @@ CLIENTS = _columns(
     ("failed", "u64", "Lookups that ended without an answer: SERVFAIL, REFUSED, timeout and the like."),
     ("duration_p50", "duration", "Median duration of its lookups.", True),
     ("duration_p99", "duration", "99 in 100 of its lookups took no longer.", True),
-    ("nameservers", "texts", "Servers in the order in which they are configured; null where not shown.", True),
-    ("search", "texts", "Search list in order, empty where no name was ever expanded; null where not shown as a whole.", True),
+    (
+        "nameservers",
+        "texts",
+        "Servers in the order in which they are configured; null where not shown.",
+        True,
+    ),
+    (
+        "search",
+        "texts",
+        "Search list in order, empty where no name was ever expanded; null where not shown as a whole.",
+        True,
+    ),
     ("ndots_min", "u8", "Least value of ndots that explains which names were expanded first.", True),
     ("ndots_max", "u8", "Greatest value of ndots that explains it.", True),
     ("timeout", "float", "Seconds that the stub waits for its first server.", True),

@@ -36,7 +36,7 @@ def test_names_agree_with_dnspython(known, name, text, kind):
 def test_opcodes_agree_with_dnspython():
     for number in dns.opcode.Opcode:
         assert registry.opcode_name(int(number)) == dns.opcode.to_text(number)
-    assert registry.opcode_name(6) == "DSO"
+    assert registry.opcode_number("DSO") == 6
 
 
 def test_extended_errors_agree_with_dnspython():
@@ -65,6 +65,14 @@ def test_every_number_has_a_text_that_leads_back(name, number, most):
     for text in ("", "NOSUCHTHING", "-1", "99999", "TYPE", "²"):
         with pytest.raises(UsageError):
             number(text)
+
+
+def test_dnspython_reads_every_text_back():
+    for number in range(65536):
+        assert dns.rdatatype.from_text(registry.rrtype_name(number)) == number
+    assert registry.rrtype_name(100) == "TYPE100"
+    assert registry.rrtype_number("UINFO") == 100
+    assert registry.opcode_name(6) == "OPCODE6"
 
 
 def test_unknown_numbers_are_written_as_rfc_3597_has_it():

@@ -61,13 +61,16 @@ class CaptureInput:
     @property
     def compression(self) -> tuple[str, ...] | None:
         """Layers of compression, outermost first; None where that cannot be told (a pipe not opened yet)."""
-        self._examine()
+        # Not once it is open: the file object of a caller has one position, and is being read.
+        if self._chain is None:
+            self._examine()
         return self._chain
 
     @property
     def kind(self) -> str | None:
         """``"pcap"`` or ``"pcapng"``, None where it is neither or a pipe not opened yet."""
-        self._examine()
+        if self._kind is None:
+            self._examine()
         return self._kind
 
     @property

@@ -46,6 +46,8 @@ def to_pcapng(packets: Iterable[Any]) -> bytes:
         seconds = packet.time
         stamp = int(seconds) * 10**9 + int((seconds - int(seconds)) * 10**9)
         wire = max(getattr(packet, "wirelen", None) or 0, len(octets))
-        head = struct.pack("<IIIII", links[link], stamp >> 32 & 0xFFFFFFFF, stamp & 0xFFFFFFFF, len(octets), wire)
+        head = struct.pack(
+            "<IIIII", links[link], stamp >> 32 & 0xFFFFFFFF, stamp & 0xFFFFFFFF, len(octets), wire
+        )
         out.append(_block(6, head + octets))
     return b"".join(out)

@@ -142,7 +142,11 @@ class FileSource(Source):
         self._file = file
         self._owned = owned
         self._position = 0
-        self._read_into = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
+        # readinto1() of a BufferedReader that has octets waits for more all the same; its read1() does not.
+        buffered = isinstance(file, io.BufferedReader)
+        self._read_into = (
+            None if buffered else getattr(file, "readinto1", None) or getattr(file, "readinto", None)
+        )
         self._read = getattr(file, "read1", None) or getattr(file, "read", None)
         self._never_waits, self._poll = _waiting(file)
         self._size = _size_of(file)

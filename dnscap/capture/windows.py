@@ -11,8 +11,12 @@ from typing import BinaryIO, Self
 from dnscap.capture.sources import Source
 from dnscap.errors import CaptureError, UsageError
 
-#: Octets of a window of mapped or given memory, and step in which pages behind the reader are let go.
-WINDOW = 4 << 20
+#: Octets of a window of mapped or given memory.
+#: What one window decodes to stays in the second-level cache.
+WINDOW = 1 << 20
+
+#: Step in which pages of a map behind the reader are let go.
+RELEASE = 4 << 20
 
 #: Buffer for everything that has to be read: fits a second-level cache, and holds many packets.
 STREAM_WINDOW = 1 << 20
@@ -169,7 +173,7 @@ class MappedWindows(MemoryWindows):
 
     def _use(self, count: int) -> None:
         super()._use(count)
-        behind = self._at - self._at % WINDOW
+        behind = self._at - self._at % RELEASE
         if behind > self._released and hasattr(mmap, "MADV_DONTNEED"):
             # A view still held stays good: touching it brings the pages back from the file.
             self._map.madvise(mmap.MADV_DONTNEED, self._released, behind - self._released)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import PurePath
+from typing import Any
 
 import click
 
 import dnscap
 
 COMMANDS = {
-    "summary": ("dnscap.cli.summary", "What is in a capture: traffic, outcomes, top talkers, capture quality."),
+    "summary": ("dnscap.cli.summary", "What is in a capture: traffic, top talkers, capture quality."),
     "diagnose": ("dnscap.cli.diagnose", "What is wrong, what it costs, what to do; the slowest lookups."),
     "explain": ("dnscap.cli.explain", "One lookup: waterfall, time budget, evidence; or its frames."),
     "findings": ("dnscap.cli.health", "One row per thing found wrong."),
@@ -20,13 +22,25 @@ COMMANDS = {
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
     "exchanges": ("dnscap.cli.tables", "One row per query sent, with its answer."),
-    "lookups": ("dnscap.cli.tables", "One row per lookup of an application: its time, its outcome, its causes."),
+    "lookups": (
+        "dnscap.cli.tables",
+        "One row per lookup of an application: its time, its outcome, its causes.",
+    ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),
     "completion": ("dnscap.cli.completion", "Print the completion script for a shell."),
 }
 """Name of each command: the module that holds it as an attribute of that name, and its help line."""
+
+PROGRAMS = ("dnscap", "pydnscap")
+"""Names under which the command is installed."""
+
+FINE, USAGE, UNREADABLE, INTERRUPTED = 0, 2, 3, 130
+
+
+class _ReaderGone(Exception):
+    """The reader of our output has gone (head, less). Not an OSError: click has its own way with those."""
 
 
 class LazyGroup(click.Group):
@@ -48,39 +62,57 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, telling a reader that has gone from trouble of our own."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(dnscap.__version__, prog_name="dnscap")
+@click.version_option(dnscap.__version__)
 def cli() -> None:
-    """What the application asked of DNS, what it cost and why it was slow.
+    """Read any DNS capture: pcap and pcapng files, compressed or not, or a stream from tcpdump.
 
     \b
     Examples:
       dnscap summary slow.pcap
       dnscap messages slow.pcap --where "rcode = 'SERVFAIL'"
       ssh host tcpdump -U -w - port 53 | dnscap messages - --format jsonl
+
+    Exit codes: 0 fine, 2 usage, 3 an input could not be read to its end (what was read is printed).
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 findings, 2 usage, 3 an input could not be read."""
+    """Run the command line and exit: 0 fine, 2 usage, 3 an input could not be read, 130 interrupted."""
+    name = PurePath(sys.argv[0]).name
     try:
-        code = cli.main(args=arguments, prog_name="dnscap", standalone_mode=False)
+        code = cli.main(
+            args=arguments, prog_name=name if name in PROGRAMS else PROGRAMS[0], standalone_mode=False
+        )
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Abort:
+        sys.exit(code if isinstance(code, int) else FINE)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone (head, less): nothing to say, and nothing left to flush.
+    except (_ReaderGone, BrokenPipeError):
+        # Nothing to say, and nothing left to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(FINE)
     except dnscap.UsageError as error:
-        click.echo(f"dnscap: {error}", err=True)
-        sys.exit(2)
+        _complain(error)
+        sys.exit(USAGE)
     except dnscap.CaptureError as error:
-        click.echo(f"dnscap: {error}", err=True)
-        sys.exit(3)
+        _complain(error)
+        sys.exit(UNREADABLE)
+
+
+def _complain(error: Exception) -> None:
+    from dnscap.cli.options import say
+
+    say(str(error))

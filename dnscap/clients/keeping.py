@@ -134,7 +134,7 @@ class Keeper:
     def feed_lookups(
         self, batch: pa.RecordBatch, rows: Columns, pairs: Array, details: Details | None = None
     ) -> None:
-        """Choose from the lookups of a batch; `details` gives columns of the chosen ones that the batch lacks."""
+        """Choose from the lookups of a batch; `details` gives further columns of the chosen."""
         if not rows.rows:
             return
         numbers = rows.numbers("lookup")

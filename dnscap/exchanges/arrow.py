@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.messages.arrow import ARROW_TYPES, NO_CODE, coded, numbered, plain
+from dnscap.messages.arrow import ARROW_TYPES, NO_CODE, Validity, coded, except_where, flag, numbered, plain
 
 if TYPE_CHECKING:
     from dnscap.native.exchanges import ExchangeBatch as NativeBatch
@@ -62,10 +62,6 @@ def _values(b: NativeBatch, name: str) -> Array:
     return np.asarray(memoryview(b.column(name)))
 
 
-def _mask(absent: Array) -> Array | None:
-    return absent if absent.any() else None
-
-
 def _texts(count: int, offsets: Any, text: Any) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
@@ -80,14 +76,14 @@ def _number(name: str, type_: pa.DataType) -> Column:
 def _duration(name: str) -> Column:
     def column(b: NativeBatch) -> pa.Array:
         values = _values(b, name)
-        return plain(values, ARROW_TYPES["duration"], _mask(values < 0))
+        return plain(values, ARROW_TYPES["duration"], except_where(values < 0))
 
     return column
 
 
 def _with(message: str, name: str, type_: pa.DataType) -> Column:
     """A column that only rows with a query, or with a response, have."""
-    return lambda b: plain(_values(b, name), type_, _mask(_values(b, message) == NO_CODE))
+    return lambda b: plain(_values(b, name), type_, except_where(_values(b, message) == NO_CODE))
 
 
 def _address(name: str) -> Column:
@@ -95,22 +91,22 @@ def _address(name: str) -> Column:
 
 
 def _flag(bit: int) -> Column:
-    return lambda b: pa.array((_values(b, "flags") & bit) != 0)
+    return lambda b: flag(_values(b, "flags"), bit)
 
 
 def _edns(b: NativeBatch) -> pa.Array:
-    return pa.array((_values(b, "flags") & EDNS) != 0, mask=_mask(_values(b, "query") == NO_CODE))
+    return flag(_values(b, "flags"), EDNS, except_where(_values(b, "query") == NO_CODE))
 
 
 def _response_edns(b: NativeBatch) -> pa.Array:
     """Told only of responses to queries with EDNS: to others a server says nothing of it (RFC 6891 section 7)."""
     flags = _values(b, "flags")
     lacking = (_values(b, "response") == NO_CODE) | (flags & EDNS == 0)
-    return pa.array((flags & NO_OPT_BACK) == 0, mask=_mask(lacking))
+    return pa.array((flags & NO_OPT_BACK) == 0, mask=lacking)
 
 
-def _without_question(b: NativeBatch) -> Array | None:
-    return _mask((_values(b, "flags") & NO_QUESTION) != 0)
+def _without_question(b: NativeBatch) -> Validity:
+    return except_where((_values(b, "flags") & NO_QUESTION) != 0)
 
 
 def _exchange(b: NativeBatch) -> pa.Array:
@@ -119,21 +115,21 @@ def _exchange(b: NativeBatch) -> pa.Array:
 
 def _qname(b: NativeBatch) -> pa.Array:
     codes = _values(b, "qname")
-    return coded(codes, _texts(*b.dictionary.names_view()), _mask(codes == NO_CODE))
+    return coded(codes, _texts(*b.dictionary.names_view()), except_where(codes == NO_CODE))
 
 
 def _rcode(b: NativeBatch) -> pa.Array:
-    return numbered(_values(b, "rcode"), registry.rcode_name, _mask(_values(b, "response") == NO_CODE))
+    return numbered(_values(b, "rcode"), registry.rcode_name, except_where(_values(b, "response") == NO_CODE))
 
 
 def _lookup(b: NativeBatch) -> pa.Array:
     values = _values(b, "lookup")
-    return plain(values, pa.uint64(), _mask(values == NO_LOOKUP))
+    return plain(values, pa.uint64(), except_where(values == NO_LOOKUP))
 
 
 def _role(b: NativeBatch) -> pa.Array:
     roles = _values(b, "role")
-    return coded(roles, _ROLES, _mask(roles == 0))
+    return coded(roles, _ROLES, except_where(roles == 0))
 
 
 EXCHANGE_COLUMNS: dict[str, Column] = {

@@ -47,7 +47,11 @@ class DiagnosisReport:
         self.seconds = facts.seconds
         self.troubled = max((cost.lookups for cost in facts.costs.values()), default=0)
         worst = sorted(facts.kept, key=lambda kept: (-(kept.row["duration"] or 0), kept.number))
-        self.slowest = [Explanation(kept.row, kept.exchanges, diagnosis.attempts) for kept in worst[:slowest] if kept.exchanges]
+        self.slowest = [
+            Explanation(kept.row, kept.exchanges, diagnosis.attempts)
+            for kept in worst[:slowest]
+            if kept.exchanges
+        ]
 
     def __str__(self) -> str:
         return plain_text(self.lines())

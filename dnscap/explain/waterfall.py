@@ -112,7 +112,13 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
         )
         style = style_of(row["outcome"])
         bar = _bar(row, ends[place], start, span, bar_width)
-        lines.append([(cells, "bold" if marks[place] else ""), (bar, style), (" " + _outcome(row, lookup["outcome"] == "unfinished"), style)])
+        lines.append(
+            [
+                (cells, "bold" if marks[place] else ""),
+                (bar, style),
+                (" " + _outcome(row, lookup["outcome"] == ("unfinished")), style),
+            ]
+        )
     return lines
 
 

@@ -129,7 +129,9 @@ class TypoNxdomain(Rule):
             kept = facts.named(absent)
             if not kept:
                 continue
-            meant = next((name for name in popular.get(absent.count("."), ()) if is_misspelt(absent, name)), None)
+            meant = next(
+                (name for name in popular.get(absent.count((".")), ()) if is_misspelt(absent, name)), None
+            )
             if meant is None:
                 continue
             cost = Cost(count, 0, 0.0, sum(k.row["queries"] or 0 for k in kept))

@@ -338,11 +338,16 @@ def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
 
 
 def _server(case: Case, chosen: Callable[[dict[str, Any]], bool]) -> str | None:
-    counts = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
+    counts: Counter[str] = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
     if counts:
         heard = {
             row["server"] for row in case.kept.exchanges if row["outcome"] in ("answer", "nodata", "nxdomain")
         }
         return max(counts, key=lambda server: (server not in heard, counts[server]))
-    servers = case.kept.row["servers"] or ()
+    return first_server(case)
+
+
+def first_server(case: Case) -> str | None:
+    """The server that was asked first."""
+    servers: list[str] = case.kept.row["servers"] or []
     return servers[0] if servers else None

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dnscap import registry
 from dnscap.lookups.words import BUCKETS, CAUSES, END_BASES, OUTCOMES
 from dnscap.messages.around import address_text
-from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.messages.arrow import ARROW_TYPES, coded, except_where, plain
 from dnscap.messages.rdata_text import rdata_texts
 from dnscap.native import stubs
 
@@ -56,7 +56,9 @@ class Columns:
     def __init__(self, native: NativeBatch) -> None:
         self.native = native
         if native.row_size != ROW.itemsize:
-            raise RuntimeError(f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions")
+            raise RuntimeError(
+                f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions"
+            )
         self.rows = np.frombuffer(native.column("rows"), dtype=ROW)
 
     def values(self, name: str) -> Array:
@@ -97,7 +99,9 @@ class Columns:
                 owners.append(place)
                 at += 6 + size
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
-        rdata = np.frombuffer(b"".join(octets[s : s + n] for s, n in zip(starts, sizes, strict=True)), np.uint8)
+        rdata = np.frombuffer(
+            b"".join(octets[s : s + n] for s, n in zip(starts, sizes, strict=True)), np.uint8
+        )
         kinds = np.array(types, np.uint16)
         texts = rdata_texts(kinds, np.full(len(kinds), INTERNET, np.uint16), offsets, rdata)
         return np.array(owners, np.int64), texts, kinds == CNAME
@@ -106,7 +110,11 @@ class Columns:
         """Texts of the answer records of each row: the aliases, or all else."""
         owners, texts, alias = self.records
         mask = alias if aliases else ~alias
-        counts = np.bincount(owners[mask], minlength=len(self.rows)) if len(owners) else np.zeros(len(self.rows), np.int64)
+        counts = (
+            np.bincount(owners[mask], minlength=len(self.rows))
+            if len(owners)
+            else np.zeros(len(self.rows), np.int64)
+        )
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), texts.filter(pa.array(mask)).cast(pa.string()))
 
@@ -128,12 +136,14 @@ def _flag(name: str) -> Column:
 
 def _stub(c: Columns) -> pa.Array:
     numbers = c.values("stub")
-    return coded(numbers, pa.array(stubs.names(), pa.string()), numbers == 0)
+    return coded(numbers, pa.array(stubs.names(), pa.string()), except_where(numbers == 0))
 
 
 def _client(c: Columns) -> pa.Array:
     distinct, codes = np.unique(c.rows["client"], return_inverse=True)
-    return coded(codes.astype(np.uint32), pa.array([address_text(bytes(value)) for value in distinct], pa.string()))
+    return coded(
+        codes.astype(np.uint32), pa.array([address_text(bytes(value)) for value in distinct], pa.string())
+    )
 
 
 def _servers(c: Columns) -> pa.Array:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.messages.arrow import ALL, ARROW_TYPES, coded, except_where, plain
 from dnscap.native.messages import question_text
 
 if TYPE_CHECKING:
@@ -102,7 +104,9 @@ ICMP = {
 
 def _structs(view: Any, size: int, dtype: np.dtype[Any]) -> Array:
     if size != dtype.itemsize:
-        raise RuntimeError(f"native struct of {size} octets, {dtype.itemsize} declared: rebuild the extensions")
+        raise RuntimeError(
+            f"native struct of {size} octets, {dtype.itemsize} declared: rebuild the extensions"
+        )
     return np.frombuffer(view, dtype=dtype)
 
 
@@ -117,40 +121,48 @@ def _addresses(column: Array, *, nullable: bool = False) -> pa.Array:
     raw = [bytes(value) for value in distinct]
     texts = pa.array([address_text(value) for value in raw], pa.string())
     empty = np.array([value == bytes(16) for value in raw], dtype=bool)
-    mask = empty[codes] if nullable and len(raw) else None
-    return coded(codes.astype(np.uint32), texts, mask)
+    valid = except_where(empty[codes]) if nullable and len(raw) else ALL
+    return coded(codes.astype(np.uint32), texts, valid)
 
 
 def _vocabulary(codes: Array, words: tuple[str, ...]) -> pa.Array:
     return coded(codes, pa.array(words, pa.string()))
 
 
-def connections(batch: Batch) -> pa.RecordBatch:
-    """Connections that ended during a batch."""
+def _made(makers: dict[str, Callable[[], pa.Array]], columns: Sequence[str] | None) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict(
+        {name: make() for name, make in makers.items() if columns is None or name in columns}
+    )
+
+
+def connections(batch: Batch, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Connections that ended during a batch; only the columns asked for are made."""
     rows = _structs(*batch.connections(), CONNECTION)
-    arrays: dict[str, pa.Array] = {
-        "stream": plain(rows["stream"].copy(), pa.uint32()),
-        "source": plain(rows["source"].copy(), pa.uint32()),
-        "time": plain(rows["time"].copy(), ARROW_TYPES["time"]),
-        "end_time": plain(rows["end_time"].copy(), ARROW_TYPES["time"]),
-        "first_frame": plain(rows["first_frame"].copy(), pa.uint64()),
-        "last_frame": plain(rows["last_frame"].copy(), pa.uint64()),
-        "client": _addresses(rows["client"]),
-        "client_port": plain(rows["client_port"].copy(), pa.uint16()),
-        "server": _addresses(rows["server"]),
-        "server_port": plain(rows["server_port"].copy(), pa.uint16()),
-        "syns": plain(rows["syns"].copy(), pa.uint32()),
-        "handshake": plain(rows["handshake"].copy(), ARROW_TYPES["duration"], rows["handshake"] < 0),
-        "end": _vocabulary(rows["end"], ENDS),
-        "queries": plain(rows["queries"].copy(), pa.uint32()),
-        "responses": plain(rows["responses"].copy(), pa.uint32()),
-        "octets_to_server": plain(rows["octets_to_server"].copy(), pa.uint64()),
-        "octets_to_client": plain(rows["octets_to_client"].copy(), pa.uint64()),
-        "gap_octets": plain(rows["gap_octets"].copy(), pa.uint64()),
-        "retransmissions": plain(rows["retransmissions"].copy(), pa.uint32()),
-        "out_of_order": plain(rows["out_of_order"].copy(), pa.uint32()),
+    makers: dict[str, Callable[[], pa.Array]] = {
+        "stream": lambda: plain(rows["stream"].copy(), pa.uint32()),
+        "source": lambda: plain(rows["source"].copy(), pa.uint32()),
+        "time": lambda: plain(rows["time"].copy(), ARROW_TYPES["time"]),
+        "end_time": lambda: plain(rows["end_time"].copy(), ARROW_TYPES["time"]),
+        "first_frame": lambda: plain(rows["first_frame"].copy(), pa.uint64()),
+        "last_frame": lambda: plain(rows["last_frame"].copy(), pa.uint64()),
+        "client": lambda: _addresses(rows["client"]),
+        "client_port": lambda: plain(rows["client_port"].copy(), pa.uint16()),
+        "server": lambda: _addresses(rows["server"]),
+        "server_port": lambda: plain(rows["server_port"].copy(), pa.uint16()),
+        "syns": lambda: plain(rows["syns"].copy(), pa.uint32()),
+        "handshake": lambda: plain(
+            rows["handshake"].copy(), ARROW_TYPES["duration"], except_where(rows["handshake"] < 0)
+        ),
+        "end": lambda: _vocabulary(rows["end"], ENDS),
+        "queries": lambda: plain(rows["queries"].copy(), pa.uint32()),
+        "responses": lambda: plain(rows["responses"].copy(), pa.uint32()),
+        "octets_to_server": lambda: plain(rows["octets_to_server"].copy(), pa.uint64()),
+        "octets_to_client": lambda: plain(rows["octets_to_client"].copy(), pa.uint64()),
+        "gap_octets": lambda: plain(rows["gap_octets"].copy(), pa.uint64()),
+        "retransmissions": lambda: plain(rows["retransmissions"].copy(), pa.uint32()),
+        "out_of_order": lambda: plain(rows["out_of_order"].copy(), pa.uint32()),
     }
-    return pa.RecordBatch.from_pydict(arrays)
+    return _made(makers, columns)
 
 
 def _icmp_text(row: Any) -> str | None:
@@ -162,33 +174,51 @@ def _icmp_text(row: Any) -> str | None:
     return ICMP.get((version, kind, code), f"type {kind} code {code}")
 
 
-def events(batch: Batch, first: int) -> pa.RecordBatch:
-    """Events noted during a batch; `first` is the number of the first of them."""
+def events(batch: Batch, first: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Events noted during a batch, numbered from `first`; only the columns asked for are made."""
     rows = _structs(*batch.events(), EVENT)
-    quotes = [bytes(row["quote"])[: int(row["quote_size"])] for row in rows]
-    questions = [question_text(quote) for quote in quotes]
+
+    @cache
+    def quotes() -> list[bytes]:
+        return [bytes(row["quote"])[: int(row["quote_size"])] for row in rows]
+
+    @cache
+    def questions() -> list[tuple[str | None, int | None]]:
+        return [question_text(quote) for quote in quotes()]
+
     has_port = rows["quoted_src_port"] != 0
-    arrays: dict[str, pa.Array] = {
-        "event": pa.array(range(first, first + len(rows)), pa.uint32()),
-        "time": plain(rows["time"].copy(), ARROW_TYPES["time"]),
-        "frame": plain(rows["frame"].copy(), pa.uint64()),
-        "source": plain(rows["source"].copy(), pa.uint32()),
-        "kind": _vocabulary(rows["kind"], KINDS),
-        "src": _addresses(rows["src"], nullable=True),
-        "dst": _addresses(rows["dst"], nullable=True),
-        "icmp": pa.array([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
-        "transport": coded(rows["transport"], pa.array(["udp", "tcp"], pa.string()), ~has_port),
-        "quoted_src": _addresses(rows["quoted_src"], nullable=True),
-        "quoted_src_port": plain(rows["quoted_src_port"].copy(), pa.uint16(), ~has_port),
-        "quoted_dst": _addresses(rows["quoted_dst"], nullable=True),
-        "quoted_dst_port": plain(rows["quoted_dst_port"].copy(), pa.uint16(), ~has_port),
-        "id": pa.array([int.from_bytes(q[:2]) if len(q) >= 2 else None for q in quotes], pa.uint16()),
-        "qr": pa.array([bool(q[2] & 0x80) if len(q) >= 3 else None for q in quotes], pa.bool_()),
-        "qname": pa.array([name for name, _ in questions], pa.large_string()),
-        "qtype": pa.array(
-            [None if number is None else registry.rrtype_name(number) for _, number in questions], pa.string()
+    makers: dict[str, Callable[[], pa.Array]] = {
+        "event": lambda: pa.array(range(first, first + len(rows)), pa.uint32()),
+        "time": lambda: plain(rows["time"].copy(), ARROW_TYPES["time"]),
+        "frame": lambda: plain(rows["frame"].copy(), pa.uint64()),
+        "source": lambda: plain(rows["source"].copy(), pa.uint32()),
+        "kind": lambda: _vocabulary(rows["kind"], KINDS),
+        "src": lambda: _addresses(rows["src"], nullable=True),
+        "dst": lambda: _addresses(rows["dst"], nullable=True),
+        "icmp": lambda: pa.array([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
+        "transport": lambda: coded(
+            rows["transport"], pa.array(["udp", "tcp"], pa.string()), except_where(~has_port)
+        ),
+        "quoted_src": lambda: _addresses(rows["quoted_src"], nullable=True),
+        "quoted_src_port": lambda: plain(
+            rows["quoted_src_port"].copy(), pa.uint16(), except_where(~has_port)
+        ),
+        "quoted_dst": lambda: _addresses(rows["quoted_dst"], nullable=True),
+        "quoted_dst_port": lambda: plain(
+            rows["quoted_dst_port"].copy(), pa.uint16(), except_where(~has_port)
+        ),
+        "id": lambda: pa.array(
+            [int.from_bytes(q[:2]) if len(q) >= 2 else None for q in quotes()], pa.uint16()
+        ),
+        "qr": lambda: pa.array([bool(q[2] & 0x80) if len(q) >= 3 else None for q in quotes()], pa.bool_()),
+        "qname": lambda: pa.array([name for name, _ in questions()], pa.large_string()),
+        "qtype": lambda: pa.array(
+            [None if number is None else registry.rrtype_name(number) for _, number in questions()],
+            pa.string(),
         ).dictionary_encode(),
-        "stream": plain(rows["stream"].copy(), pa.uint32(), rows["stream"] == 0xFFFFFFFF),
-        "octets": plain(rows["octets"].copy(), pa.uint32(), rows["octets"] == 0),
+        "stream": lambda: plain(
+            rows["stream"].copy(), pa.uint32(), except_where(rows["stream"] == 0xFFFFFFFF)
+        ),
+        "octets": lambda: plain(rows["octets"].copy(), pa.uint32(), except_where(rows["octets"] == 0)),
     }
-    return pa.RecordBatch.from_pydict(arrays)
+    return _made(makers, columns)

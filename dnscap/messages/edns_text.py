@@ -1,135 +1,80 @@
-"""EDNS options as text columns, made from the option octets of a batch when asked for."""
+"""EDNS options as Arrow columns, made from the option octets of a batch when asked for.
+
+The native wing walks the options once a batch and fills offsets, text and validity; see `dnscap.native.edns`.
+A column that no message has an option for costs nothing: its buffers are pages that nobody touches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.native import messages as native
+from dnscap.native.edns import Options, Vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-NSID, CLIENT_SUBNET, COOKIE, PADDING, EXTENDED_ERROR = 3, 8, 10, 12, 15
+NSID, CLIENT_SUBNET, COOKIE = 3, 8, 10
+
+_NAMES = Vocabulary(registry.EDNS_OPTIONS)
+_MEANINGS = Vocabulary(registry.EXTENDED_ERRORS)
 
 
-def _spans(starts: Array, octets: Array) -> tuple[Array, Array, Array, Array]:
-    """Row, code, offset and length of every option, in order."""
-    rows, codes, offsets, lengths = native.option_spans(starts, octets)
-    return (
-        np.frombuffer(rows, np.uint32),
-        np.frombuffer(codes, np.uint16),
-        np.frombuffer(offsets, np.uint32),
-        np.frombuffer(lengths, np.uint16),
-    )
+def absent(rows: int, type_: pa.DataType) -> pa.Array:
+    """A column of nulls; unlike those of Arrow's own making it takes no memory until it is read."""
+
+    def zeros(octets: int) -> pa.Buffer:
+        return pa.py_buffer(np.zeros(octets, dtype=np.uint8))
+
+    none = zeros((rows + 7) // 8)
+    if pa.types.is_list(type_):
+        values = pa.array([], type_.value_type)
+        return pa.Array.from_buffers(type_, rows, [none, zeros(4 * rows + 4)], rows, 0, [values])
+    if pa.types.is_large_string(type_):
+        return pa.Array.from_buffers(type_, rows, [none, zeros(8 * rows + 8), zeros(1)], rows)
+    return pa.Array.from_buffers(type_, rows, [none, zeros(rows * type_.bit_width // 8)], rows)
 
 
-def _rows(starts: Array) -> int:
-    return max(len(starts) - 1, 0)
+def texts(options: Options, kind: int) -> pa.Array:
+    """One text a row, from the first option of a kind."""
+    made = options.texts(kind)
+    if made is None:
+        return absent(options.rows, pa.large_string())
+    valid, ends, text, lacking = made
+    return pa.Array.from_buffers(pa.large_string(), options.rows, _buffers(valid, ends, text), lacking)
 
 
-def _of_kind(starts: Array, octets: Array, code: int) -> list[tuple[int, bytes]]:
-    rows, codes, offsets, lengths = _spans(starts, octets)
-    picked = np.flatnonzero(codes == code)
-    data = octets.tobytes() if len(picked) else b""
-    return [(int(rows[i]), data[int(offsets[i]) : int(offsets[i]) + int(lengths[i])]) for i in picked]
+def names(options: Options, valid: pa.Buffer | None, lacking: int) -> pa.Array:
+    """Mnemonics of all options of each row, as lists; null where `valid` says so."""
+    if lacking == options.rows:
+        return absent(options.rows, pa.list_(pa.string()))
+    lists, ends, text = options.names(_NAMES)
+    values = pa.Array.from_buffers(pa.string(), options.count, [None, *_buffers(ends, text)], 0)
+    buffers = [valid, pa.py_buffer(lists)]
+    return pa.Array.from_buffers(pa.list_(pa.string()), options.rows, buffers, lacking, 0, [values])
 
 
-def _texts(starts: Array, octets: Array, code: int, text_of: Callable[[bytes], str]) -> pa.Array:
-    """One text a row, from the first option of a kind; each distinct option is formatted once."""
-    known: dict[bytes, int] = {}
-    texts: list[str] = []
-    codes = np.full(_rows(starts), -1, dtype=np.int32)
-    for row, option in _of_kind(starts, octets, code):
-        if codes[row] >= 0:
-            continue
-        if option not in known:
-            known[option] = len(texts)
-            texts.append(text_of(option))
-        codes[row] = known[option]
-    missing = codes < 0
-    codes[missing] = 0
-    if not texts:
-        return pa.nulls(_rows(starts), pa.large_string())
-    return pa.array(texts, pa.large_string()).take(pa.array(codes, mask=missing))
+def extended_errors(options: Options) -> pa.Array:
+    """Extended errors of each row (RFC 8914), as lists; null where there is none."""
+    made = options.errors(_MEANINGS)
+    if made is None:
+        return absent(options.rows, pa.list_(pa.string()))
+    valid, lists, ends, text, count, lacking = made
+    values = pa.Array.from_buffers(pa.string(), count, [None, *_buffers(ends, text)], 0)
+    buffers = _buffers(valid, lists)
+    return pa.Array.from_buffers(pa.list_(pa.string()), options.rows, buffers, lacking, 0, [values])
 
 
-def options(starts: Array, octets: Array, lacking: Array | None) -> pa.Array:
-    """Mnemonics of all options of each row, as lists; null without EDNS."""
-    rows, codes, _, _ = _spans(starts, octets)
-    counts = np.bincount(rows, minlength=_rows(starts)) if len(rows) else np.zeros(_rows(starts), np.int64)
-    offsets = np.zeros(_rows(starts) + 1, dtype=np.int32)
-    np.cumsum(counts, out=offsets[1:])
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    names = pa.array([registry.edns_option_name(int(code)) for code in distinct], pa.string())
-    values = names.take(pa.array(inverse.astype(np.int32)))
-    mask = None if lacking is None else pa.array(lacking)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=mask)
-
-
-def subnet_text(option: bytes) -> str:
-    """Client subnet as address/source/scope (RFC 7871 section 6); hex where it has another form."""
-    import ipaddress
-
-    if len(option) < 4:
-        return option.hex()
-    family, source, scope = int.from_bytes(option[:2]), option[2], option[3]
-    width = {1: 4, 2: 16}.get(family)
-    if width is None or len(option) - 4 > width:
-        return option.hex()
-    address = ipaddress.ip_address(option[4:].ljust(width, b"\0"))
-    return f"{address}/{source}/{scope}"
-
-
-def printable_text(option: bytes) -> str:
-    """ASCII text as it is, anything else in hex."""
-    text = option.decode("ascii", "replace")
-    return text if text.isprintable() and "\ufffd" not in text else option.hex()
-
-
-def error_text(option: bytes) -> str:
-    """An extended DNS error (RFC 8914): code, its meaning, and the server's own words."""
-    if len(option) < 2:
-        return option.hex()
-    code = int.from_bytes(option[:2])
-    words = option[2:].decode("utf8", "backslashreplace").rstrip("\0")
-    words = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
-    text = f"{code} {registry.extended_error(code)}"
-    return f"{text}: {words}" if words else text
-
-
-def client_subnet(starts: Array, octets: Array) -> pa.Array:
-    """Client subnet of each row."""
-    return _texts(starts, octets, CLIENT_SUBNET, subnet_text)
-
-
-def server_identifier(starts: Array, octets: Array) -> pa.Array:
-    """Name server identifier of each row."""
-    return _texts(starts, octets, NSID, printable_text)
-
-
-def cookie(starts: Array, octets: Array) -> pa.Array:
-    """Cookie of each row in hex: client part, and after a dot-free space the server part."""
-    return _texts(starts, octets, COOKIE, lambda option: f"{option[:8].hex()} {option[8:].hex()}".strip())
-
-
-def extended_errors(starts: Array, octets: Array) -> pa.Array:
-    """Extended errors of each row, as lists; null where there is none."""
-    lists: list[list[str] | None] = [None] * _rows(starts)
-    for row, option in _of_kind(starts, octets, EXTENDED_ERROR):
-        lists[row] = [*(lists[row] or []), error_text(option)]
-    return pa.array(lists, pa.list_(pa.string()))
-
-
-def padding(starts: Array, octets: Array) -> pa.Array:
+def padding(options: Options) -> pa.Array:
     """Octets of padding of each row; null without the option."""
-    rows, codes, _, lengths = _spans(starts, octets)
-    values = np.zeros(_rows(starts), dtype=np.uint16)
-    missing = np.ones(_rows(starts), dtype=bool)
-    picked = codes == PADDING
-    values[rows[picked]] = lengths[picked]
-    missing[rows[picked]] = False
-    return pa.array(values, mask=missing)
+    made = options.padding()
+    if made is None:
+        return absent(options.rows, pa.uint16())
+    valid, values, lacking = made
+    return pa.Array.from_buffers(pa.uint16(), options.rows, _buffers(valid, values), lacking)
+
+
+def _buffers(*memory: Any) -> list[pa.Buffer]:
+    return [pa.py_buffer(octets) for octets in memory]

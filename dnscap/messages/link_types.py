@@ -25,6 +25,7 @@ LINK_TYPES = {
     228: "IPV4",
     229: "IPV6",
     239: "NFLOG",
+    253: "NETLINK",
     276: "LINUX_SLL2",
 }
 

@@ -1,4 +1,4 @@
-from typing import final
+from typing import Any, final
 
 @final
 class Framing:
@@ -21,7 +21,7 @@ class Framing:
         """What was passed over in all files: packets, and interfaces and texts beyond the limits."""
     def fault_text(self) -> str | None:
         """Why reading of this file stopped early, and where; None if nothing is wrong."""
-    def source_rows(self) -> list[dict[str, object]]:
+    def source_rows(self) -> list[dict[str, Any]]:
         """One row a pcap file or pcapng interface, over all files, in order of appearance."""
     def read(
         self, data: bytes | bytearray | memoryview, window: int = ...

@@ -1,8 +1,4 @@
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self, final
-
-TCP_FLAGS: Final[dict[str, int]]
-STREAM_ENDS: Final[tuple[str, ...]]
+from typing import Self, final
 
 @final
 class Streams:
@@ -11,8 +7,3 @@ class Streams:
     @property
     def held(self) -> int: ...
     def counts(self) -> dict[str, int]: ...
-    def feed(
-        self, segments: Iterable[Mapping[str, Any]], events: list[dict[str, Any]] | None = None
-    ) -> list[dict[str, Any]]: ...
-    def finish_all(self, events: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]: ...
-    def connections(self) -> list[dict[str, Any]]: ...

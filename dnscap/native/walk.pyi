@@ -1,6 +1,7 @@
 from collections.abc import Iterable, Sequence
-from typing import TypedDict, final
+from typing import TypedDict, final, type_check_only
 
+@type_check_only
 class Payload(TypedDict):
     payload: bytes
     wire_size: int
@@ -21,6 +22,7 @@ class Payload(TypedDict):
     ip_ttl: int
     ip_version: int
 
+@type_check_only
 class Event(TypedDict):
     kind: int
     time: int

@@ -15,7 +15,7 @@ from dnscap.output.cells import clock, day, duration, full_time, number, safe, s
 from dnscap.output.writers import Writer
 
 _GAP = "  "
-_NARROWEST = 16
+_NARROWEST = 14
 """Columns a text may be shortened to before whole table columns are left out."""
 _CLOCK_WIDTH = len("22:13:20.000001")
 _DEFAULT_ROWS = 1000

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from dnscap.errors import UsageError
+from dnscap.messages.decoding import empty_table
 from dnscap.schema import TABLES
+
+_REFUSED = {
+    "SUBQUERY": "it may not hold a query",
+    "WINDOW": "it is about one row at a time",
+    "STAR": "* is no value",
+    "PARAMETER": "there are no parameters",
+}
+"""Classes of expression that a condition may not hold, and why."""
 
 
 class Condition:
     """A SQL condition over the columns of one table, such as ``rcode = 'SERVFAIL' and qtype = 'AAAA'``.
+
+    A condition comes from the command line: it may compute, but neither query anything nor read files or the
+    network.
 
     Parameters
     ----------
@@ -25,7 +39,7 @@ class Condition:
     Attributes
     ----------
     columns : list of str
-        The table's columns that the condition may read.
+        The table's columns that the condition reads.
 
     Raises
     ------
@@ -36,45 +50,80 @@ class Condition:
     def __init__(self, table: str, text: str) -> None:
         import duckdb
 
-        names = [column.name for column in TABLES[table]]
         self.text = text
-        # Word by word: too many columns cost time, too few would be an error of DuckDB's.
-        words = set(re.findall(r"\w+", text.lower()))
-        self.columns = [name for name in names if name in words]
+        self._duckdb = duckdb
         self._connection = duckdb.connect()
-        # A condition comes from the command line: it may compute, not read files or the network.
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET threads = 1")
-        self._parse(duckdb, names)
+        for setting in ("enable_external_access = false", "TimeZone = 'UTC'", "threads = 1"):
+            self._connection.execute(f"SET {setting}").fetchall()
+        self._connection.execute("SET lock_configuration = true").fetchall()
+        self.columns = self._parsed(table)
+        # Types that do not fit show on no rows as well as on many: better before the capture is read.
+        schema = empty_table(table, self.columns or [TABLES[table][0].name]).schema
+        self.apply(pa.RecordBatch.from_pylist([], schema=schema))
 
-    def _parse(self, duckdb: Any, names: Sequence[str]) -> None:
-        # Parsed as an expression first, so that nothing but one condition can stand here.
+    def _parsed(self, table: str) -> list[str]:
+        """Parse, refuse whatever is not one condition, and tell the columns."""
         try:
-            duckdb.SQLExpression(self.text)
-        except duckdb.Error as error:
-            raise UsageError(f"not a condition: {self.text!r}: {_first_line(error)}") from None
-        self._names = names
+            self._duckdb.SQLExpression(self.text)
+        except self._duckdb.Error as error:
+            raise self._refusal(f"{_first_line(error)}{self._hint(table)}") from None
+        question = self._connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {self.text}"])
+        tree = json.loads(question.fetchall()[0][0])
+        if tree["error"]:
+            raise self._refusal(tree.get("error_message", "not an expression"))
+        nodes = list(_nodes(tree["statements"]))
+        for node in nodes:
+            if (why := _REFUSED.get(node.get("class", ""))) is not None:
+                raise self._refusal(why)
+        named = {name.lower() for node in nodes for name in node.get("column_names") or ()}
+        known = [column.name for column in TABLES[table]]
+        if not any(node.get("class") == "LAMBDA" for node in nodes):
+            for name in sorted(named - set(known)):
+                close = difflib.get_close_matches(name, known, 1)
+                which = f"did you mean {close[0]}?" if close else f"columns are {', '.join(known)}."
+                raise self._refusal(
+                    f"{table} have no column {name}; {which} (A text stands in single quotes.)"
+                )
+        return [name for name in known if name in named]
+
+    def _refusal(self, why: str) -> UsageError:
+        return UsageError(f"not a condition: {self.text}: {why}")
+
+    def _hint(self, table: str) -> str:
+        words = set(re.findall(r"\w+", self.text.lower()))
+        for name in (column.name for column in TABLES[table]):
+            if name in words and f'"{name}"' not in self.text and name in ("end", "do", "class", "type"):
+                return f'; the column {name} is written "{name}", as SQL has such a word too'
+        return ""
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the batch that meet the condition, in order."""
-        import duckdb
-
         rows = pa.table(batch.columns, names=batch.schema.names)
         try:
             relation = self._connection.from_arrow(rows)
-            kept = relation.project(f"({self.text}) AS meets").to_arrow_table().column("meets")
-        except duckdb.Error as error:
-            raise UsageError(
-                f"cannot use the condition {self.text!r}: {_first_line(error)}; columns are {', '.join(self._names)}"
-            ) from None
+            kept = relation.project(f"({self.text}\n) AS meets").to_arrow_table().column("meets")
+        except self._duckdb.Error as error:
+            raise self._refusal(_first_line(error)) from None
         if not pa.types.is_boolean(kept.type):
-            raise UsageError(f"not a condition, its value is {kept.type}: {self.text!r}")
+            raise self._refusal(f"its value is not true or false but {kept.type}")
+        if len(kept) != batch.num_rows:
+            raise self._refusal("it is about one row at a time")
         mask = kept.combine_chunks()
         if isinstance(mask, pa.ChunkedArray):
             mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], pa.bool_())
         return batch.filter(mask)
 
 
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+    return re.sub(r"^\w+( \w+)? Error: ", "", str(error).strip().split("\n")[0])

@@ -1,4 +1,4 @@
-"""Early narrowing of a capture: a span of time, a client, a server, a name. Applied to each batch of messages."""
+"""Early narrowing of a capture: a span of time, a client, a server, a name. Applied batch by batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def moment(text: str) -> int:
-    """A point in time as nanoseconds since the epoch, from RFC 3339 text (UTC where no offset is told) or epoch seconds.
+    """A point in time as nanoseconds since 1970, from RFC 3339 text (UTC if no offset is told) or seconds.
 
     Raises
     ------
@@ -99,18 +99,53 @@ class Narrowing:
             for text, side, other in ((self.client, "src", "dst"), (self.server, "dst", "src")):
                 if text:
                     network = _network(text)
-                    keep &= np.where(
-                        response, _within(columns.column(other), network), _within(columns.column(side), network)
-                    )
+                    asked, answered = columns.column(side), columns.column(other)
+                    keep &= np.where(response, _within(answered, network), _within(asked, network))
         if self.name:
             keep &= _under(columns.column("qname"), self.name)
         return keep
 
+    def keeps_around(self, table: str, rows: pa.RecordBatch) -> Array:
+        """Mask of the connections or events to keep.
+
+        A connection is kept if it lasted into the span of time; it has no name, so `name` does not narrow
+        connections. An event is kept by the packet that it concerns; one without a question has no name and
+        goes where a name is asked for.
+        """
+        keep = np.ones(rows.num_rows, dtype=bool)
+        last = "end_time" if table == "connections" else "time"
+        if self.since:
+            keep &= _nanoseconds(rows.column(last)) >= moment(self.since)
+        if self.until:
+            keep &= _nanoseconds(rows.column("time")) < moment(self.until)
+        if table == "connections":
+            for text, side in ((self.client, "client"), (self.server, "server")):
+                if text:
+                    keep &= _within(rows.column(side), _network(text))
+            return keep
+        if self.client or self.server:
+            response = rows.column("qr")
+            sent = ~pc.fill_null(response, True).to_numpy(zero_copy_only=False)
+            answered = pc.fill_null(response, True).to_numpy(zero_copy_only=False)
+            # Of a packet whose question is not known either end may be the client.
+            sent |= pc.is_null(response).to_numpy(zero_copy_only=False)
+            for text, near, far in ((self.client, sent, answered), (self.server, answered, sent)):
+                if text:
+                    network = _network(text)
+                    keep &= near & _concerned(rows, "src", network) | far & _concerned(rows, "dst", network)
+        if self.name:
+            keep &= _under(rows.column("qname").dictionary_encode(), self.name)
+        return keep
 
     @property
     def exchange_columns(self) -> list[str]:
         """Columns of the exchanges table that `keeps_exchanges` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "server": self.server, "qname": self.name}
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "server": self.server,
+            "qname": self.name,
+        }
         return [column for column, needed in needs.items() if needed]
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
@@ -133,7 +168,12 @@ class Narrowing:
     @property
     def lookup_columns(self) -> list[str]:
         """Columns of the lookups table that `keeps_lookups` reads."""
-        needs = {"time": self.since or self.until, "client": self.client, "servers": self.server, "name": self.name}
+        needs = {
+            "time": self.since or self.until,
+            "client": self.client,
+            "servers": self.server,
+            "name": self.name,
+        }
         return [column for column, needed in needs.items() if needed]
 
     def keeps_lookups(self, rows: pa.RecordBatch) -> Array:
@@ -156,9 +196,22 @@ class Narrowing:
         return keep
 
 
+def _nanoseconds(column: pa.Array) -> Array:
+    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
+    """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
+    quoted = rows.column(f"quoted_{side}")
+    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
+    return np.where(known, _within(quoted, network), _within(rows.column(side), network))
+
+
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:
     codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
-    known = np.array([meets(text) for text in column.dictionary.to_pylist()] + [False], dtype=bool)
+    texts = column.dictionary.to_pylist()
+    known = np.array([text is not None and meets(text) for text in texts] + [False], dtype=bool)
     result: Array = known[codes]
     return result
 

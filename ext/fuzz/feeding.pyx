@@ -5,7 +5,16 @@ from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 from dnscap.native.datagrams cimport (
-    CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, TRANSPORT_TCP, WHOLE, Datagram, Outbox, outbox_clear, outbox_open)
+    CUT_BY_CAPTURE,
+    FIRST_FRAGMENT,
+    NO_STREAM,
+    TRANSPORT_TCP,
+    WHOLE,
+    Datagram,
+    Outbox,
+    outbox_clear,
+    outbox_open,
+)
 from dnscap.native.events cimport QUOTE_ROOM, Event, EventLog, event_log_open
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.octets cimport PADDING, Octets, be16, be32, take

@@ -1,7 +1,7 @@
 """File framing under fuzzing.
 
-Input: the octets of a capture file.  It is read in one piece and again in small windows, as from a pipe; both ways
-must give the same frames and stop at the same place for the same reason.
+Input: the octets of a capture file.  It is read in one piece and again in small windows, as from a pipe; both
+ways must give the same frames and stop at the same place for the same reason.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -24,18 +24,19 @@ cdef int run(const uint8_t* data, size_t size) except -1:
     read_through(pieces, data, size, step, &seen_pieces)
     if seen_whole != seen_pieces:
         raise AssertionError(f"other frames in windows of {step} octets")
-    if whole.frame_number != pieces.frame_number:
+    if whole.file.frame_number != pieces.file.frame_number:
         raise AssertionError("another number of frames in windows")
-    if whole.offset != pieces.offset or whole.fault != pieces.fault or whole.cut != pieces.cut:
+    if whole.file.offset != pieces.file.offset or whole.file.fault != pieces.file.fault or whole.file.cut != pieces.file.cut:
         raise AssertionError(
-            f"ends at {whole.offset} for {whole.fault}, cut {whole.cut}; "
-            f"in windows at {pieces.offset} for {pieces.fault}, cut {pieces.cut}")
-    if whole.source_count != pieces.source_count:
+            f"ends at {whole.file.offset} for {whole.file.fault}, cut {whole.file.cut}; "
+            f"in windows at {pieces.file.offset} for {pieces.file.fault}, cut {pieces.file.cut}")
+    if whole.file.source_count != pieces.file.source_count:
         raise AssertionError("other sources in windows")
     return 0
 
 
-cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t step, uint64_t* seen) except -1:
+cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t step,
+                      uint64_t* seen) except -1:
     cdef Frame frames[FRAME_BATCH]
     cdef uint32_t count
     cdef size_t at = 0, end = min(step, size), used
@@ -66,7 +67,7 @@ cdef int read_through(Framing framing, const uint8_t* data, size_t size, size_t 
         elif result == FRAMING_MORE:
             if end == size:
                 return 0
-            end = min(size, max(end + step, at + framing.wanted))
+            end = min(size, max(end + step, at + framing.file.wanted))
         elif result == FRAMING_END:
             return 0
         else:

@@ -1,7 +1,8 @@
 """Message decode under fuzzing, and the presentation of what it found.
 
-Input: the octets of a DNS message.  It is decoded whole, as mDNS, cut by the capture, as a first fragment, and
-whole once more: by then its names are in the dictionary and take the short way, which must lead to the same row.
+Input: the octets of a DNS message.  It is decoded whole, as mDNS, cut by the capture, as a first fragment,
+and whole once more: by then its names are in the dictionary and take the short way, which must lead to the
+same row.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
@@ -9,7 +10,7 @@ from libc.string cimport memcmp, memset
 
 from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, WHOLE, Datagram
 from dnscap.native.domain cimport STATUS_COUNT
-from dnscap.native.interning cimport NO_CODE, Dictionary
+from dnscap.native.interning cimport NO_CODE
 from dnscap.native.messages cimport HAS_NAME, MessageColumns, Messages, RecordColumns
 from dnscap.native.octets cimport be16
 from dnscap.native.presentation cimport edns_text, rdata_text
@@ -51,8 +52,7 @@ cdef int run(const uint8_t* data, size_t size) except -1:
             raise MemoryError
         if done < WAYS:
             # The dictionary is full of what earlier inputs asked for.
-            empty()
-            kept.renew(Dictionary())
+            kept = Messages(True)
             return 0
         check_messages(<uint32_t>size)
         check_records()
@@ -129,7 +129,7 @@ cdef int check_messages(uint32_t size) except -1:
 cdef int check_records() except -1:
     cdef const RecordColumns* r = &kept.records
     cdef uint32_t names = kept.dictionary.names.count
-    cdef uint32_t i
+    cdef uint32_t i, size
     for i in range(r.count):
         if r.message[i] >= kept.columns.count or (i and r.message[i] < r.message[i - 1]):
             raise AssertionError("records out of order")
@@ -140,7 +140,8 @@ cdef int check_records() except -1:
         if r.rdata[i] > r.rdata[i + 1] or r.rdata[i + 1] > r.rdata_used:
             raise AssertionError("RDATA that lies nowhere")
         text.size = 0
-        if rdata_text(r.type[i], r.rclass[i], r.rdata_octets + r.rdata[i], r.rdata[i + 1] - r.rdata[i], &text) < 0:
+        size = r.rdata[i + 1] - r.rdata[i]
+        if rdata_text(r.type[i], r.rclass[i], r.rdata_octets + r.rdata[i], size, &text) < 0:
             raise MemoryError
         digest(0, text.octets, text.size)
     return 0
@@ -149,9 +150,10 @@ cdef int check_records() except -1:
 cdef int check_again() except -1:
     cdef const MessageColumns* c = &kept.columns
     cdef const RecordColumns* r = &kept.records
-    cdef uint32_t first = 0, i, at
+    cdef uint32_t first = 0, i, at, size
     if c.status[0] != c.status[AGAIN] or c.status_at[0] != c.status_at[AGAIN]:
-        raise AssertionError(f"status {c.status[0]} at {c.status_at[0]}, then {c.status[AGAIN]} at {c.status_at[AGAIN]}")
+        raise AssertionError(
+            f"status {c.status[0]} at {c.status_at[0]}, then {c.status[AGAIN]} at {c.status_at[AGAIN]}")
     if c.presence[0] != c.presence[AGAIN] or c.flags[0] != c.flags[AGAIN] or c.rcode[0] != c.rcode[AGAIN]:
         raise AssertionError("another header the second time")
     if c.presence[0] & HAS_NAME and c.qname[0] != c.qname[AGAIN]:
@@ -164,8 +166,9 @@ cdef int check_again() except -1:
             raise AssertionError("other records the second time")
         if r.name[i] != r.name[at + i] or r.type[i] != r.type[at + i] or r.ttl[i] != r.ttl[at + i]:
             raise AssertionError("another record the second time")
-        if r.rdata[i + 1] - r.rdata[i] != r.rdata[at + i + 1] - r.rdata[at + i] or memcmp(
-                r.rdata_octets + r.rdata[i], r.rdata_octets + r.rdata[at + i], r.rdata[i + 1] - r.rdata[i]) != 0:
+        size = r.rdata[i + 1] - r.rdata[i]
+        if size != r.rdata[at + i + 1] - r.rdata[at + i] or memcmp(
+                r.rdata_octets + r.rdata[i], r.rdata_octets + r.rdata[at + i], size) != 0:
             raise AssertionError("other RDATA the second time")
     return 0
 

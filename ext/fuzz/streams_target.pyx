@@ -1,9 +1,9 @@
 """TCP reassembly under fuzzing.
 
-Input: segments, one after another: flags, step, size, cut, gap, payload[size].  `flags` has the TCP flags in bits
-0 to 3, the direction in bit 4, one of four connections in bits 5 and 6.  `step` moves the sequence number away from
-where the last segment of that direction ended, `cut` octets follow on the wire that were not captured, `gap` is the
-time since the last segment.
+Input: segments, one after another: flags, step, size, cut, gap, payload[size].  `flags` has the TCP flags in
+bits 0 to 3, the direction in bit 4, one of four connections in bits 5 and 6.  `step` moves the sequence
+number away from where the last segment of that direction ended, `cut` octets follow on the wire that were not
+captured, `gap` is the time since the last segment.
 """
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -12,12 +12,30 @@ from libc.string cimport memset
 from dnscap.native.datagrams cimport Outbox, outbox_clear
 from dnscap.native.events cimport EventLog
 from dnscap.native.octets cimport Octets, left, take
-from dnscap.native.streams cimport (
-    STREAM_EVICTED, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Connection, Segment, Streams)
+from dnscap.native.streams cimport Streams
+from dnscap.native.tcp cimport (
+    STREAM_EVICTED,
+    TCP_ACK,
+    TCP_FIN,
+    TCP_RST,
+    TCP_SYN,
+    Connection,
+    Segment,
+)
 
-from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
+from fuzz.feeding cimport (
+    check_events,
+    check_outbox,
+    empty_log,
+    empty_outbox,
+    next8,
+    next16,
+    offer,
+    padded_copy,
+)
 
-cdef Streams kept              # from one input to the next, each long after the one before: its tables are large
+# From one input to the next, each long after the one before: its tables are large.
+cdef Streams kept
 cdef int64_t now = 1_700_000_000_000_000_000
 cdef uint32_t inputs = 0
 
@@ -69,7 +87,7 @@ cdef int run(const uint8_t* data, size_t size) except -1:
         if len(streams) or streams.held:
             raise AssertionError("something is held of connections that are all closed")
         check_closed(streams)
-        streams.closed_count = 0
+        streams.table.closed_count = 0
     finally:
         free(payload)
     return 0
@@ -120,8 +138,8 @@ cdef uint8_t* feed(Streams streams, Octets* input, uint32_t[2]* following, int64
 cdef int check_closed(Streams streams) except -1:
     cdef uint32_t i
     cdef const Connection* row
-    for i in range(streams.closed_count):
-        row = &streams.closed[i]
+    for i in range(streams.table.closed_count):
+        row = &streams.table.closed[i]
         if row.end > STREAM_EVICTED:
             raise AssertionError("no such end")
         if row.end_time < row.time or row.last_frame < row.first_frame or row.first_frame == 0:

@@ -1,8 +1,8 @@
 """The walk from frames to payloads under fuzzing: link layers, tunnels, IP with its fragments, TCP, ICMP.
 
-Input: a link type (two octets), then frames: size (two octets), kind, gap, octets[size].  `kind` has the direction
-in bits 0 and 1; the rest says by how many octets the frame was longer on the wire.  `gap` is the time since the
-last frame.  The frames are walked in one batch and again one by one; both must give the same.
+Input: a link type (two octets), then frames: size (two octets), kind, gap, octets[size].  `kind` has the
+direction in bits 0 and 1; the rest says by how many octets the frame was longer on the wire.  `gap` is the
+time since the last frame.  The frames are walked in one batch and again one by one; both must give the same.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -15,7 +15,16 @@ from dnscap.native.octets cimport Octets, left, take
 from dnscap.native.streams cimport Streams
 from dnscap.native.walk cimport Walk
 
-from fuzz.feeding cimport check_events, check_outbox, empty_log, empty_outbox, next8, next16, offer, padded_copy
+from fuzz.feeding cimport (
+    check_events,
+    check_outbox,
+    empty_log,
+    empty_outbox,
+    next8,
+    next16,
+    offer,
+    padded_copy,
+)
 
 # From one input to the next, each long after the one before: their tables are large.
 cdef Walk batched, single
@@ -114,7 +123,7 @@ cdef int walk_through(Walk walk, Frame* frames, uint32_t count, uint32_t step, u
         raise MemoryError
     check_outbox(box, &messages)
     check_events(events, &noted)
-    walk.streams.closed_count = 0
+    walk.streams.table.closed_count = 0
     seen[0] = messages ^ (noted << 1)
     return 0
 

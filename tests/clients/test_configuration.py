@@ -68,17 +68,29 @@ def test_attempts_are_counted_where_the_stub_gave_up() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "rounds", "pair"),
-    [(2.5, 0, (5, 2)), (0.5, 0, (1, 2)), (1 / 3, 0, (1, 3)), (0.25, 4, (1, 4)), (1.0, 0, (2, 2)), (1.0, 3, (3, 3))],
+    [
+        (2.5, 0, (5, 2)),
+        (0.5, 0, (1, 2)),
+        (1 / 3, 0, (1, 3)),
+        (0.25, 4, (1, 4)),
+        (1.0, 0, (2, 2)),
+        (1.0, 3, (3, 3)),
+    ],
 )
-def test_musl_divides_its_timeout_by_its_attempts(interval: float, rounds: int, pair: tuple[int, int]) -> None:
+def test_musl_divides_its_timeout_by_its_attempts(
+    interval: float, rounds: int, pair: tuple[int, int]
+) -> None:
     assert musl_pair(interval, rounds) == pair
 
 
-def walk(number: int, name: str, suffixes: list[str], outcome: str = "nxdomain", **told: Any) -> tuple[dict, list[dict]]:
+def walk(
+    number: int, name: str, suffixes: list[str], outcome: str = ("nxdomain"), **told: Any
+) -> tuple[dict, list[dict]]:
     candidates = [*(f"{name}{s}." for s in suffixes), name]
     row = lookup(number, name=name, candidates=candidates, outcome=outcome, **told)
     sent = [
-        exchange(10 * number + i, i * MS, lookup=number, qname=c, outcome="nxdomain") for i, c in enumerate(candidates)
+        exchange(10 * number + i, i * MS, lookup=number, qname=c, outcome=("nxdomain"))
+        for i, c in enumerate(candidates)
     ]
     return row, sent
 

@@ -27,7 +27,15 @@ FAILOVER = explained(
     exchange(0, 0, lookup=17, server="10.0.0.9", outcome="unanswered"),
     exchange(1, 20_000, lookup=17, server="10.0.0.9", outcome="unanswered", qtype="AAAA", role="companion"),
     exchange(2, 5 * SECOND, lookup=17, role="failover"),
-    exchange(3, 5 * SECOND + 20_000, lookup=17, qtype="AAAA", role="failover", outcome="nodata", latency=3_900_000),
+    exchange(
+        3,
+        5 * SECOND + 20_000,
+        lookup=17,
+        qtype="AAAA",
+        role="failover",
+        outcome=("nodata"),
+        latency=3_900_000,
+    ),
 )
 
 FAILOVER_TEXT = """\
@@ -60,7 +68,15 @@ SEARCH = explained(
         duration_min=30 * MS,
         duration_max=31 * MS,
     ),
-    exchange(0, 0, lookup=3, qname="api.example.com.corp.zone.", outcome="nxdomain", latency=20 * MS, role="search"),
+    exchange(
+        0,
+        0,
+        lookup=3,
+        qname="api.example.com.corp.zone.",
+        outcome="nxdomain",
+        latency=20 * MS,
+        role=("search"),
+    ),
     exchange(1, 20 * MS, lookup=3, qname="api.example.com.", latency=10 * MS),
 )
 
@@ -107,7 +123,9 @@ def test_colours_are_for_terminals_only() -> None:
 
 def test_hostile_names_are_escaped_everywhere() -> None:
     name = "\x1b]0;x\x07<img src=x>.example."
-    bad = explained(lookup(0, name=name, final_name=name), exchange(0, 0, lookup=0, qname=name), exchange(1, MS, lookup=0))
+    bad = explained(
+        lookup(0, name=name, final_name=name), exchange(0, 0, lookup=0, qname=name), exchange(1, MS, lookup=0)
+    )
     assert "\x1b" not in str(bad) and "\x07" not in str(bad)
     assert "<img" not in bad._repr_html_()
     assert "\x1b]" not in bad.text(colour=True)

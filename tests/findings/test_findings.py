@@ -17,14 +17,47 @@ from dnscap.tables.columns import Columns
 
 CAUSES = sorted({cause for rule in RULES for cause in rule.causes})
 
-VOCABULARY = """
-search-fanout nameserver-timeout no-answer packet-loss pair-race aaaa-dropped second-answer-dropped reply-swallowed
-queue-overflow server-unreachable slow-answer serial-a-aaaa truncation tcp-blocked tcp-retransmission fragments-lost
-edns-fallback edns-dropped servfail refused formerr partial-answer bogus-answer-ignored cname-loop dangling-cname
-cold-recursion slow-authoritative lame-delegation dead-authoritative dnssec-bogus serve-stale upstream-refused
-upstream-servfail upstream-truncation upstream-tcp-blocked upstream-edns-fallback upstream-edns-dropped
-forwarder-upstream-timeout forwarder-edns-fallback
-""".split()
+VOCABULARY = [
+    "search-fanout",
+    "nameserver-timeout",
+    "no-answer",
+    "packet-loss",
+    "pair-race",
+    "aaaa-dropped",
+    "second-answer-dropped",
+    "reply-swallowed",
+    "queue-overflow",
+    "server-unreachable",
+    "slow-answer",
+    "serial-a-aaaa",
+    "truncation",
+    "tcp-blocked",
+    "tcp-retransmission",
+    "fragments-lost",
+    "edns-fallback",
+    "edns-dropped",
+    "servfail",
+    "refused",
+    "formerr",
+    "partial-answer",
+    "bogus-answer-ignored",
+    "cname-loop",
+    "dangling-cname",
+    "cold-recursion",
+    "slow-authoritative",
+    "lame-delegation",
+    "dead-authoritative",
+    "dnssec-bogus",
+    "serve-stale",
+    "upstream-refused",
+    "upstream-servfail",
+    "upstream-truncation",
+    "upstream-tcp-blocked",
+    "upstream-edns-fallback",
+    "upstream-edns-dropped",
+    "forwarder-upstream-timeout",
+    "forwarder-edns-fallback",
+]
 
 
 def diagnosis_of(looked: list[dict[str, Any]], sent: list[dict[str, Any]]) -> Diagnosis:
@@ -40,7 +73,13 @@ def loud(diagnosis: Diagnosis) -> list[Finding]:
 def healthy(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     looked = [lookup(i, i * SECOND) for i in range(count)]
     sent = [
-        exchange(2 * i + j, i * SECOND + j * 20_000, lookup=i, qtype="AAAA" if j else "A", role=("primary", "companion")[j])
+        exchange(
+            2 * i + j,
+            i * SECOND + j * 20_000,
+            lookup=i,
+            qtype="AAAA" if j else "A",
+            role=("primary", ("companion"))[j],
+        )
         for i in range(count)
         for j in range(2)
     ]
@@ -49,7 +88,15 @@ def healthy(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 def sick(number: int, cause: str, cost: int = 5 * SECOND, **told: Any) -> dict[str, Any]:
     bucket = BUCKETS_OF.get(cause, ("t_answer",))[0]
-    return lookup(number, number * SECOND, causes=[cause], duration=cost + 2 * MS, **{bucket: cost}, wasted_queries=2, **told)
+    return lookup(
+        number,
+        number * SECOND,
+        causes=[cause],
+        duration=cost + 2 * MS,
+        **{bucket: cost},
+        wasted_queries=2,
+        **told,
+    )
 
 
 def test_every_cause_of_the_vocabulary_has_a_rule() -> None:
@@ -123,7 +170,10 @@ def test_remedies_are_for_the_stub_that_was_seen() -> None:
 
 def test_drops_of_the_capture_withhold_silence() -> None:
     looked = [sick(0, "packet-loss")]
-    sent = [exchange(0, 0, lookup=0, outcome="unanswered"), exchange(1, 5 * SECOND, lookup=0, role="retransmission")]
+    sent = [
+        exchange(0, 0, lookup=0, outcome="unanswered"),
+        exchange(1, 5 * SECOND, lookup=0, role=("retransmission")),
+    ]
     sure = diagnosis_of(looked, sent)
     doubtful = diagnosis_of(looked, sent)
     doubtful.quality.drops = 10
@@ -144,7 +194,13 @@ def test_a_port_filter_weakens_lost_fragments() -> None:
 
 
 def test_causes_share_the_budget_without_counting_twice() -> None:
-    row = lookup(0, duration=10 * SECOND, t_timeout=6 * SECOND, t_search=1 * SECOND, causes=["pair-race", "packet-loss", "search-fanout"])
+    row = lookup(
+        0,
+        duration=10 * SECOND,
+        t_timeout=6 * SECOND,
+        t_search=1 * SECOND,
+        causes=["pair-race", "packet-loss", ("search-fanout")],
+    )
     shares = shares_of(row)
     assert shares["pair-race"][0] == pytest.approx(6)
     assert shares["packet-loss"][0] == 0
@@ -157,7 +213,15 @@ def test_the_tally_adds_up_what_single_lookups_cost() -> None:
     for number in range(200):
         budget = {name: chance.choice([0, 0, 3 * MS, SECOND]) for name in BUDGET}
         causes = chance.sample(CAUSES, chance.randrange(4))
-        rows.append(lookup(number, duration=sum(budget.values()), causes=causes, wasted_queries=chance.randrange(5), **budget))
+        rows.append(
+            lookup(
+                number,
+                duration=sum(budget.values()),
+                causes=causes,
+                wasted_queries=chance.randrange(5),
+                **budget,
+            )
+        )
     tally = CauseTally()
     batch = lookups(*rows)
     tally.feed_lookups(batch, Columns(batch))
@@ -242,16 +306,37 @@ def test_a_long_alias_chain_is_information() -> None:
 
 def test_internal_names_outside_are_told() -> None:
     looked = [lookup(i, servers=["8.8.8.8"]) for i in range(6)]
-    names = ["db.corp.", "x.svc.cluster.local.", "7.0.0.10.in-addr.arpa.", "printer.lan.", "nas.local.", "www.example.com."]
+    names = [
+        "db.corp.",
+        "x.svc.cluster.local.",
+        "7.0.0.10.in-addr.arpa.",
+        "printer.lan.",
+        "nas.local.",
+        ("www.example.com."),
+    ]
     sent = [exchange(i, 0, lookup=i, server="8.8.8.8", qname=name) for i, name in enumerate(names)]
     (found,) = loud(diagnosis_of(looked, sent))
-    assert (found.id, found.severity, found.subject, found.lookups) == ("internal-name-leak", "medium", "8.8.8.8", 5)
+    assert (found.id, found.severity, found.subject, found.lookups) == (
+        "internal-name-leak",
+        "medium",
+        ("8.8.8.8"),
+        5,
+    )
     inside = [{**row, "server": "10.0.0.53"} for row in sent]
     assert not loud(diagnosis_of(looked, inside))
 
 
 def test_reverse_lookups_that_time_out() -> None:
-    looked = [lookup(0, name="9.0.0.10.in-addr.arpa.", qtypes=["PTR"], outcome="timeout", duration=10 * SECOND, t_timeout=10 * SECOND)]
+    looked = [
+        lookup(
+            0,
+            name="9.0.0.10.in-addr.arpa.",
+            qtypes=["PTR"],
+            outcome=("timeout"),
+            duration=10 * SECOND,
+            t_timeout=10 * SECOND,
+        )
+    ]
     sent = [exchange(0, 0, lookup=0, qtype="PTR", outcome="unanswered")]
     (found,) = loud(diagnosis_of(looked, sent))
     assert (found.id, found.failed) == ("ptr-timeout", 1)
@@ -265,7 +350,17 @@ def test_errors_that_set_off_a_storm() -> None:
 
 
 def test_retries_that_multiply() -> None:
-    looked = [lookup(0, outcome="timeout", queries=12, retransmissions=6, failovers=2, duration=20 * SECOND, t_timeout=20 * SECOND)]
+    looked = [
+        lookup(
+            0,
+            outcome=("timeout"),
+            queries=12,
+            retransmissions=6,
+            failovers=2,
+            duration=20 * SECOND,
+            t_timeout=20 * SECOND,
+        )
+    ]
     sent = [exchange(i, i * SECOND, lookup=0, outcome="unanswered") for i in range(12)]
     found = loud(diagnosis_of(looked, sent))
     assert [f.id for f in found] == ["retry-multiplication"]
@@ -290,6 +385,8 @@ def test_names_that_would_steer_a_terminal_are_escaped_in_text() -> None:
 
 
 def test_the_findings_table_has_the_declared_columns() -> None:
-    table = diagnosis_of([sick(0, "refused")], [exchange(0, 0, lookup=0, outcome="refused")]).to_arrow("findings")
+    table = diagnosis_of([sick(0, "refused")], [exchange(0, 0, lookup=0, outcome="refused")]).to_arrow(
+        "findings"
+    )
     assert isinstance(table, pa.Table) and table.num_rows == 1
     assert table.column("evidence").to_pylist()[0][0] == "lookup:0"

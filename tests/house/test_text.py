@@ -47,6 +47,11 @@ def test_nothing_is_left_unfinished() -> None:
 
 
 @source
+def test_no_merge_is_half_done() -> None:
+    assert not _faults(r"^(<{7}|>{7}) ")
+
+
+@source
 def test_no_path_or_host_of_one_machine() -> None:
     assert not _faults(f"{HOMES}|{HOSTS}")
 
@@ -120,7 +125,7 @@ def test_columns_are_unique_and_mean_something(table: str) -> None:
     assert len(names) == len(set(names))
     for column in columns:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
-        assert column.meaning[:1].isalpha() and column.meaning.endswith("."), (
+        assert column.meaning[:1].isalnum() and column.meaning.endswith("."), (
             f"{column.name}: {column.meaning!r}"
         )
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnscap.native.streams import TCP_FLAGS, Streams
+from dnscap.native.stream_rows import TCP_FLAGS, Reassembler
 
 FIN, SYN, RST, ACK = (TCP_FLAGS[name] for name in ("FIN", "SYN", "RST", "ACK"))
 CLIENT, SERVER = "192.0.2.1", "198.51.100.53"
@@ -107,9 +107,9 @@ def test_query_and_answer_make_one_connection() -> None:
     query, answer = message(1), message(1, response=True)
     rows = [*talk.opening(), talk.up(framed(query)), talk.down(framed(answer)), *talk.closing()]
 
-    streams = Streams()
-    got = streams.feed(rows) + streams.finish_all()
-    (connection,) = streams.connections()
+    tcp = Reassembler()
+    got = tcp.feed(rows) + tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == [query, answer]
     assert [(m["number"], m["frames"], m["cut"], m["stream"]) for m in got] == [
@@ -132,8 +132,8 @@ def test_query_and_answer_make_one_connection() -> None:
     assert connection["octets_to_client"] == len(framed(answer))
     assert (connection["gap_octets"], connection["retransmissions"], connection["out_of_order"]) == (0, 0, 0)
     assert (connection["first_frame"], connection["last_frame"]) == (1, 8)
-    assert streams.connections() == []
-    assert streams.held == 0
+    assert tcp.connections() == []
+    assert tcp.streams.held == 0
 
 
 @pytest.mark.parametrize("cut", range(1, 20))
@@ -142,7 +142,7 @@ def test_a_message_split_anywhere(cut: int) -> None:
     whole = framed(message(1), message(2))
     rows = [*talk.opening(), talk.up(whole[:cut]), talk.up(whole[cut:])]
 
-    got = Streams().feed(rows)
+    got = Reassembler().feed(rows)
 
     assert octets(got) == [message(1), message(2)]
     assert [m["frames"] for m in got] == [2, 1]
@@ -154,7 +154,7 @@ def test_octet_by_octet_counts_every_segment() -> None:
     whole = framed(message(7, size=300))
     rows = talk.opening() + [talk.up(whole[i : i + 1]) for i in range(len(whole))]
 
-    (got,) = Streams().feed(rows)
+    (got,) = Reassembler().feed(rows)
 
     assert got["octets"] == whole[2:]
     assert got["frames"] == len(whole)
@@ -164,7 +164,7 @@ def test_empty_and_short_messages() -> None:
     talk = Talk()
     rows = [*talk.opening(), talk.up(b"\0\0" + b"\0\3abc" + b"\0"), talk.up(b"\0" + framed(message(1)))]
 
-    assert octets(Streams().feed(rows)) == [b"abc", message(1)]
+    assert octets(Reassembler().feed(rows)) == [b"abc", message(1)]
 
 
 def test_largest_message() -> None:
@@ -172,12 +172,12 @@ def test_largest_message() -> None:
     whole = framed(bytes(65535), message(1))
     rows = talk.opening() + [talk.down(whole[i : i + 1460]) for i in range(0, len(whole), 1460)]
 
-    streams = Streams()
-    got = streams.feed(rows)
+    tcp = Reassembler()
+    got = tcp.feed(rows)
 
     assert octets(got) == [bytes(65535), message(1)]
     assert got[0]["frames"] == 45
-    assert streams.held == 0
+    assert tcp.streams.held == 0
 
 
 def test_late_segment_completes_what_waited() -> None:
@@ -185,15 +185,15 @@ def test_late_segment_completes_what_waited() -> None:
     first, second = framed(message(1)), framed(message(2))
     opening = talk.opening()
     early, late = talk.up(first), talk.up(second)
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed([*opening, late]) + streams.feed([early])
-    streams.finish_all()
+    got = tcp.feed([*opening, late]) + tcp.feed([early])
+    tcp.finish_all()
 
     # The application gets both with the segment that filled the hole.
     assert octets(got) == [message(1), message(2)]
     assert [m["number"] for m in got] == [4, 4]
-    assert streams.connections()[0]["out_of_order"] == 1
+    assert tcp.connections()[0]["out_of_order"] == 1
 
 
 def test_first_octets_win_where_segments_overlap() -> None:
@@ -206,7 +206,7 @@ def test_first_octets_win_where_segments_overlap() -> None:
         talk.up(forged, offset=1),
     ]
 
-    assert octets(Streams().feed(rows)) == [(forged[:10] + whole[10:])[2:]]
+    assert octets(Reassembler().feed(rows)) == [(forged[:10] + whole[10:])[2:]]
 
 
 def test_retransmissions_sightings_and_keepalives_are_told_apart() -> None:
@@ -214,9 +214,9 @@ def test_retransmissions_sightings_and_keepalives_are_told_apart() -> None:
     query = framed(message(1))
     opening = talk.opening()
     sent = talk.up(query)
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(
+    got = tcp.feed(
         [
             *opening,
             opening[0] | {"interface": 9},
@@ -227,14 +227,14 @@ def test_retransmissions_sightings_and_keepalives_are_told_apart() -> None:
             talk.make(True, ACK, b"\0", offset=len(query)),
         ]
     )
-    streams.finish_all()
-    (connection,) = streams.connections()
+    tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == [message(1)]
     assert connection["retransmissions"] == 1
     assert connection["syns"] == 1
-    assert streams.counts()["duplicates"] == 3
-    assert streams.counts()["keepalives"] == 1
+    assert tcp.streams.counts()["segments_duplicate"] == 3
+    assert tcp.streams.counts()["segments_keepalive"] == 1
     assert connection["octets_to_server"] == len(query)
 
 
@@ -245,7 +245,7 @@ def test_sequence_numbers_wrap_around() -> None:
     rows = [talk.up(whole[i : i + 400]) for i in range(0, len(whole), 400)]
     rows[3], rows[4], rows[5] = rows[5], rows[3], rows[4]
 
-    assert octets(Streams().feed(opening + rows)) == [message(i, size=700) for i in range(8)]
+    assert octets(Reassembler().feed(opening + rows)) == [message(i, size=700) for i in range(8)]
 
 
 def test_data_on_the_syn() -> None:
@@ -257,7 +257,7 @@ def test_data_on_the_syn() -> None:
         talk.make(False, SYN | ACK, answer, offset=0),
     ]
 
-    got = Streams().feed(rows)
+    got = Reassembler().feed(rows)
 
     assert octets(got) == [query[2:], answer[2:]]
 
@@ -271,46 +271,46 @@ def test_fast_open_data_sent_again_is_one_message() -> None:
         talk.up(query, offset=1),
     ]
 
-    assert octets(Streams().feed(rows)) == [query[2:]]
+    assert octets(Reassembler().feed(rows)) == [query[2:]]
 
 
 def test_ports_used_again_begin_another_connection() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     first, second = Talk(), Talk(client_isn=99000, server_isn=7, at=2 * SECOND)
 
-    got = streams.feed([*first.opening(), first.up(framed(message(1))), first.up(b"\0\x50half")])
-    got += streams.feed([*second.opening(), second.up(framed(message(2))), *second.closing()])
-    got += streams.finish_all()
+    got = tcp.feed([*first.opening(), first.up(framed(message(1))), first.up(b"\0\x50half")])
+    got += tcp.feed([*second.opening(), second.up(framed(message(2))), *second.closing()])
+    got += tcp.finish_all()
 
     assert [(m["octets"], m["stream"]) for m in got] == [(message(1), 0), (message(2), 1)]
-    assert [c["end"] for c in streams.connections()] == ["idle", "fin"]
+    assert [c["end"] for c in tcp.connections()] == ["idle", "fin"]
 
 
 def test_ports_used_again_without_the_syn() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     first, second = Talk(), Talk(client_isn=2**31, server_isn=2**30, at=2 * SECOND)
 
-    got = streams.feed([*first.opening(), first.up(framed(message(1))), *first.closing()])
+    got = tcp.feed([*first.opening(), first.up(framed(message(1))), *first.closing()])
     second.opening()
-    got += streams.feed([second.up(framed(message(2)))])
+    got += tcp.feed([second.up(framed(message(2)))])
 
     assert [(m["octets"], m["stream"]) for m in got] == [(message(1), 0), (message(2), 1)]
 
 
 def test_a_stray_segment_of_an_older_connection_is_ignored() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     old, talk = Talk(client_isn=2**31), Talk()
 
-    got = streams.feed([*talk.opening(), old.up(framed(message(9))), talk.up(framed(message(1)))])
-    streams.finish_all()
+    got = tcp.feed([*talk.opening(), old.up(framed(message(9))), talk.up(framed(message(1)))])
+    tcp.finish_all()
 
     assert octets(got) == [message(1)]
-    assert len(streams.connections()) == 1
-    assert streams.counts()["strays"] == 1
+    assert len(tcp.connections()) == 1
+    assert tcp.streams.counts()["segments_stray"] == 1
 
 
 def test_refused_unanswered_and_reset() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     refused, silent, reset = Talk(1), Talk(2), Talk(3)
     rows = [
         refused.make(True, SYN, offset=0),
@@ -323,9 +323,9 @@ def test_refused_unanswered_and_reset() -> None:
         reset.make(False, RST, b"go away"),
     ]
 
-    streams.feed(rows)
-    streams.finish_all()
-    connections = streams.connections()
+    tcp.feed(rows)
+    tcp.finish_all()
+    connections = tcp.connections()
 
     assert [c["end"] for c in connections] == ["refused", "unanswered", "reset"]
     assert [c["syns"] for c in connections] == [1, 3, 1]
@@ -334,25 +334,25 @@ def test_refused_unanswered_and_reset() -> None:
 
 
 def test_a_syn_at_the_very_end_is_open() -> None:
-    streams = Streams()
-    streams.feed([Talk().make(True, SYN, offset=0)])
-    streams.finish_all()
+    tcp = Reassembler()
+    tcp.feed([Talk().make(True, SYN, offset=0)])
+    tcp.finish_all()
 
-    assert streams.connections()[0]["end"] == "open"
+    assert tcp.connections()[0]["end"] == "open"
 
 
 def test_handshake_is_measured_from_the_last_syn() -> None:
     talk = Talk()
-    streams = Streams()
-    streams.feed(
+    tcp = Reassembler()
+    tcp.feed(
         [
             talk.make(True, SYN, offset=0, time=1 * SECOND),
             talk.make(True, SYN, offset=0, time=2 * SECOND),
             talk.make(False, SYN | ACK, offset=0, time=2 * SECOND + 30 * MILLISECOND),
         ]
     )
-    streams.finish_all()
-    (connection,) = streams.connections()
+    tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert (connection["syns"], connection["handshake"]) == (2, 30 * MILLISECOND)
 
@@ -361,11 +361,11 @@ def test_handshake_seen_out_of_order() -> None:
     talk = Talk()
     syn, syn_ack, ack = talk.opening()
     query = talk.up(framed(message(1)))
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed([syn_ack, query, syn, ack])
-    streams.finish_all()
-    (connection,) = streams.connections()
+    got = tcp.feed([syn_ack, query, syn, ack])
+    tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == [message(1)]
     assert (connection["client"], connection["syns"]) == (CLIENT, 1)
@@ -378,11 +378,11 @@ def test_joined_between_messages() -> None:
     talk = Talk()
     talk.opening()
     rows = [talk.up(framed(message(1), message(2))), talk.down(framed(message(1, response=True)))]
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows)
-    streams.finish_all()
-    (connection,) = streams.connections()
+    got = tcp.feed(rows)
+    tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == [message(1), message(2), message(1, response=True)]
     assert (connection["client"], connection["syns"]) == (CLIENT, 0)
@@ -394,12 +394,12 @@ def test_joined_inside_a_message() -> None:
     whole = framed(message(1, size=3000), message(2, size=3000))
     rows = [talk.down(whole[i : i + 1000]) for i in range(0, len(whole), 1000)]
     rows.append(talk.down(framed(message(3, size=500))))
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows[1:])
+    got = tcp.feed(rows[1:])
 
     assert octets(got) == [message(3, size=500)]
-    assert streams.counts()["unplaced"] == 6
+    assert tcp.streams.counts()["segments_unplaced"] == 6
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 9, 13, 14, 20])
@@ -409,7 +409,7 @@ def test_joined_where_the_length_comes_alone(cut: int) -> None:
     whole = framed(message(1))
     rows = [talk.up(whole[:cut]), talk.up(whole[cut:]), talk.up(framed(message(2)))]
 
-    assert octets(Streams().feed(rows)) == [message(1), message(2)]
+    assert octets(Reassembler().feed(rows)) == [message(1), message(2)]
 
 
 def test_joined_at_a_keepalive() -> None:
@@ -417,7 +417,7 @@ def test_joined_at_a_keepalive() -> None:
     talk.opening()
     rows = [talk.make(True, ACK, b"\0", offset=0), talk.up(framed(message(1)))]
 
-    assert octets(Streams().feed(rows)) == [message(1)]
+    assert octets(Reassembler().feed(rows)) == [message(1)]
 
 
 @pytest.mark.parametrize(
@@ -433,10 +433,10 @@ def test_who_is_the_client_without_a_syn(ports: tuple[int, int], response: bool)
         "flags": ACK,
         "payload": framed(message(1, response=response)),
     }
-    streams = Streams()
-    streams.feed([row])
-    streams.finish_all()
-    (connection,) = streams.connections()
+    tcp = Reassembler()
+    tcp.feed([row])
+    tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert connection["client"] == ("2001:db8::2" if response else "2001:db8::1")
     assert (connection["queries"], connection["responses"]) == ((0, 1) if response else (1, 0))
@@ -446,7 +446,7 @@ def test_who_is_the_client_without_a_syn(ports: tuple[int, int], response: bool)
 # ---- holes ----
 
 
-def lossy(events: list[Row], *, acked: bool, later: int = 0) -> tuple[list[Row], Streams, list[Row]]:
+def lossy(events: list[Row], *, acked: bool, later: int = 0) -> tuple[list[Row], Reassembler, list[Row]]:
     """Three responses, the second of two segments of which the first is missing; then more traffic."""
     talk = Talk()
     rows = talk.opening()
@@ -459,20 +459,20 @@ def lossy(events: list[Row], *, acked: bool, later: int = 0) -> tuple[list[Row],
         rows.append(talk.make(True, ACK))
     talk.time += later
     rows += [talk.make(True, ACK, ack=0) for _ in range(4)]
-    streams = Streams()
-    return streams.feed(rows, events), streams, rows
+    tcp = Reassembler()
+    return tcp.feed(rows, events), tcp, rows
 
 
 def test_a_hole_the_other_side_never_saw_is_passed_after_its_ack() -> None:
     events: list[Row] = []
-    got, streams, rows = lossy(events, acked=True, later=MILLISECOND)
+    got, tcp, rows = lossy(events, acked=True, later=MILLISECOND)
 
     # The rest of the second message begins no message; the third is found again, with its own stamp.
     assert octets(got) == [message(1, size=200), message(3, size=200)]
     assert [m["number"] for m in got] == [rows[3]["number"], rows[5]["number"]]
     assert [(e["kind"], e["octets"], e["src_port"]) for e in events] == [("stream-gap", 1400, 53)]
-    streams.finish_all()
-    assert streams.connections()[0]["gap_octets"] == 1400
+    tcp.finish_all()
+    assert tcp.connections()[0]["gap_octets"] == 1400
 
 
 def test_a_hole_without_ack_waits() -> None:
@@ -488,11 +488,11 @@ def test_a_hole_without_ack_waits() -> None:
 
 def test_a_hole_is_passed_when_the_capture_ends() -> None:
     events: list[Row] = []
-    _, streams, _ = lossy(events, acked=False)
+    _, tcp, _ = lossy(events, acked=False)
 
-    assert octets(streams.finish_all(events)) == [message(3, size=200)]
+    assert octets(tcp.finish_all(events)) == [message(3, size=200)]
     assert [e["octets"] for e in events] == [1400]
-    assert streams.held == 0
+    assert tcp.streams.held == 0
 
 
 def test_an_ack_seen_before_its_data_is_no_hole() -> None:
@@ -502,7 +502,7 @@ def test_an_ack_seen_before_its_data_is_no_hole() -> None:
     ack = talk.make(True, ACK, time=one["time"])
     events: list[Row] = []
 
-    got = Streams().feed([*opening, ack, two, one], events)
+    got = Reassembler().feed([*opening, ack, two, one], events)
 
     assert octets(got) == [message(1), message(2)]
     assert events == []
@@ -515,9 +515,9 @@ def test_a_hole_inside_a_message_of_known_length_keeps_the_framing() -> None:
     rows.append(talk.down(whole[:1000]))
     talk.down(whole[1000:2000])
     rows.append(talk.down(whole[2000:]))
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows) + streams.finish_all()
+    got = tcp.feed(rows) + tcp.finish_all()
 
     assert [(m["octets"], m["wire_size"], m["cut"]) for m in got] == [
         (whole[2:1000], 3000, True),
@@ -532,12 +532,12 @@ def test_a_hole_seen_only_by_acks_is_counted() -> None:
     talk.down(framed(message(1)))
     rows += talk.closing()
     events: list[Row] = []
-    streams = Streams()
-    streams.feed(rows, events)
-    streams.finish_all(events)
+    tcp = Reassembler()
+    tcp.feed(rows, events)
+    tcp.finish_all(events)
 
     assert [e["octets"] for e in events] == [len(framed(message(1)))]
-    assert streams.connections()[0]["gap_octets"] == len(framed(message(1)))
+    assert tcp.connections()[0]["gap_octets"] == len(framed(message(1)))
 
 
 def test_missing_fin_is_no_gap() -> None:
@@ -546,9 +546,9 @@ def test_missing_fin_is_no_gap() -> None:
     talk.sent[True] += 1
     rows.append(talk.make(False, ACK))
     events: list[Row] = []
-    streams = Streams()
-    streams.feed(rows, events)
-    streams.finish_all(events)
+    tcp = Reassembler()
+    tcp.feed(rows, events)
+    tcp.finish_all(events)
 
     assert events == []
 
@@ -562,10 +562,10 @@ def test_segments_cut_by_the_snap_length() -> None:
     rows.append(talk.down(second[1400:]) | {"payload": second[1400:1500], "wire_size": len(second) - 1400})
     rows.append(talk.down(framed(message(3))))
     events: list[Row] = []
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows, events)
-    streams.finish_all()
+    got = tcp.feed(rows, events)
+    tcp.finish_all()
 
     assert [(m["octets"], m["wire_size"], m["cut"], m["number"]) for m in got] == [
         (first[2:100], 900, True, 4),
@@ -573,15 +573,15 @@ def test_segments_cut_by_the_snap_length() -> None:
         (message(3), len(message(3)), False, 7),
     ]
     assert events == []
-    assert streams.connections()[0]["gap_octets"] == len(first) + len(second) - 300
+    assert tcp.connections()[0]["gap_octets"] == len(first) + len(second) - 300
 
 
 def test_a_message_the_sender_never_finished() -> None:
     talk = Talk()
     rows = [*talk.opening(), talk.up(framed(message(1))[:-3]), *talk.closing()]
-    streams = Streams()
+    tcp = Reassembler()
 
-    (got,) = streams.feed(rows) + streams.finish_all()
+    (got,) = tcp.feed(rows) + tcp.finish_all()
 
     assert (got["cut"], got["octets"], got["wire_size"]) == (True, message(1)[:-3], len(message(1)))
 
@@ -595,13 +595,13 @@ def test_waiting_octets_of_one_direction_are_bounded() -> None:
     talk.down(b"x")
     big = framed(message(1, size=30000))
     events: list[Row] = []
-    streams = Streams()
-    got = streams.feed(rows)
+    tcp = Reassembler()
+    got = tcp.feed(rows)
     peak = 0
 
     for _ in range(100):
-        got += streams.feed([talk.down(big)], events)
-        peak = max(peak, streams.held)
+        got += tcp.feed([talk.down(big)], events)
+        peak = max(peak, tcp.streams.held)
 
     assert peak < 1 << 21
     assert octets(got) == [big[2:]] * 100
@@ -609,38 +609,38 @@ def test_waiting_octets_of_one_direction_are_bounded() -> None:
 
 
 def test_octets_of_all_connections_are_bounded() -> None:
-    streams = Streams(most_held=1 << 20)
+    tcp = Reassembler(most_held=1 << 20)
     events: list[Row] = []
     peak = 0
     for port in range(1000, 3000):
         talk = Talk(port)
         rows = [*talk.opening(), talk.down(framed(message(1, size=9000))[:5000])]
-        streams.feed(rows, events)
-        peak = max(peak, streams.held)
+        tcp.feed(rows, events)
+        peak = max(peak, tcp.streams.held)
 
     assert peak < 2 << 20
-    assert streams.counts()["evicted_octets"] > 0
+    assert tcp.streams.counts()["stream_octets_evicted"] > 0
     assert {e["kind"] for e in events} == {"stream-evicted"}
-    assert len(streams) == 2000
+    assert len(tcp.streams) == 2000
 
 
 def test_half_open_connections_go_first() -> None:
-    streams = Streams(most_connections=100)
+    tcp = Reassembler(most_connections=100)
     talk = Talk(9)
     events: list[Row] = []
-    streams.feed([*talk.opening(), talk.up(framed(message(1))[:5])])
+    tcp.feed([*talk.opening(), talk.up(framed(message(1))[:5])])
 
-    streams.feed([Talk(1000 + i).make(True, SYN, offset=0) for i in range(500)], events)
-    got = streams.feed([talk.up(framed(message(1))[5:])])
+    tcp.feed([Talk(1000 + i).make(True, SYN, offset=0) for i in range(500)], events)
+    got = tcp.feed([talk.up(framed(message(1))[5:])])
 
     assert octets(got) == [message(1)]
-    assert len(streams) == 100
-    assert len(events) == streams.counts()["evicted_connections"] == 401
-    assert {c["end"] for c in streams.connections()} == {"evicted"}
+    assert len(tcp.streams) == 100
+    assert len(events) == tcp.streams.counts()["streams_evicted"] == 401
+    assert {c["end"] for c in tcp.connections()} == {"evicted"}
 
 
 def test_many_syns_take_linear_time_and_bounded_room() -> None:
-    streams = Streams()
+    tcp = Reassembler()
 
     def flood(start: int) -> float:
         rows = [
@@ -657,55 +657,55 @@ def test_many_syns_take_linear_time_and_bounded_room() -> None:
             for i in range(start, start + 50_000)
         ]
         began = time.process_time()
-        streams.feed(rows)
-        streams.connections()
+        tcp.feed(rows)
+        tcp.connections()
         return time.process_time() - began
 
     first, *_, last = [flood(n * 50_000) for n in range(4)]
 
-    assert len(streams) == 65536
+    assert len(tcp.streams) == 65536
     assert last < 5 * first + 0.5
-    assert streams.counts()["evicted_connections"] == 200_000 - 65536
+    assert tcp.streams.counts()["streams_evicted"] == 200_000 - 65536
 
 
 def test_silence_ends_a_connection() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     one, two = Talk(1), Talk(2, at=200 * SECOND)
-    streams.feed([*one.opening(), one.up(framed(message(1)))])
-    streams.feed([*two.opening()])
+    tcp.feed([*one.opening(), one.up(framed(message(1)))])
+    tcp.feed([*two.opening()])
 
-    (connection,) = streams.connections()
+    (connection,) = tcp.connections()
     assert (connection["client_port"], connection["end"]) == (1, "idle")
-    assert len(streams) == 1
+    assert len(tcp.streams) == 1
 
 
 def test_one_time_stamp_from_the_future_does_not_break_later_connections() -> None:
-    streams = Streams()
-    streams.feed([Talk(1, at=2**62).make(True, SYN, offset=0)])
+    tcp = Reassembler()
+    tcp.feed([Talk(1, at=2**62).make(True, SYN, offset=0)])
     talk = Talk(2)
     whole = framed(message(1))
     rows = [*talk.opening(), talk.up(whole[:9]), talk.up(whole[9:]), *talk.closing()]
 
-    assert octets(streams.feed(rows)) == [message(1)]
-    streams.finish_all()
-    assert len(streams.connections()) == 2
+    assert octets(tcp.feed(rows)) == [message(1)]
+    tcp.finish_all()
+    assert len(tcp.connections()) == 2
 
 
 def test_connections_are_finished_in_order_of_their_numbers() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     talks = [Talk(port) for port in range(1, 60)]
     for talk in talks:
-        streams.feed(talk.opening())
+        tcp.feed(talk.opening())
     for talk in random.Random(1).sample(talks, 40):
-        streams.feed([talk.up(framed(message(1)))])
-    streams.finish_all()
+        tcp.feed([talk.up(framed(message(1)))])
+    tcp.finish_all()
 
-    assert [c["stream"] for c in streams.connections()] == list(range(59))
+    assert [c["stream"] for c in tcp.connections()] == list(range(59))
 
 
 def test_limits_are_checked() -> None:
     with pytest.raises(ValueError, match="most_connections"):
-        Streams(most_connections=0)
+        Reassembler(most_connections=0)
 
 
 # ---- properties ----
@@ -741,23 +741,23 @@ def test_any_segmentation_order_and_repetition_give_the_same_messages(
     case: tuple[list[bytes], list[Row]],
 ) -> None:
     messages, rows = case
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows) + streams.finish_all()
-    (connection,) = streams.connections()
+    got = tcp.feed(rows) + tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == messages
     assert not any(m["cut"] for m in got)
     assert connection["octets_to_server"] == len(framed(*messages))
     assert connection["gap_octets"] == 0
-    assert streams.held == 0
+    assert tcp.streams.held == 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(scrambled())
 def test_feeding_in_any_batches_gives_the_same(case: tuple[list[bytes], list[Row]]) -> None:
     _, rows = case
-    at_once, one_by_one = Streams(), Streams()
+    at_once, one_by_one = Reassembler(), Reassembler()
 
     together = at_once.feed(rows) + at_once.finish_all()
     apart = [m for row in rows for m in one_by_one.feed([row])] + one_by_one.finish_all()
@@ -777,10 +777,10 @@ def test_losing_segments_loses_only_their_messages(isn: int, lost: set[int], ack
             rows.append(row)
         if acks:
             rows.append(talk.make(True, ACK))
-    streams = Streams()
+    tcp = Reassembler()
 
-    got = streams.feed(rows) + streams.finish_all()
-    (connection,) = streams.connections()
+    got = tcp.feed(rows) + tcp.finish_all()
+    (connection,) = tcp.connections()
 
     assert octets(got) == [message(i, size=100 + i) for i in range(40) if i not in lost]
     seen_gap = sum(102 + i for i in range(40) if i in lost)
@@ -813,24 +813,24 @@ hostile = st.fixed_dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(hostile, max_size=60), st.integers(0, 2000), st.integers(1, 3))
 def test_garbage_never_breaks_it(rows: list[Row], most_held: int, most: int) -> None:
-    streams = Streams(most_connections=most, most_held=most_held)
+    tcp = Reassembler(most_connections=most, most_held=most_held)
     events: list[Row] = []
 
-    got = streams.feed(rows, events) + streams.finish_all(events)
+    got = tcp.feed(rows, events) + tcp.finish_all(events)
 
     assert all(0 < len(m["octets"]) <= m["wire_size"] <= 65535 for m in got)
-    assert len(streams) == 0
-    assert streams.held == 0
-    streams.connections()
+    assert len(tcp.streams) == 0
+    assert tcp.streams.held == 0
+    tcp.connections()
 
 
 def test_dropping_it_with_octets_held_frees_them() -> None:
-    streams = Streams()
+    tcp = Reassembler()
     lossy([], acked=False)
     talk = Talk()
-    streams.feed([*talk.opening(), talk.up(b"\1"), talk.up(b"late", offset=50)])
-    assert streams.held > 0
-    del streams
+    tcp.feed([*talk.opening(), talk.up(b"\1"), talk.up(b"late", offset=50)])
+    assert tcp.streams.held > 0
+    del tcp
 
 
 # ---- real captures, as other readers see them ----
@@ -925,8 +925,8 @@ def witnessed(path: Path) -> Counter[tuple[int, int, int]]:
 @pytest.mark.skipif(not CAPTURES.exists(), reason="the shared captures are not here")
 @pytest.mark.parametrize("capture", tcp_captures(), ids=lambda row: row["file"].split("/")[-1])
 def test_witnesses_of_real_captures_are_not_missed(capture: Row) -> None:
-    streams = Streams()
-    got = streams.feed(segments(CAPTURES / capture["file"])) + streams.finish_all()
+    tcp = Reassembler()
+    got = tcp.feed(segments(CAPTURES / capture["file"])) + tcp.finish_all()
     whole = [m for m in got if len(m["octets"]) >= 12 and not m["cut"]]
     ours = Counter((m["number"], *struct.unpack_from("!HH", m["octets"])) for m in whole)
 

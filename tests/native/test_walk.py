@@ -104,6 +104,15 @@ def nflog(packet, order="<", family=2):
     )
 
 
+def netlink(*packets, order="<", family=12):
+    """What a netlink socket gave in one read: a message a packet, and others of netfilter between them."""
+    read = struct.pack("!HH10xH", 4, 824, family)
+    for kind, content in [(0x0103, b"\2\0\0\0"), *((0x0400, nflog(packet, order)) for packet in packets)]:
+        read += struct.pack(order + "IHHII", 16 + len(content), kind, 0, 0, 0) + content
+        read += bytes(-len(content) % 4)
+    return read
+
+
 def ppi(packet, link):
     return struct.pack("<BBHI", 0, 0, 8, link) + packet
 
@@ -170,6 +179,8 @@ LINKS4 = {
     "enc": (109, struct.pack("<III", 2, 1, 0) + IP4),
     "nflog": (239, nflog(IP4)),
     "nflog big": (239, nflog(IP4, ">")),
+    "netlink": (253, netlink(IP4)),
+    "netlink big": (253, netlink(IP4, order=">")),
     "ipnet": (226, struct.pack("!BBHIIII4x", 1, 2, 0, len(IP4), 3, 0, 0) + IP4),
     "fddi": (10, b"\x50" + bytes(12) + LLC_SNAP + IP4),
     "atm": (100, LLC_SNAP + IP4),
@@ -697,3 +708,19 @@ def test_batches_do_not_change_the_result():
         datagrams += more[0]
         events += more[1]
     assert (datagrams, events) == whole
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_netlink_read_holds_several_packets(order):
+    rows, _, counts = walk(netlink(IP4, IP4, IP6[:20], IP4, order=order), link=253)
+    assert [row["payload"] for row in rows] == [QUERY] * 3
+    assert {row["frame"] for row in rows} == {1}
+    assert counts["frames"] == 1
+
+
+@pytest.mark.parametrize("size", range(0, 120, 3))
+def test_a_netlink_read_cut_anywhere_keeps_what_is_whole(size):
+    octets = netlink(IP4, IP4)
+    rows, _, _ = walk((253, octets[:size], NOW, len(octets)), link=253)
+    assert len(rows) <= 1
+    assert not walk(netlink(IP4, family=0), link=253)[0]

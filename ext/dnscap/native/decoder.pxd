@@ -4,7 +4,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from dnscap.native.events cimport Event
 from dnscap.native.interning cimport Dictionary
 from dnscap.native.messages cimport MessageColumns, RecordColumns
-from dnscap.native.streams cimport Connection, Turn
+from dnscap.native.tcp cimport Connection, Turn
+
+
+cdef class ColumnPool:         # memory of batches that nobody looks at any more, for the next ones
+    cdef MessageColumns messages
+    cdef RecordColumns records
 
 
 cdef class Batch:
@@ -18,3 +23,4 @@ cdef class Batch:
     cdef uint32_t turn_count
     cdef Event* event_rows
     cdef uint32_t event_count
+    cdef ColumnPool pool

@@ -10,11 +10,12 @@ from libc.string cimport memcpy, memset
 
 from dnscap.native.datagrams cimport Datagram, Outbox, outbox_clear, outbox_close, outbox_open
 from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open
+from dnscap.native.flows cimport StreamTable
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.framing cimport FRAMING_END, FRAMING_FULL, Framing
 from dnscap.native.interning cimport Dictionary
 from dnscap.native.messages cimport MessageColumns, Messages, RecordColumns, free_messages, free_records
-from dnscap.native.streams cimport Connection
+from dnscap.native.tcp cimport Connection
 from dnscap.native.walk cimport Walk
 
 cdef extern from "status.h" nogil:
@@ -74,6 +75,19 @@ cdef list RECORD_ORDER = list(RECORD_FORMATS)
 
 
 @cython.final
+cdef class ColumnPool:
+    """Memory of columns between two batches.
+
+    A stream of batches that are used and let go works in the same memory all the time: pages of fresh memory
+    have to be cleared, which costs as much as a fifth of decoding.
+    """
+
+    def __dealloc__(self):
+        free_messages(&self.messages)
+        free_records(&self.records)
+
+
+@cython.final
 cdef class Batch:
     """Messages, their records, and the connections and events that ended meanwhile, in native columns.
 
@@ -88,8 +102,12 @@ cdef class Batch:
     """
 
     def __dealloc__(self):
-        free_messages(&self.columns)
-        free_records(&self.record_columns)
+        if self.pool is not None and self.pool.messages.room == 0:
+            self.pool.messages = self.columns
+            self.pool.records = self.record_columns
+        else:
+            free_messages(&self.columns)
+            free_records(&self.record_columns)
         free(self.closed)
         free(self.turns)
         free(self.event_rows)
@@ -104,6 +122,7 @@ cdef class Batch:
 
     @property
     def event_rows_count(self):
+        """Rows of `events`."""
         return self.event_count
 
     def message_column(self, str name):
@@ -159,6 +178,7 @@ cdef class Decoder:
     cdef Frame* frames
     cdef Outbox box
     cdef EventLog event_log
+    cdef ColumnPool pool
     cdef list cut
     cdef readonly bint ended       # nothing further can be read of the current file
     cdef uint64_t wanted           # number of the message to keep octets of
@@ -168,6 +188,7 @@ cdef class Decoder:
         self.framing = Framing()
         self.walk = Walk(dns_ports)
         self.decoder = Messages(records)
+        self.pool = ColumnPool()
         self.cut = []
         self.wanted = <uint64_t>-1
         self.frames = <Frame*>malloc(FRAME_BATCH * sizeof(Frame))
@@ -184,10 +205,15 @@ cdef class Decoder:
         self.framing.begin()
         self.ended = False
 
+    def reserve(self, uint64_t octets):
+        """Expect so many octets to come in one batch: columns will not be copied as they grow."""
+        with nogil:
+            self.decoder.reserve(octets)
+
     @property
     def window(self):
         """Octets that the next window must have to get any further, after one of which nothing was consumed."""
-        return self.framing.wanted
+        return self.framing.file.wanted
 
     @property
     def rows(self):
@@ -201,23 +227,31 @@ cdef class Decoder:
 
     cdef Batch close_batch(self):
         cdef Batch batch = Batch()
+        cdef StreamTable* streams = self.walk.streams.table
         batch.columns = self.decoder.columns
         batch.record_columns = self.decoder.records
         batch.dictionary = self.decoder.dictionary
         batch.first_message = self.decoder.base
-        batch.closed = self.walk.streams.closed
-        batch.closed_count = self.walk.streams.closed_count
-        self.walk.streams.closed = NULL
-        self.walk.streams.closed_count = self.walk.streams.closed_room = 0
-        batch.turns = self.walk.streams.turns
-        batch.turn_count = self.walk.streams.turn_count
-        self.walk.streams.turns = NULL
-        self.walk.streams.turn_count = self.walk.streams.turn_room = 0
+        batch.closed = streams.closed
+        batch.closed_count = streams.closed_count
+        streams.closed = NULL
+        streams.closed_count = streams.closed_room = 0
+        batch.pool = self.pool
+        batch.turns = streams.turns
+        batch.turn_count = streams.turn_count
+        streams.turns = NULL
+        streams.turn_count = streams.turn_room = 0
         batch.event_rows = self.event_log.rows
         batch.event_count = self.event_log.count
         self.event_log.rows = NULL
         self.event_log.count = self.event_log.room = 0
         return batch
+
+    cdef void renew(self, Dictionary dictionary):
+        """Start a batch, in the memory of one let go if there is any."""
+        self.decoder.renew(dictionary, &self.pool.messages, &self.pool.records)
+        memset(&self.pool.messages, 0, sizeof(MessageColumns))
+        memset(&self.pool.records, 0, sizeof(RecordColumns))
 
     cdef int drain(self) except -1 nogil:
         """Decode what the walk put out.  Where the dictionary is full, close the batch and go on with a new one."""
@@ -238,7 +272,7 @@ cdef class Decoder:
                     if bad != 0:
                         raise MemoryError("no memory for decoded messages")
                     self.cut.append(self.close_batch())
-                    self.decoder.renew(Dictionary())
+                    self.renew(Dictionary())
         outbox_clear(&self.box)
         return 0
 
@@ -303,9 +337,10 @@ cdef class Decoder:
         """
         batches = self.cut
         self.cut = []
-        if rest and (self.decoder.columns.count or self.walk.streams.closed_count or self.walk.streams.turn_count
+        cdef StreamTable* streams = self.walk.streams.table
+        if rest and (self.decoder.columns.count or streams.closed_count or streams.turn_count
                      or self.event_log.count):
             batches.append(self.close_batch())
             # The dictionary goes on while it has room: batches share it.
-            self.decoder.renew(self.decoder.dictionary)
+            self.renew(self.decoder.dictionary)
         return batches

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.interning cimport Dictionary
-from dnscap.native.streams cimport Turn
+from dnscap.native.tcp cimport Turn
 
 cdef enum Outcome:
     OUTCOME_OPEN = 0           # not yet final

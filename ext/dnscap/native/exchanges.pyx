@@ -31,6 +31,7 @@ from dnscap.native.interning cimport (
     Entry,
     NameTable,
     big_alloc,
+    big_grow,
     entry_octets,
     find_address,
     address_tag,
@@ -43,7 +44,7 @@ from dnscap.native.interning cimport (
 )
 from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
 from dnscap.native.octets cimport be16
-from dnscap.native.streams cimport (
+from dnscap.native.tcp cimport (
     TURN_FIN,
     TURN_HANDSHAKE,
     TURN_REFUSED,
@@ -56,16 +57,15 @@ cdef extern from *:
     """
     /* Nanoseconds of capture time. */
     #define DNSCAP_OPEN_WAIT INT64_C(30000000000)   /* the longest a stub waits for one answer (glibc's limit for timeout:) */
-    #define DNSCAP_LINGER INT64_C(5000000000)       /* an answered query is remembered so long for further responses */
-    #define DNSCAP_REPEAT_WAIT INT64_C(15000000000) /* the same id, port and question within this of an answered query is
-                                                       one more transmission; glibc comes back to a server after 14 s */
+    #define DNSCAP_LINGER INT64_C(6000000000)       /* an answered query is remembered so long for further responses, and
+                                                       for one more transmission: a stub that missed the answer asks
+                                                       again after 5 s */
     #define DNSCAP_EARLY INT64_C(1000000)           /* queues of a network card may put an answer so far before its query */
     #define DNSCAP_STUB_WAIT INT64_C(5000000000)    /* most stubs wait so long: younger queries at the end are unfinished */
     #define DNSCAP_ICMP_WAIT INT64_C(1000000000)    /* a further response is kept so long for the ICMP error it may meet */
     """
     const int64_t OPEN_WAIT "DNSCAP_OPEN_WAIT"
     const int64_t LINGER "DNSCAP_LINGER"
-    const int64_t REPEAT_WAIT "DNSCAP_REPEAT_WAIT"
     const int64_t EARLY "DNSCAP_EARLY"
     const int64_t STUB_WAIT "DNSCAP_STUB_WAIT"
     const int64_t ICMP_WAIT "DNSCAP_ICMP_WAIT"
@@ -74,7 +74,8 @@ cdef enum:
     STRIDE = 64
     FIRST_ROOM = 1 << 12
     MORE_ROOM = 4              # times as many rows when the ring grows: memory is only touched as it fills
-    BUCKETS = 2                # a row: the walk to the end of a chain that a new query makes is over at once
+    BUCKETS = 4                # of keys, a row: the walk to the end of a chain that a new query makes is over at once
+    ENDS_BUCKETS = 1 << 17     # so few that they stay in the cache: chains by ends are seldom walked
     MOST_ROWS = 1 << 20        # rows in the ring, about 240 MiB; beyond that the oldest is given up
     MOST_STEPS = 1 << 12       # rows of other ends passed in one chain
     MOST_WALK = 64             # rows of the same ends looked at for a response without a question
@@ -82,6 +83,7 @@ cdef enum:
     MOST_RENEWED = 1 << 18     # names, or addresses, that live rows may bring into a new dictionary
     RENEWED_OCTETS = 48 << 20  # and octets of names
     STREAMS = 1 << 16          # connections whose handshake time is remembered: as many as reassembly holds
+    MOST_OUT = 1 << 28         # rows that left and were not taken
     NO_GROUP = 0xFFFFFFFF
 
     PORT_MDNS = 5353
@@ -159,7 +161,7 @@ cdef struct ExchangeTable:
     Exchange* rows             # ring: number & mask
     Side* sides
     uint32_t* key_heads
-    uint32_t* ends_heads
+    uint32_t[ENDS_BUCKETS] ends_heads
     uint64_t mask
     uint64_t bucket_mask
     uint64_t head              # oldest row in the ring
@@ -275,7 +277,7 @@ cdef inline uint32_t find_key(const ExchangeTable* t, uint64_t key, uint32_t* fo
 
 cdef inline uint32_t find_ends(const ExchangeTable* t, uint64_t ends, uint32_t* found) noexcept nogil:
     """Newest row of the ends: 1 and its number, or 0."""
-    cdef uint32_t at = t.ends_heads[ends & t.bucket_mask]
+    cdef uint32_t at = t.ends_heads[ends & (ENDS_BUCKETS - 1)]
     found[0] = at
     if not alive(t, at):
         return 0
@@ -331,7 +333,7 @@ cdef inline void link_new_key(ExchangeTable* t, uint32_t n) noexcept nogil:
 
 cdef inline void link_ends(ExchangeTable* t, uint32_t n) noexcept nogil:
     cdef Side* s = side_at(t, n)
-    cdef uint32_t* head = &t.ends_heads[s.ends & t.bucket_mask]
+    cdef uint32_t* head = &t.ends_heads[s.ends & (ENDS_BUCKETS - 1)]
     s.linked |= IN_ENDS
     s.next_ends = head[0]
     head[0] = n
@@ -342,7 +344,7 @@ cdef void relink(ExchangeTable* t) noexcept nogil:
     cdef uint64_t n
     cdef uint8_t linked
     memset(t.key_heads, 0xFF, (t.bucket_mask + 1) * sizeof(uint32_t))
-    memset(t.ends_heads, 0xFF, (t.bucket_mask + 1) * sizeof(uint32_t))
+    memset(t.ends_heads, 0xFF, ENDS_BUCKETS * sizeof(uint32_t))
     for n in range(t.base, t.tail):
         linked = t.sides[n & t.mask].linked
         if linked & IN_KEY:
@@ -356,13 +358,11 @@ cdef int open_ring(ExchangeTable* t, uint64_t room) noexcept nogil:
     cdef Exchange* rows = <Exchange*>big_alloc(room * sizeof(Exchange))
     cdef Side* sides = <Side*>big_alloc(room * sizeof(Side))
     cdef uint32_t* key_heads = <uint32_t*>big_alloc(room * BUCKETS * sizeof(uint32_t))
-    cdef uint32_t* ends_heads = <uint32_t*>big_alloc(room * BUCKETS * sizeof(uint32_t))
     cdef uint64_t n
-    if rows == NULL or sides == NULL or key_heads == NULL or ends_heads == NULL:
+    if rows == NULL or sides == NULL or key_heads == NULL:
         free(rows)
         free(sides)
         free(key_heads)
-        free(ends_heads)
         return -1
     for n in range(t.head, t.tail):
         rows[n & (room - 1)] = t.rows[n & t.mask]
@@ -370,11 +370,9 @@ cdef int open_ring(ExchangeTable* t, uint64_t room) noexcept nogil:
     free(t.rows)
     free(t.sides)
     free(t.key_heads)
-    free(t.ends_heads)
     t.rows = rows
     t.sides = sides
     t.key_heads = key_heads
-    t.ends_heads = ends_heads
     t.mask = room - 1
     t.bucket_mask = room * BUCKETS - 1
     relink(t)
@@ -403,21 +401,24 @@ cdef int happened(Exchanges self, int64_t time, uint64_t exchange, uint32_t row,
 
 # ---------------------------------------------------------------- rows leave
 
-cdef int grow_out(ExchangeColumns* c) noexcept nogil:
-    cdef uint32_t room = c.room * 2 if c.room else 1 << 12
+cdef int grow_out(ExchangeColumns* c, uint64_t rows) noexcept nogil:
+    """Make room for so many more rows."""
+    cdef uint64_t room = c.room * 2 if c.room else 1 << 12
     cdef void** columns = <void**>c
     cdef uint32_t k
     cdef size_t width
     cdef void* wider
-    if room == 0:
+    while room < c.count + rows:
+        room *= 2
+    if room > MOST_OUT:
         return -1
     for k in range(COLUMNS_8 + COLUMNS_4 + COLUMNS_2 + COLUMNS_1):
         width = 8 if k < COLUMNS_8 else 4 if k < COLUMNS_8 + COLUMNS_4 else 2 if k < COLUMNS_8 + COLUMNS_4 + COLUMNS_2 else 1
-        wider = realloc(columns[k], room * width)
+        wider = big_grow(columns[k], c.count * width, room * width)
         if wider == NULL:
             return -1
         columns[k] = wider
-    c.room = room
+    c.room = <uint32_t>room
     return 0
 
 
@@ -441,7 +442,7 @@ cdef void put_out(ExchangeTable* t) noexcept nogil:
     t.head += 1
     if t.base < t.head:
         t.base = t.head
-    if c.count == c.room and grow_out(c) != 0:
+    if c.count == c.room and grow_out(c, 1) != 0:
         t.failed = True
         return
     k = c.count
@@ -484,7 +485,7 @@ cdef inline bint may_leave(const ExchangeTable* t) noexcept nogil:
         return False
     if t.head < t.base:
         return True
-    if s.release > t.now:
+    if s.release >= t.now:
         return False
     if s.group != NO_GROUP:
         g = &t.groups[s.group]
@@ -873,13 +874,13 @@ cdef inline bint takes_answer(const ExchangeTable* t, uint32_t n, int64_t time) 
     if time < x.time and elapsed(x.time, time) > <uint64_t>EARLY:
         return False
     # A connection that ended, or an ICMP error, was not the last word.
-    return x.outcome == OUTCOME_OPEN or elapsed(time, x.time) < <uint64_t>OPEN_WAIT
+    return x.outcome == OUTCOME_OPEN or t.now <= side_at(t, n).release
 
 
-cdef inline bint was_answered(const ExchangeTable* t, uint32_t n, int64_t time) noexcept nogil:
+cdef inline bint was_answered(const ExchangeTable* t, uint32_t n) noexcept nogil:
     """Whether a row is a query that has its answer, so short a time ago that a further one is expected."""
     cdef const Exchange* x = row_at(t, n)
-    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and time <= side_at(t, n).release
+    return x.query != NO_MESSAGE and x.response != NO_MESSAGE and t.now <= side_at(t, n).release
 
 
 cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint32_t* found) noexcept nogil:
@@ -898,7 +899,7 @@ cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint3
             found[0] = g.last_answered
     if takes_answer(t, found[0], time):
         return 1
-    return 2 if was_answered(t, found[0], time) else 0
+    return 2 if was_answered(t, found[0]) else 0
 
 
 cdef uint32_t by_ends(const ExchangeTable* t, uint64_t ends, uint16_t id, int64_t time, uint32_t* found) noexcept nogil:
@@ -934,7 +935,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
             if verdict == 2:
                 further(self, batch, r, w, i, n)
                 return
-            if row_at(t, n).query != NO_MESSAGE:
+            if row_at(t, n).outcome == OUTCOME_OPEN:
                 unsolicited_again(self, batch, r, w, i)
                 return
     else:
@@ -964,7 +965,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
 
 
 cdef void unsolicited_again(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
-    """A response long after its query was given up or answered: it must not take the query's place in the chain."""
+    """A response older than the query it would answer: it must not take the query's place in the chain."""
     cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
     if x == NULL:
         return
@@ -986,7 +987,7 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
     if unlikely(found):
         y = row_at(t, old)
         if y.query == NO_MESSAGE:
-            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and elapsed(time, y.time) <= <uint64_t>EARLY:
+            if y.outcome == OUTCOME_UNSOLICITED and time >= y.time and t.now <= side_at(t, old).release:
                 # Its answer was seen first.
                 take_query(y, c, r, message)
                 y.outcome = side_at(t, old).would_be
@@ -997,7 +998,7 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
                 happened(self, y.response_time, y.number, row, HAPPENED_ANSWER)
                 return
         else:
-            again = y.outcome == OUTCOME_OPEN or elapsed(time, y.time) < <uint64_t>REPEAT_WAIT
+            again = y.outcome == OUTCOME_OPEN or t.now <= side_at(t, old).release
     x = new_row(self, c, batch.dictionary, r, w, i, False)
     if x == NULL:
         return
@@ -1046,6 +1047,8 @@ cdef void close_all(Exchanges self) noexcept nogil:
             close_row(t, <uint32_t>n,
                       OUTCOME_UNFINISHED if elapsed(t.now, x.time) < <uint64_t>STUB_WAIT else OUTCOME_UNANSWERED, INT64_MIN)
             happened(self, t.now, n, NO_MESSAGE, HAPPENED_EXPIRED)
+    if t.out.count + (t.tail - t.head) > t.out.room and grow_out(&t.out, t.tail - t.head) != 0:
+        t.failed = True
     t.base = t.cursor = t.tail
     t.cursor_time = INT64_MAX
 
@@ -1212,9 +1215,10 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     for k in range(MOST_WALK):
         x = row_at(t, at)
         if note.from_client:
-            if x.response != NO_MESSAGE:
+            if x.response != NO_MESSAGE and t.now <= side_at(t, at).release:
                 # The socket was closed: about the last response, which is a further one where there were several.
-                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra):
+                if side_at(t, at).extra != at and alive(t, side_at(t, at).extra) \
+                        and t.now <= side_at(t, side_at(t, at).extra).release:
                     row_at(t, side_at(t, at).extra).flags |= EXCHANGE_LATE
                 else:
                     x.flags |= EXCHANGE_LATE
@@ -1399,6 +1403,8 @@ cdef void prepare(Exchanges self, Batch batch, Stride* w, uint32_t first, uint32
     cdef uint16_t client_port, server_port
     cdef bint questioned
     for i in range(count):
+        prefetch(&t.name_codes[c.qname[first + i]])
+    for i in range(count):
         r = first + i
         w.kind[i] = SKIPPED
         if unlikely(c.presence[r] & HAS_HEADER == 0):
@@ -1431,7 +1437,6 @@ cdef void prepare(Exchanges self, Batch batch, Stride* w, uint32_t first, uint32
         hash_row(t, w.client[i], w.server[i], client_port, server_port, c.id[r], c.transport[r], c.stream[r], w.qname[i],
                  c.qtype[r] if questioned else 0, c.qclass[r] if questioned else 0, &w.key[i], &w.ends[i])
         prefetch(&t.key_heads[w.key[i] & t.bucket_mask])
-        prefetch(&t.ends_heads[w.ends[i] & t.bucket_mask])
     for i in range(count):
         if w.kind[i] == SKIPPED:
             continue
@@ -1583,7 +1588,6 @@ cdef class Exchanges:
             free(t.rows)
             free(t.sides)
             free(t.key_heads)
-            free(t.ends_heads)
             free(t.groups)
             free(t.notes)
             free(t.name_codes)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    FRAME_BATCH = 256          # frames a stage handles at a time: their headers stay in the first-level cache
+    FRAME_BATCH = 128          # frames a stage handles at a time: their headers stay in the first-level cache
 
 cdef enum Direction:
     DIRECTION_UNKNOWN = 0

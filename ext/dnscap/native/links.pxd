@@ -36,6 +36,7 @@ cdef enum Link:
     LINK_IPV4 = 228
     LINK_IPV6 = 229
     LINK_NFLOG = 239
+    LINK_NETLINK = 253
     LINK_LINUX_SLL2 = 276
 
 cdef enum:
@@ -61,5 +62,7 @@ cdef int ethernet_layer(Packet* p) noexcept nogil
 cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil      # the body follows an EtherType
 # the body starts with a PPP protocol number
 cdef int ppp_layer(Packet* p) noexcept nogil
+# the body starts with what netfilter logs of a packet
+cdef int nflog(Packet* p) noexcept nogil
 # the body may be an Ethernet frame that carries IP or ARP
 cdef bint ethernet_likely(const Packet* p) noexcept nogil

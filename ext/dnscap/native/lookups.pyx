@@ -17,8 +17,8 @@ from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport NO_STREAM, TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
-from dnscap.native.streams cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.stubs cimport STUB_DIG, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
+from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.text cimport Text, text_close, text_open, text_reserve
 from dnscap.native.verdicts cimport judge
 

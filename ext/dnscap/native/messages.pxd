@@ -11,6 +11,7 @@ cdef enum Presence:            # bits of MessageColumns.presence: what of a mess
     HAS_EDNS = 8
     HAS_UNICAST = 16           # mDNS unicast-response bit
     HAS_CAPITALS = 32          # the question name used capitals
+    HAS_ID = 64                # more than the id only with HAS_HEADER
 
 # Columns of one width stand together, so that growing and freeing can run over them: see MESSAGE_COLUMNS_8 and so on.
 cdef enum:
@@ -89,7 +90,12 @@ cdef class Messages:
     cdef uint32_t scratch_used
     cdef Sightings* sightings
 
-    cdef void renew(self, Dictionary dictionary)    # start a batch: the columns have been moved out
+    # Start a batch, the columns having been moved out, in the memory of `columns` and `records` (which may have none).
+    cdef void renew(self, Dictionary dictionary, const MessageColumns* columns, const RecordColumns* records)
+
+    # Address space for the messages of a capture of so many octets, or less where there is not so much: columns that
+    # need not grow are not copied.  Memory is taken as they fill.
+    cdef void reserve(self, uint64_t octets) noexcept nogil
 
     # Decode `count` payloads into rows. `done` tells how many were: fewer where the dictionary is full or the batch may
     # not grow further, and the batch must be taken and `renew` be called first.  0, or -1 without memory.

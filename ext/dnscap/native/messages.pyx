@@ -25,6 +25,7 @@ from dnscap.native.domain cimport (
     STATUS_TRAILING_OCTETS,
     STATUS_TRUNCATED_CAPTURE,
     expand_name,
+    skip_name,
 )
 from dnscap.native.interning cimport (
     ENTRY_ALIGN,
@@ -55,19 +56,23 @@ from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
-    MESSAGE_JOBS = 5600        # owner names one message can hold: 65,535 octets / 12 of the smallest record, rounded up
-    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `check_rdata` puts there
+    LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; so many names a message can hold at most
+    SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `take_rdata` puts there
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
-    BATCH_OCTETS = 1 << 30     # a batch is closed before its rdata or options reach this: offsets have 32 bits
+    BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options reach this: expanded names swell up to 18 times
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
-    BATCH_ROWS = 1 << 24       # and before it holds so many messages or records
+    BATCH_ROWS = 1 << 22       # and before it holds more messages, or twice as many records
+    SMALLEST_FRAME = 70        # octets in a capture file of a frame with a DNS header over UDP, IPv4 and Ethernet
+    RESERVED_OCTETS = 1 << 28  # more than this the octets of options or rdata must grow into
 
     TYPE_A = 1
     TYPE_NS = 2
     TYPE_CNAME = 5
+    TYPE_SOA = 6
     TYPE_PTR = 12
     TYPE_AAAA = 28
     TYPE_OPT = 41
+    CLASS_IN = 1
     CLASS_NONE = 254
     CLASS_ANY = 255
     OPCODE_UPDATE = 5
@@ -112,9 +117,9 @@ cdef struct Stride:            # what the stages of one stride share
     uint32_t[STRIDE] dst_tag
 
 
-cdef struct Seen:
+cdef struct Seen:              # an owner name of this message: its offset, and its code or pending job
     uint32_t at
-    uint32_t job
+    uint32_t owner
 
 
 @cython.final
@@ -138,21 +143,36 @@ cdef class Messages:
         free_messages(&self.columns)
         free_records(&self.records)
 
-    cdef void renew(self, Dictionary dictionary):
+    cdef void renew(self, Dictionary dictionary, const MessageColumns* columns, const RecordColumns* records):
         self.base += self.columns.count
         self.dictionary = dictionary
-        memset(&self.columns, 0, sizeof(MessageColumns))
-        memset(&self.records, 0, sizeof(RecordColumns))
+        self.columns = columns[0]
+        self.columns.count = self.columns.options_used = 0
+        self.records = records[0]
+        self.records.count = self.records.rdata_used = 0
+
+    cdef void reserve(self, uint64_t octets) noexcept nogil:
+        cdef size_t rows = octets // SMALLEST_FRAME if octets // SMALLEST_FRAME < BATCH_ROWS else BATCH_ROWS
+        cdef size_t text = octets // 2 if octets // 2 < RESERVED_OCTETS else RESERVED_OCTETS
+        if rows > self.columns.room and widen_messages(&self.columns, rows) != 0:
+            return
+        if text > self.columns.options_room:
+            grow_octets(&self.columns.options_octets, self.columns.options_used, &self.columns.options_room, text)
+        if self.with_records:
+            if rows > self.records.room and widen_records(&self.records, rows) != 0:
+                return
+            if text > self.records.rdata_room:
+                grow_octets(&self.records.rdata_octets, self.records.rdata_used, &self.records.rdata_room, text)
 
     cdef int decode(self, const Datagram* rows, uint32_t count, uint32_t* done) noexcept nogil:
         cdef uint32_t at = 0, n
         cdef MessageColumns* c = &self.columns
         while at < count:
-            n = count - at if count - at < STRIDE else STRIDE
+            n = stride_of(rows + at, count - at)
             done[0] = at
             if not self.dictionary.has_room(MOST_JOBS, 2 * STRIDE) or c.count + n > BATCH_ROWS \
                     or self.records.rdata_used > BATCH_OCTETS or c.options_used > BATCH_OCTETS \
-                    or self.records.count > BATCH_ROWS * 4:
+                    or self.records.count > BATCH_ROWS * 2:
                 return 0
             if c.count + n > c.room and grow_messages(c) != 0:
                 return -1
@@ -161,6 +181,19 @@ cdef class Messages:
             at += n
         done[0] = at
         return 0
+
+
+cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept nogil:
+    """How many payloads make up the next stride: no more than whose names all have room."""
+    cdef uint32_t n = 0, names = 0
+    if count > STRIDE:
+        count = STRIDE
+    while n < count:
+        names += rows[n].size // LEAST_RECORD + 1
+        if names > MOST_JOBS and n:
+            break
+        n += 1
+    return n
 
 
 # ---------------------------------------------------------------- memory of the columns
@@ -182,7 +215,11 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 14
+    # Never less than a whole stride more, however little was reserved: the octets of a compressed file say little.
+    return widen_messages(c, <size_t>c.room * 2 if c.room > 1 << 13 else 1 << 14)
+
+
+cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
             or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
@@ -194,7 +231,10 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 
 cdef int grow_records(RecordColumns* c) noexcept nogil:
-    cdef size_t room = <size_t>c.room * 2 if c.room else 1 << 15
+    return widen_records(c, <size_t>c.room * 2 if c.room else 1 << 15)
+
+
+cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
     if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
             or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
@@ -266,9 +306,9 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
         self.columns.options[first + i] = self.columns.options_used
         if s.at[i] != 0:
             if self.with_records:
-                if read_records(self, &s, i) != 0:
+                if walk_records(self, &s, i, True) != 0:
                     return -1
-            elif skim_records(self, &s, i) != 0:
+            elif walk_records(self, &s, i, False) != 0:
                 return -1
     if self.with_records:
         settle_owners(self)
@@ -296,6 +336,16 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
     cdef const Datagram* d
     cdef const uint8_t* m
     cdef uint64_t hash, capitals
+    # What most messages lack is set for the whole stride at once.
+    memset(c.sighting_of + r, 0xFF, n * 4)
+    memset(c.status + r, STATUS_OK, n)
+    memset(c.status_at + r, 0, n * 4)
+    memset(c.edns_version + r, 0, n)
+    memset(c.edns_udp_size + r, 0, n * 2)
+    memset(c.edns_flags + r, 0, n * 2)
+    memset(c.qname + r, 0, n * 4)
+    memset(c.qtype + r, 0, n * 2)
+    memset(c.qclass + r, 0, n * 2)
     for i in range(n):
         s.src_tag[i] = address_tag(addresses, rows[i].src[0], rows[i].src[1])
         s.dst_tag[i] = address_tag(addresses, rows[i].dst[0], rows[i].dst[1])
@@ -323,15 +373,6 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.ip_ttl[r] = d.ip_ttl
         c.src[r] = find_address(addresses, d.src[0], d.src[1], s.src_tag[i])
         c.dst[r] = find_address(addresses, d.dst[0], d.dst[1], s.dst_tag[i])
-        c.sighting_of[r] = NO_CODE
-        c.status[r] = STATUS_OK
-        c.status_at[r] = 0
-        c.edns_version[r] = 0
-        c.edns_udp_size[r] = 0
-        c.edns_flags[r] = 0
-        c.qname[r] = 0
-        c.qtype[r] = 0
-        c.qclass[r] = 0
         s.message[i] = m
         s.size[i] = size
         s.job[i] = NO_CODE
@@ -340,7 +381,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         if unlikely(size < 12):
             c.id[r] = be16(m) if size >= 2 else 0
             c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
-            c.presence[r] = 0
+            c.presence[r] = HAS_ID if size >= 2 else 0
             c.status[r] = <uint8_t>STATUS_SHORT_HEADER
             c.status_at[r] = size
             s.at[i] = 0
@@ -353,7 +394,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
         c.ancount[r] = be16(m + 6)
         c.nscount[r] = be16(m + 8)
         c.arcount[r] = be16(m + 10)
-        c.presence[r] = HAS_HEADER
+        c.presence[r] = HAS_ID | HAS_HEADER
         if likely(c.qdcount[r] != 0):
             most = size - 12
             if most > 256:
@@ -369,7 +410,7 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
                 s.job[i] = count
                 s.hash[i] = hash
                 if capitals:
-                    c.presence[r] = HAS_HEADER | HAS_CAPITALS
+                    c.presence[r] = HAS_ID | HAS_HEADER | HAS_CAPITALS
                 count += 1
                 used += (length + 31) & ~<uint32_t>31
         r += 1
@@ -506,122 +547,168 @@ cdef inline bint has_empty_form(uint16_t flags, uint32_t rclass) noexcept nogil:
     return (flags >> 11 & 15) == OPCODE_UPDATE and (rclass == CLASS_ANY or rclass == CLASS_NONE)
 
 
-cdef int read_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Walk the records of one message into the record columns.  -1 without memory."""
+cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint keep) noexcept nogil:
+    """Check the records of one message and take its EDNS; with `keep`, put them into the record columns.
+
+    Called with a constant `keep`, so that the compiler makes two loops of it, which find the same faults.
+    Returns -1 without memory.
+    """
     cdef MessageColumns* c = &self.columns
     cdef RecordColumns* q = &self.records
     cdef uint32_t r = c.count + i
     cdef const uint8_t* m = s.message[i]
     cdef uint32_t size = s.size[i], at = s.at[i]
     cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, head, job, after, rclass, rtype, length, x, end
-    cdef uint32_t offset, owner_at, section, fault_at
-    cdef bint plain = c.presence[r] & HAS_NAME and not (c.presence[r] & HAS_UNICAST)
+    cdef uint32_t k, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef bint has_name = c.presence[r] & HAS_NAME
+    cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef Seen[SEEN_NAMES] seen
     cdef uint8_t* to
     cdef int written
-    if self.job_count + MESSAGE_JOBS > MOST_JOBS:
-        settle_owners(self)
     for k in range(all):
         owner_at = at
         if unlikely(at >= size):
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
-        # owner name: nearly always a pointer to the question's or to one met before
+        # owner name: nearly always a pointer to the question's or to one met before, or the root of an OPT
         head = m[at]
+        owner = qname
         if likely(head >= 0xC0 and at + 2 <= size):
             offset = be16(m + at) & 0x3FFF
             after = at + 2
-            if likely(offset == 12 and c.presence[r] & HAS_NAME):
-                job = qname
-            else:
-                job = NO_CODE
-                for x in range(seen_count):
-                    if seen[x].at == offset:
-                        job = seen[x].job
-                        break
-                if job == NO_CODE:
-                    job = new_owner(self, m, size, at, &after, c, r)
-                    if job == NO_CODE:
+            if unlikely(offset != 12 or not has_name):
+                x = 0
+                while x < seen_count and seen[x].at != offset:
+                    x += 1
+                if x < seen_count:
+                    owner = seen[x].owner
+                else:
+                    if not take_owner(self, r, m, size, at, keep, &after, &owner):
                         return 0
                     if seen_count < SEEN_NAMES:
                         seen[seen_count].at = offset
-                        seen[seen_count].job = job
+                        seen[seen_count].owner = owner
                         seen_count += 1
+        elif head == 0 and (not keep or (at + 11 <= size and be16(m + at + 1) == TYPE_OPT)):
+            after = at + 1
         else:
-            job = new_owner(self, m, size, at, &after, c, r)
-            if job == NO_CODE:
+            if not take_owner(self, r, m, size, at, keep, &after, &owner):
                 return 0
             if seen_count < SEEN_NAMES and head != 0:
                 seen[seen_count].at = at
-                seen[seen_count].job = job
+                seen[seen_count].owner = owner
                 seen_count += 1
         at = after
         if unlikely(at + 10 > size):
             fault(c, r, STATUS_RECORD_OVERRUN, at)
             return 0
         rtype = be16(m + at)
-        rclass = be16(m + at + 2)
+        rclass = be16(m + at + 2) & class_bits
         length = be16(m + at + 8)
         at += 10
         end = at + length
         if unlikely(end > size):
             fault(c, r, STATUS_RDATA_OVERRUN, at)
             return 0
-        section = (k >= answers) + (k >= authorities)
         if rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, section) != 0:
+            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
                 return -1
             at = end
             continue
-        if unlikely(q.count >= q.room) and grow_records(q) != 0:
-            return -1
-        if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
-                and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
-            return -1
-        to = q.rdata_octets + q.rdata_used
-        fault_at = at
-        if rtype == TYPE_A:
-            memcpy(to, m + at, 4)
-            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            memcpy(to, m + at, 16)
-            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            written = expand_name(m, end, at, to, &after) if likely(length != 0) else -STATUS_BAD_RDATA
-            if written < 0:
-                fault_at = after if length != 0 else at
-            elif unlikely(after != end):
-                fault_at = after
-                written = -STATUS_BAD_RDATA
-        else:
-            written = expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to,
-                                   q.rdata_room - q.rdata_used, &fault_at)
+        to = NULL
+        if keep:
+            if unlikely(q.count >= q.room) and grow_records(q) != 0:
+                return -1
+            if unlikely(q.rdata_used + rdata_room(length) > q.rdata_room) \
+                    and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
+                return -1
+            to = q.rdata_octets + q.rdata_used
+        written = take_rdata(self, rtype, rclass, m, size, at, end, keep, to, &fault_at)
         if unlikely(written < 0):
-            if length == 0 and has_empty_form(c.flags[r], rclass):
-                written = 0
-            else:
+            if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
                 return 0
-        x = q.count
-        q.message[x] = r
-        q.name[x] = job
-        q.ttl[x] = be32(m + at - 6)
-        q.rdata[x] = q.rdata_used
-        q.type[x] = <uint16_t>rtype
-        q.rclass[x] = <uint16_t>rclass
-        q.section[x] = <uint8_t>section | (<uint8_t>4 if multicast and rclass & 0x8000 else 0)
-        if multicast:
-            q.rclass[x] &= 0x7FFF
-        q.rdata_used += written
-        q.count = x + 1
-        q.rdata[x + 1] = q.rdata_used
+            written = 0
+        if keep:
+            x = q.count
+            q.message[x] = r
+            q.name[x] = owner
+            q.ttl[x] = be32(m + at - 6)
+            q.rdata[x] = q.rdata_used
+            q.type[x] = <uint16_t>rtype
+            q.rclass[x] = <uint16_t>rclass
+            q.section[x] = <uint8_t>((k >= answers) + (k >= authorities) + (4 if multicast and m[at - 8] & 0x80 else 0))
+            q.rdata_used += written
+            q.count = x + 1
+            q.rdata[x + 1] = q.rdata_used
         at = end
     if at < size:
         fault(c, r, STATUS_TRAILING_OCTETS, at)
     return 0
+
+
+cdef inline bint take_owner(Messages self, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, const bint keep,
+                            uint32_t* after, uint32_t* owner) noexcept nogil:
+    """Check the owner name at `at`; with `keep`, make a job of it.  False where it is faulty."""
+    cdef uint32_t bad
+    if keep:
+        owner[0] = new_owner(self, m, size, at, after, &self.columns, r)
+        return owner[0] != NO_CODE
+    bad = skip_name(m, size, at, after)
+    if unlikely(bad):
+        fault(&self.columns, r, bad, after[0])
+    return bad == 0
+
+
+cdef inline int take_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
+                           uint32_t end, const bint keep, uint8_t* to, uint32_t* fault_at) noexcept nogil:
+    """Check the form of RDATA; with `keep`, write it to `to` with its names expanded.
+
+    Returns octets written (of no meaning without `keep`), or minus a status.
+    """
+    cdef uint32_t length = end - at, after = at, bad
+    cdef int written
+    fault_at[0] = at
+    # the forms of A and AAAA are those of the Internet class; others are left to the tables
+    if rtype == TYPE_A and likely(rclass == CLASS_IN):
+        if keep:
+            memcpy(to, m + at, 4)
+        return 4 if likely(length == 4) else -STATUS_BAD_RDATA
+    if rtype == TYPE_AAAA and likely(rclass == CLASS_IN):
+        if keep:
+            memcpy(to, m + at, 16)
+        return 16 if likely(length == 16) else -STATUS_BAD_RDATA
+    if rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
+        if unlikely(length == 0):
+            return -STATUS_BAD_RDATA
+        if keep:
+            written = expand_name(m, end, at, to, &after)
+        else:
+            bad = skip_name(m, end, at, &after)
+            written = -<int>bad
+        if unlikely(written < 0 or after != end):
+            fault_at[0] = after
+            return written if written < 0 else -STATUS_BAD_RDATA
+        return written
+    if rtype == TYPE_SOA and plain_soa(m, at, end):
+        if not keep:
+            return 0
+        written = expand_name(m, end, at, to, &after)
+        written += expand_name(m, end, after, to + written, &after)
+        memcpy(to + written, m + after, 20)
+        return written + 20
+    if keep:
+        return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, to, rdata_room(length), fault_at)
+    # what is expanded only to be checked goes to the scratch memory, and is forgotten
+    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
+
+
+cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end) noexcept nogil:
+    """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
+    cdef uint32_t after
+    return skip_name(m, end, at, &after) == 0 and skip_name(m, end, after, &after) == 0 and after + 20 == end
 
 
 cdef enum:
@@ -664,95 +751,6 @@ cdef void settle_owners(Messages self) noexcept nogil:
     self.scratch_used = 0
 
 
-cdef int skim_records(Messages self, Stride* s, uint32_t i) noexcept nogil:
-    """Check the records of one message and take its EDNS, without keeping a record.  -1 without memory.
-
-    Finds exactly the faults that `read_records` finds.
-    """
-    cdef MessageColumns* c = &self.columns
-    cdef uint32_t r = c.count + i
-    cdef const uint8_t* m = s.message[i]
-    cdef uint32_t size = s.size[i], at = s.at[i]
-    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k, seen_count = 0, after, rclass, rtype, length, end, offset, owner_at, fault_at, x
-    cdef uint32_t[SEEN_NAMES] seen
-    cdef uint8_t[NAME_ROOM] name
-    cdef int written
-    for k in range(all):
-        owner_at = at
-        if unlikely(at >= size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        if likely(m[at] >= 0xC0 and at + 2 <= size):
-            offset = be16(m + at) & 0x3FFF
-            after = at + 2
-            if unlikely(offset != 12 or not c.presence[r] & HAS_NAME):
-                x = 0
-                while x < seen_count and seen[x] != offset:
-                    x += 1
-                if x == seen_count:
-                    written = expand_name(m, size, at, name, &after)
-                    if unlikely(written < 0):
-                        fault(c, r, -written, after)
-                        return 0
-                    if seen_count < SEEN_NAMES:
-                        seen[seen_count] = offset
-                        seen_count += 1
-        elif m[at] == 0:
-            after = at + 1
-        else:
-            written = expand_name(m, size, at, name, &after)
-            if unlikely(written < 0):
-                fault(c, r, -written, after)
-                return 0
-            if seen_count < SEEN_NAMES:
-                seen[seen_count] = at
-                seen_count += 1
-        at = after
-        if unlikely(at + 10 > size):
-            fault(c, r, STATUS_RECORD_OVERRUN, at)
-            return 0
-        rtype = be16(m + at)
-        rclass = be16(m + at + 2)
-        length = be16(m + at + 8)
-        at += 10
-        end = at + length
-        if unlikely(end > size):
-            fault(c, r, STATUS_RDATA_OVERRUN, at)
-            return 0
-        fault_at = at
-        written = 0
-        if rtype == TYPE_A:
-            written = 4 if likely(length == 4) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_AAAA:
-            written = 16 if likely(length == 16) else -STATUS_BAD_RDATA
-        elif rtype == TYPE_OPT:
-            if take_edns(self, r, m, owner_at, at, length, (k >= answers) + (k >= authorities)) != 0:
-                return -1
-        elif rtype == TYPE_CNAME or rtype == TYPE_NS or rtype == TYPE_PTR:
-            written = expand_name(m, end, at, name, &after) if likely(length != 0) else -STATUS_BAD_RDATA
-            if written < 0:
-                fault_at = after if length != 0 else at
-            elif unlikely(after != end):
-                fault_at = after
-                written = -STATUS_BAD_RDATA
-        else:
-            written = check_rdata(self, rtype, rclass, m, size, at, length, &fault_at)
-        if unlikely(written < 0) and not (length == 0 and has_empty_form(c.flags[r], rclass)):
-            fault(c, r, -written, fault_at)
-            return 0
-        at = end
-    if at < size:
-        fault(c, r, STATUS_TRAILING_OCTETS, at)
-    return 0
-
-
-cdef int check_rdata(Messages self, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
-                     uint32_t length, uint32_t* fault_at) noexcept nogil:
-    """Form of the RDATA of a rarer type; the expanded octets go to the scratch memory and are forgotten."""
-    return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, self.scratch, SCRATCH_OCTETS, fault_at)
-
-
 # ---------------------------------------------------------------- sightings
 
 cdef void find_sightings(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
@@ -784,10 +782,10 @@ cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram*
     """The message of which this is another sighting, or NO_CODE."""
     cdef uint32_t at = key >> 52
     cdef Sighting* slot = &all.slots[at]
-    cdef uint64_t place = mix128(d.place ^ <uint64_t>0x9e3779b97f4a7c15,
-                                 (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) + 1)
-    cdef uint64_t flow = mix128(d.src[1] ^ d.src[0] ^ (<uint64_t>d.src_port << 16 | d.dst_port),
-                                d.dst[1] ^ d.dst[0] ^ <uint64_t>0x8bb84b93962eacc9)
+    cdef uint64_t place = d.place * <uint64_t>0x9e3779b97f4a7c15 \
+        + (<uint64_t>d.interface << 8 | d.direction | <uint64_t>d.source << 40) * <uint64_t>0xd6e8feb86659fd93
+    cdef uint64_t flow = (d.src[0] ^ d.src[1] * 3 ^ d.dst[0] * 5) * <uint64_t>0x8bb84b93962eacc9 + d.dst[1] \
+        + (<uint64_t>d.src_port << 16 | d.dst_port)
     if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW) \
             and other_place(all.places[at], slot, place) and (flow == slot.flow or was_forwarded(slot, d)):
         slot.flow = flow
@@ -826,51 +824,7 @@ cdef bint was_forwarded(const Sighting* slot, const Datagram* d) noexcept nogil:
     return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT
 
 
-# ---------------------------------------------------------------- EDNS options
-
-def option_spans(const uint32_t[::1] starts, const uint8_t[::1] octets):
-    """Where each EDNS option of a batch lies.
-
-    Parameters
-    ----------
-    starts : buffer of uint32
-        Where the options of each message start in `octets`, and one more entry at the end.
-    octets : buffer of uint8
-        Options as on the wire: code, length, data.
-
-    Returns
-    -------
-    tuple of bytearray
-        Row (uint32), code (uint16), offset of the data in `octets` (uint32) and its length (uint16) of every option.
-    """
-    cdef Py_ssize_t row, rows = starts.shape[0] - 1
-    cdef uint32_t at, end, total = <uint32_t>octets.shape[0]
-    cdef size_t many = 0, k = 0
-    cdef const uint8_t* p = &octets[0] if total else NULL
-    for row in range(rows):
-        at = starts[row]
-        end = starts[row + 1] if starts[row + 1] <= total else total
-        while at + 4 <= end:
-            at += 4 + be16(p + at + 2)
-            many += 1
-    out_rows, out_codes = bytearray(4 * many), bytearray(2 * many)
-    out_offsets, out_lengths = bytearray(4 * many), bytearray(2 * many)
-    cdef uint32_t* to_rows = <uint32_t*><char*>out_rows
-    cdef uint16_t* to_codes = <uint16_t*><char*>out_codes
-    cdef uint32_t* to_offsets = <uint32_t*><char*>out_offsets
-    cdef uint16_t* to_lengths = <uint16_t*><char*>out_lengths
-    for row in range(rows):
-        at = starts[row]
-        end = starts[row + 1] if starts[row + 1] <= total else total
-        while at + 4 <= end:
-            to_rows[k] = <uint32_t>row
-            to_codes[k] = be16(p + at)
-            to_offsets[k] = at + 4
-            to_lengths[k] = be16(p + at + 2)
-            at += 4 + to_lengths[k]
-            k += 1
-    return out_rows, out_codes, out_offsets, out_lengths
-
+# ---------------------------------------------------------------- for Python
 
 def question_text(const uint8_t[::1] message not None):
     """Name and type of the first question of a message, which may be cut.

@@ -25,7 +25,7 @@ cdef const dnscap_form* form_of(uint16_t rtype, uint16_t rclass) noexcept nogil:
     """The form of a type, or NULL.
 
     Types defined for the Internet class only are opaque in others.  UPDATE writes them with class NONE too
-    (RFC 2136 section 2.5.4).
+    (RFC 2136 section 2.5.4); its records of class ANY have no RDATA (section 2.5.2).
     """
     cdef const dnscap_form* form
     if rtype < DNSCAP_FORMS:
@@ -36,7 +36,7 @@ cdef const dnscap_form* form_of(uint16_t rtype, uint16_t rclass) noexcept nogil:
         return NULL
     if form.fields[0] == F_END:
         return NULL
-    if form.internet and rclass != CLASS_IN and rclass != CLASS_NONE and rclass != CLASS_ANY:
+    if form.internet and rclass != CLASS_IN and rclass != CLASS_NONE:
         return &dnscap_chaos_address if rtype == TYPE_A and rclass == CLASS_CH else NULL
     return form
 

@@ -23,11 +23,13 @@ from dnscap.native.fragments cimport (
 )
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.links cimport (
-    LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
-    ethernet_layer, ethernet_likely, link_layer, typed_layer,
+    LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
+    ethernet_layer, ethernet_likely, link_layer, nflog, typed_layer,
 )
 from dnscap.native.notices cimport arp_close, arp_open, note_arp, note_icmp
-from dnscap.native.octets cimport PADDING, be16, be32, be64, has, left, load64, mapped_ip4, take
+from dnscap.native.octets cimport (
+    PADDING, be16, be32, be64, has, le16, le32, left, load64, mapped_ip4, take,
+)
 from dnscap.native.packets cimport (
     MOST_EXTENSIONS, PROTOCOL_AH, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_ETHERIP, PROTOCOL_FRAGMENT,
     PROTOCOL_GRE,
@@ -35,7 +37,8 @@ from dnscap.native.packets cimport (
     PROTOCOL_MOBILITY,
     PROTOCOL_ROUTING, PROTOCOL_SHIM6, PROTOCOL_TCP, PROTOCOL_UDP, Ends, Packet, is_dns, mix, on_wire, promise,
 )
-from dnscap.native.streams cimport Segment, Streams
+from dnscap.native.streams cimport Streams
+from dnscap.native.tcp cimport Segment
 
 import ipaddress
 
@@ -86,9 +89,42 @@ cdef int slow_frame(Walk walk, const Frame* frame, Outbox* box, EventLog* events
     p.missing = frame.wire_size - frame.size if frame.wire_size > frame.size else 0
     p.frames = 1
     p.direction = frame.direction
-    result = layer(walk, &way, link_layer(frame.link, &p), &p)
+    if frame.link == LINK_NETLINK:
+        result = netlink(walk, &way, &p)
+    else:
+        result = layer(walk, &way, link_layer(frame.link, &p), &p)
     walk.seen.tunnelled += way.tunnelled
     return result
+
+
+cdef int netlink(Walk walk, Way* way, Packet* p) noexcept nogil:
+    """A read from a netlink socket (linux/netlink.h): messages in a row, of which netfilter's log ones hold a packet each."""
+    cdef const uint8_t* h = take(&p.body, 16)
+    cdef Packet logged
+    cdef uint32_t size, kind
+    cdef bint big
+    # the hardware type of netlink, the family of netfilter
+    if h == NULL or be16(h + 2) != 824 or be16(h + 14) != 12:
+        walk.seen.not_ip += 1
+        return 0
+    while True:
+        h = p.body.at
+        if not has(&p.body, 16):
+            return 0
+        # in the byte order of the machine that wrote it: a read is smaller than 64 KiB
+        big = le32(h) > 0xFFFF
+        size = be32(h) if big else le32(h)
+        kind = be16(h + 4) if big else le16(h + 4)
+        if size < 16 or size > 0xFFFF:
+            return 0
+        if kind == 0x0400:     # NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET
+            logged = p[0]
+            logged.body.at += 16
+            promise(&logged, size - 16)
+            if layer(walk, way, nflog(&logged), &logged) != 0:
+                return -1
+        if take(&p.body, (size + 3) & ~<uint32_t>3) == NULL:
+            return 0
 
 
 cdef int layer(Walk walk, Way* way, int kind, Packet* p) noexcept nogil:
@@ -569,7 +605,7 @@ cdef class Walk:
         return self.streams.finish(box, events)
 
     def counts(self):
-        """What was seen and what was passed over, fragments included.
+        """What was seen and what was passed over, of fragments and streams too.
 
         Returns
         -------
@@ -577,6 +613,7 @@ cdef class Walk:
         """
         cdef dict counts = self.seen
         counts.update(self.fragments.counts())
+        counts.update(self.streams.counts())
         return counts
 
     def walk_frames(self, frames, *, bint finish=False):

@@ -1,0 +1,1 @@
+"""Reports: what tables amount to, as plain data, and ways to show it."""

@@ -1,0 +1,133 @@
+"""Write the pages that are made from the sources: columns.md and statuses.md.
+
+    python docs/generate.py [--check]
+
+With ``--check`` nothing is written; the exit code is 1 where a page is out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dnscap.native.decoder import statuses
+from dnscap.quality import COUNTS
+from dnscap.schema import TABLES, Kind
+
+HERE = Path(__file__).resolve().parent
+
+KINDS: dict[Kind, tuple[str, str]] = {
+    "bool": ("true or false", "`bool`, `boolean` where it may be missing"),
+    "u8": ("number", "`uint8`, `UInt8` where it may be missing"),
+    "u16": ("number", "`uint16`, `UInt16` where it may be missing"),
+    "u32": ("number", "`uint32`, `UInt32` where it may be missing"),
+    "u64": ("number", "`uint64`, `UInt64` where it may be missing"),
+    "i64": ("number", "`int64`, `Int64` where it may be missing"),
+    "float": ("number", "`float64`"),
+    "category": ("word", "`category`"),
+    "string": ("text", "`str`"),
+    "time": ("time", "`datetime64[ns, UTC]`"),
+    "duration": ("duration", "`timedelta64[ns]`"),
+    "texts": ("list of texts", "`object`"),
+    "numbers": ("list of numbers", "`object`"),
+}
+"""Each kind of column in a word, and its dtype in a pandas frame."""
+
+TITLES = {
+    "sources": "One row per file section or interface.",
+    "messages": "One row per DNS message seen, malformed ones and repeated sightings included.",
+    "records": "One row per resource record, OPT excepted.",
+    "exchanges": "One row per query sent, and per response that nobody asked for.",
+    "connections": "One row per TCP connection on DNS ports.",
+    "events": "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
+}
+"""The tables that can be read, in order, each with its sentence."""
+
+MADE = "<!-- Made by docs/generate.py; change the sources instead. -->"
+
+
+def columns() -> str:
+    """The page of tables and columns."""
+    lines = [
+        "# Tables and columns",
+        "",
+        MADE,
+        "",
+        "Every table is an attribute of what `dnscap.read` returns and, under the same name, a command.",
+        "Domain names are in presentation format, lower case, with the trailing dot. Words are the",
+        "mnemonics of the DNS registries. In JSON and CSV times are RFC 3339 in UTC with nine decimals,",
+        "durations are seconds, and what is not known is null (JSON) or empty (CSV); lists are joined by",
+        "a space in CSV.",
+        "",
+    ]
+    for table, title in TITLES.items():
+        lines += [
+            f"## {table}",
+            "",
+            title,
+            "",
+            "| column | kind | may be missing | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
+        for column in TABLES[table]:
+            missing = "yes" if column.nullable else ""
+            meaning = column.meaning.replace("|", "\\|")
+            lines.append(f"| `{column.name}` | {KINDS[column.kind][0]} | {missing} | {meaning} |")
+        lines.append("")
+    lines += ["## Kinds in a pandas frame", "", "| kind | declared as | dtype |", "| --- | --- | --- |"]
+    lines += [f"| {word} | `{kind}` | {dtype} |" for kind, (word, dtype) in KINDS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def status_page() -> str:
+    """The page of what can be wrong with a message."""
+    lines = [
+        "# Statuses of messages",
+        "",
+        MADE,
+        "",
+        "Every message that was seen is a row, whatever is wrong with it. `status` names the first fault",
+        "in the order of the octets, `status_at` the offset at which it was found; what was read before",
+        "it is in the row and in the records table.",
+        "",
+        "| status | meaning |",
+        "| --- | --- |",
+        *(f"| `{name}` | {meaning} |" for name, meaning in statuses()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quality_page() -> str:
+    """The page of capture quality: written by hand, but for the table of counts."""
+    page = (HERE / "capture-quality.md").read_text(encoding="utf-8")
+    before, start, rest = page.partition("| count | what it counts |\n")
+    _, end, after = rest.partition("\n\n")
+    rows = "\n".join(f"| `{count.name}` | {count.meaning} |" for count in COUNTS)
+    return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
+
+
+PAGES = {"columns.md": columns, "statuses.md": status_page, "capture-quality.md": quality_page}
+
+
+def stale() -> list[str]:
+    """Pages that are not what the sources make of them."""
+    return [
+        name
+        for name, make in PAGES.items()
+        if not (HERE / name).exists() or (HERE / name).read_text(encoding="utf-8") != make()
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them."""
+    if "--check" in arguments:
+        for name in stale():
+            sys.stderr.write(f"docs/{name} is out of date: run python docs/generate.py\n")
+        return 1 if stale() else 0
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""What the documents show is what happens: commands and Python are run, made pages are current."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnscap import schema
+from dnscap.quality import COUNTS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    path
+    for path in (
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "examples").glob("*.md")),
+    )
+    if path.exists()
+]
+SHELL = f'dnscap() {{ "{sys.executable}" -m dnscap "$@"; }}\n'
+
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the documents are not here")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Fenced blocks of a language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, str, str]]:
+    """Page, command and expected output of all console blocks."""
+    for page in PAGES:
+        for block in blocks(page, "console"):
+            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                lines = part.split("\n")
+                command = lines.pop(0)
+                while command.endswith("\\"):
+                    command += "\n" + lines.pop(0)
+                yield page.name, command, "\n".join(lines).strip("\n")
+
+
+@pytest.mark.parametrize(("page", "command", "expected"), list(commands()))
+def test_commands_print_what_the_documents_show(
+    page: str, command: str, expected: str, tmp_path: Path
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        ["bash", "-c", SHELL + command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    got = (done.stdout + done.stderr).strip("\n")
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line) + "\n" for line in expected.split("\n")
+    )
+    assert re.fullmatch(pattern, got + "\n"), f"{page}: $ {command}\n{got}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_documents(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = "\n".join(blocks(page, "python"))
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    told: list[str] = []
+    runner.run(test, out=told.append)
+    assert not runner.failures, "".join(told)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def _generator() -> object:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_made_from_sources_are_current() -> None:
+    assert not _generator().stale(), "run python docs/generate.py"  # type: ignore[attr-defined]
+
+
+def test_every_command_with_a_table_has_its_columns_documented() -> None:
+    from dnscap.cli import COMMANDS
+
+    titles = _generator().TITLES  # type: ignore[attr-defined]
+    assert set(titles) == set(COMMANDS) & set(schema.TABLES)
+
+
+def test_every_count_of_capture_quality_is_declared() -> None:
+    import dnscap
+
+    counts = dnscap.read(ROOT / "examples" / "first-look.pcap").quality.counts
+    assert set(counts) == {count.name for count in COUNTS}
+
+
+def test_the_notebook_holds_no_outputs_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    book = json.loads((ROOT / "notebooks" / "first-look.ipynb").read_text(encoding="utf-8"))
+    code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    monkeypatch.chdir(ROOT / "notebooks")
+    scope: dict[str, object] = {}
+    for cell in code:
+        exec("".join(cell["source"]), scope)

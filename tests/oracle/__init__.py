@@ -1,0 +1,1 @@
+"""The whole decoder against independent witnesses."""
