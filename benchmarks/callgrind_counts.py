@@ -39,7 +39,6 @@ def work(capture: Path) -> None:
     sys.path.insert(0, str(ROOT))
 
     from dnscap.native.decoder import Decoder
-
     from dnscap.native.presentation import format_rdata
 
     decoder = Decoder()

@@ -57,8 +57,8 @@ def read(
     Parameters
     ----------
     inputs : path, str, list, binary file object, bytes or scapy packets
-        Capture files (pcap, pcapng, compressed or not), directories, glob patterns, ``"-"`` for standard input.
-        Several are read as one capture, rotated sets in order of time.
+        Capture files (pcap, pcapng, compressed or not), directories, glob patterns, ``"-"`` for standard
+        input. Several are read as one capture, rotated sets in order of time.
     ports : sequence of int
         UDP and TCP ports taken as DNS.
     progress : callable, optional
@@ -176,7 +176,12 @@ class Capture:
         return self._whole[key]
 
     def exchange_batches(
-        self, *, rows: int = BATCH_ROWS, keep: bool = True, see: Callable[[MessageBatch], None] | None = None
+        self,
+        *,
+        rows: int = BATCH_ROWS,
+        keep: bool = True,
+        see: Callable[[MessageBatch], None] | None = None,
+        lookups: bool = True,
     ) -> Iterator[ExchangeBatch]:
         """Stream the capture's exchanges; memory stays flat at any size.
 
@@ -190,13 +195,25 @@ class Capture:
             Whether messages of an input that can be read only once are kept for other tables.
         see : callable, optional
             Called with each batch of messages, narrowed, that goes by on the way.
+        lookups : bool
+            Whether to tell the lookup and role of each exchange, which takes longer than all the rest.
 
         Yields
         ------
         ExchangeBatch
         """
-        for _, exchanges, _ in self._assembled(rows, keep, see):
-            yield from exchanges
+        if lookups:
+            for _, exchanges, _ in self._assembled(rows, keep, see):
+                yield from exchanges
+            return
+        from dnscap.exchanges.matching import Matching
+
+        matching = Matching()
+        for batch in self._going_by(rows, keep, see):
+            yield from matching.feed(batch)
+        yield from matching.finish(self._end())
+        if self._quality is not None:
+            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
 
     def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
         """Stream the capture's lookups; memory stays flat at any size.
@@ -221,6 +238,18 @@ class Capture:
         from dnscap.lookups.assembling import Assembling
 
         assembling = Assembling()
+        for batch in self._going_by(rows, keep, see):
+            yield batch, list(assembling.feed(batch)), list(assembling.taken())
+        exchanges = list(assembling.finish(self._end()))
+        yield None, exchanges, list(assembling.taken())
+        if self._quality is not None:
+            for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
+                self._quality.counts[name] = assembling.counts[name]
+
+    def _going_by(
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+    ) -> Iterator[MessageBatch]:
+        """All messages with their records, not narrowed; `see` gets them narrowed."""
         kept = self._whole.get("records")
         if kept is None and self._once and keep:
             kept = self._read_whole(records=True)
@@ -228,22 +257,21 @@ class Capture:
             for batch in kept:
                 if see is not None:
                     see(batch)
-                yield batch, list(assembling.feed(batch)), list(assembling.taken())
-        else:
-            decoding = self._decoding(records=True, rows=rows)
-            self._quality = decoding.quality
-            for batch in decoding:
-                if see is not None:
-                    see(self._narrowed(batch))
-                yield batch, list(assembling.feed(batch)), list(assembling.taken())
-            self._remember(decoding)
-        # The capture may go on after its last message.
+                yield batch
+            return
+        # A pipe whose messages are not kept is one that somebody watches.
+        decoding = self._decoding(records=True, rows=1 if self._once else rows)
+        self._quality = decoding.quality
+        for batch in decoding:
+            if see is not None:
+                see(self._narrowed(batch))
+            yield batch
+        self._remember(decoding)
+
+    def _end(self) -> int | None:
+        """Time of the last frame: the capture may go on after its last message."""
         last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        exchanges = list(assembling.finish(max(last.to_pylist(), default=None)))
-        yield None, exchanges, list(assembling.taken())
-        if self._quality is not None:
-            for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
-                self._quality.counts[name] = assembling.counts[name]
+        return max(last.to_pylist(), default=None)
 
     def exchange_parts(
         self,
@@ -256,8 +284,9 @@ class Capture:
         wanted = columns
         if self._narrowing and columns is not None:
             wanted = [*columns, *self._narrowing.exchange_columns]
+        assembled = wanted is None or not {"lookup", "role"}.isdisjoint(wanted)
         for batch in (
-            self.exchange_batches(keep=keep, see=see)
+            self.exchange_batches(keep=keep, see=see, lookups=assembled)
             if self._exchanges is None or see is not None
             else self._exchanges
         ):
@@ -412,7 +441,10 @@ class Capture:
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
-        if name in ("sources", *JUDGED) or self._once or "records" in self._whole:
+        if name == "sources" and not keep and "sources" not in self._tables:
+            for _ in self.batches(records=False):
+                pass
+        if name in ("sources", *JUDGED) or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
@@ -606,7 +638,9 @@ class Capture:
         belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
         sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
         return [
-            Explanation(row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set()))
+            Explanation(
+                row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set())
+            )
             for row in rows
         ]
 
@@ -638,7 +672,9 @@ class Capture:
             for part in self.select("messages", columns=columns, where=where)
             for row in part.to_pylist()
         }
-        connections = self._connections_of(explanation.lookup, {m["stream"] for m in messages.values()} - {None})
+        connections = self._connections_of(
+            explanation.lookup, {m["stream"] for m in messages.values()} - {None}
+        )
         file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
         files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
         title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"

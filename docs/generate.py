@@ -38,6 +38,7 @@ TITLES = {
     "messages": "One row per DNS message seen, malformed ones and repeated sightings included.",
     "records": "One row per resource record, OPT excepted.",
     "exchanges": "One row per query sent, and per response that nobody asked for.",
+    "lookups": "One row per name that an application looked up.",
     "connections": "One row per TCP connection on DNS ports.",
     "events": "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
 }

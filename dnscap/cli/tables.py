@@ -108,6 +108,7 @@ def print_table(
         for batch in itertools.chain([first] if first is not None else [], batches):
             writer.write(batch)
             if writer.full:
+                writer.complete = not writer.rows_left  # how many follow would cost reading all of them
                 break
     report_quality(capture.quality_so_far)
     return capture
@@ -132,8 +133,8 @@ exchanges = _command(
 )
 lookups = _command(
     "lookups",
-    "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it caused. "
-    "The t_ columns sum to the duration.",
+    "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it "
+    "caused. The t_ columns sum to the duration.",
     "dnscap lookups slow.pcap --where \"duration > interval '1 second'\" --columns time,name,duration,causes",
 )
 connections = _command(

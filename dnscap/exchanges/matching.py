@@ -55,9 +55,10 @@ class ExchangeBatch:
 class Matching:
     """Pairs responses with queries as batches of messages come.
 
-    Every query message becomes a row, every response belongs to one.  A query waits 30 s of capture time for its
-    answer.  Left out are sightings of a message that was already seen, messages without a whole header, and mDNS and
-    LLMNR (to or from a server port 5353 or 5355): they answer from other addresses, and silence means nothing there.
+    Every query message becomes a row, every response belongs to one.  A query waits 30 s of capture time
+    for its answer.  Left out are sightings of a message that was already seen, messages without a whole
+    header, and mDNS and LLMNR (server port 5353 or 5355): they answer from other addresses, and silence
+    means nothing there.
 
     Examples
     --------

@@ -19,7 +19,7 @@ class ExchangeBatch:
 class Exchanges:
     """Matcher of responses to queries, for the messages of one capture in order."""
 
-    def __init__(self) -> None: ...
+    def __init__(self, most_rows: int = ..., most_names: int = ...) -> None: ...
     def feed(self, batch: Any) -> None:
         """Match the messages of a batch."""
     def pass_time(self, now: int) -> None:

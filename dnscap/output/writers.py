@@ -43,6 +43,8 @@ class Writer(ABC):
         self._schema = schema
         self._limit = self.default_limit if limit is None else limit
         self._asked = limit is not None
+        self.complete = True
+        """Set to False where no more rows are given though there are some: the end of the output says so."""
         self.rows = 0
         """Rows written."""
         self.rows_left = 0
@@ -95,7 +97,7 @@ class Writer(ABC):
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
-            self.close()
+            self.close(complete=self.complete)
         else:
             self._abandon()
 

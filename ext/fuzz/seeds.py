@@ -272,7 +272,7 @@ def _option(code: int, value: bytes, order: str = "<") -> bytes:
     return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
-def _pcapng(frames: list[bytes], order: str = "<") -> bytes:
+def _pcapng(frames: list[bytes], order: str = "<", clock: bytes = b"\x8a") -> bytes:
     end = bytes(4)
     section = struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + _option(1, b"a comment", order) + end
     first = (
@@ -281,7 +281,7 @@ def _pcapng(frames: list[bytes], order: str = "<") -> bytes:
         + _option(9, b"\x09", order)
         + end
     )
-    second = struct.pack(order + "HHI", RAW_IP, 0, 96) + _option(9, b"\x8a", order)
+    second = struct.pack(order + "HHI", RAW_IP, 0, 96) + _option(9, clock, order)
     second += _option(14, struct.pack(order + "q", 5), order) + _option(11, b"\0port 53", order) + end
     out = _block(0x0A0D0D0A, section, order) + _block(1, first, order) + _block(1, second, order)
     for frame in frames:
@@ -306,6 +306,8 @@ def files() -> Seeds:
         yield f"pcap-modified-{name}", _pcap(two, order=order, magic=0xA1B2CD34)
         yield f"pcapng-{name}", _pcapng(two, order)
     yield "pcapng-two-sections", _pcapng(two) + _pcapng(two, ">")
+    for clock in (0, 19, 20, 0x7F, 0x80, 0x80 + 33, 0x80 + 34, 0x80 + 62, 0x80 + 63, 0x80 + 64, 0xFF):
+        yield f"pcapng-clock-{clock:#x}", _pcapng(two, clock=bytes([clock]))
     yield "pcap-cut", _pcap(two)[:-9]
     yield "pcapng-cut", _pcapng(two)[:-9]
     yield "pcap-empty", _pcap([])

@@ -13,7 +13,9 @@ def only(rows):
 
 
 def seconds(value):
-    return None if value is None else value.value / SECOND if hasattr(value, "value") else value.total_seconds()
+    return (
+        None if value is None else value.value / SECOND if hasattr(value, "value") else value.total_seconds()
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,12 @@ def test_the_response_decides(told, outcome):
     assert row["outcome"] == outcome
     assert seconds(row["latency"]) == 0.25
     assert (row["query"], row["response"], row["query_frame"], row["response_frame"]) == (0, 1, 1, 2)
-    assert (row["client"], row["client_port"], row["server"], row["server_port"]) == (CLIENT, 40000, SERVER, 53)
+    assert (row["client"], row["client_port"], row["server"], row["server_port"]) == (
+        CLIENT,
+        40000,
+        SERVER,
+        53,
+    )
     assert (row["qname"], row["qtype"], row["qclass"]) == ("www.example.com.", "A", "IN")
     assert (row["transmission"], row["responses"]) == (1, 1)
     assert not row["late"] and not row["ambiguous"]
@@ -61,9 +68,13 @@ def test_an_answer_is_waited_for_as_long_as_the_slowest_stub_waits():
 
 
 def test_unanswered_and_unfinished():
-    old, young = Traffic().send(1, query(id=1)).send(20, query(id=2)).send(24, query(id=3), port=1).exchanges()[:2]
+    old, young = (
+        Traffic().send(1, query(id=1)).send(20, query(id=2)).send(24, query(id=3), port=1).exchanges()[:2]
+    )
     assert (old["outcome"], young["outcome"]) == ("unanswered", "unfinished")
-    assert old["latency"] is None and old["response"] is None and old["rcode"] is None and old["responses"] == 0
+    assert (
+        old["latency"] is None and old["response"] is None and old["rcode"] is None and old["responses"] == 0
+    )
 
 
 def test_response_without_query():
@@ -90,7 +101,9 @@ def test_a_header_alone_with_another_id_is_not():
 
 def test_headers_alone_answer_the_oldest_first():
     header = bytes([0, 7, 0x81, 0x85]) + bytes(8)
-    traffic = Traffic().send(1, query("a.example")).send(2, query("b.example")).send(3, header).send(3.5, header)
+    traffic = (
+        Traffic().send(1, query("a.example")).send(2, query("b.example")).send(3, header).send(3.5, header)
+    )
     first, second = traffic.exchanges()
     assert (seconds(first["latency"]), seconds(second["latency"])) == (2, 1.5)
 
@@ -105,7 +118,9 @@ def test_another_question_is_not_an_answer():
 
 def test_further_responses_have_rows_of_their_own():
     q = query()
-    first, *others = Traffic().send(1, q).send(1.1, response(q)).send(1.3, response(q)).send(1.4, response(q)).exchanges()
+    first, *others = (
+        Traffic().send(1, q).send(1.1, response(q)).send(1.3, response(q)).send(1.4, response(q)).exchanges()
+    )
     assert first["outcome"] == "answer" and first["responses"] == 3 and seconds(first["latency"]) == 0.1
     assert [row["outcome"] for row in others] == ["duplicate", "duplicate"]
     assert [row["query"] for row in others] == [None, None] and [row["response"] for row in others] == [2, 3]
@@ -135,7 +150,10 @@ def test_multicast_protocols_are_left_out(port):
 
 def test_a_query_from_a_multicast_port_counts():
     q = query()
-    assert only(Traffic().send(1, q, port=5353).send(1.1, response(q), port=5353).exchanges())["outcome"] == "answer"
+    assert (
+        only(Traffic().send(1, q, port=5353).send(1.1, response(q), port=5353).exchanges())["outcome"]
+        == "answer"
+    )
 
 
 def test_a_cut_response_is_an_answer():

@@ -10,7 +10,7 @@ NAMES = ["a.example", "b.example"]
 
 @st.composite
 def traffics(draw):
-    """Queries, answers, errors and connections of a few clients that use few ports and ids, so that they collide."""
+    """Queries, answers, errors and connections over few ports and with few ids, so that they collide."""
     traffic = Traffic()
     time = 1.0
     opened = set()
@@ -18,7 +18,9 @@ def traffics(draw):
         time += draw(st.sampled_from([0.0, 0.0004, 0.002, 0.3, 5.1, 31.0]))
         q = query(draw(st.sampled_from(NAMES)), id=draw(st.integers(1, 2)))
         port = draw(st.integers(50000, 50001))
-        match draw(st.sampled_from(["query", "query", "response", "response", "header", "icmp", "tcp", "end"])):
+        match draw(
+            st.sampled_from(["query", "query", "response", "response", "header", "icmp", "tcp", "end"])
+        ):
             case "query":
                 traffic.send(time, q, port=port)
             case "response":
@@ -36,7 +38,9 @@ def traffics(draw):
                 traffic.tcp(time, "PA", response(q) if back else q, back=back, port=port)
             case "end":
                 if port in opened:
-                    traffic.tcp(time, draw(st.sampled_from(["RA", "FA"])), back=draw(st.booleans()), port=port)
+                    traffic.tcp(
+                        time, draw(st.sampled_from(["RA", "FA"])), back=draw(st.booleans()), port=port
+                    )
     return traffic
 
 

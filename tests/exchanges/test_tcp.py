@@ -23,14 +23,18 @@ def test_answers_in_any_order_and_the_handshake():
 
 def test_udp_and_tcp_are_not_mixed_up():
     q = query()
-    traffic = Traffic().send(1, q, port=50000).open(1).tcp(1.1, "PA", q).tcp(1.2, "PA", response(q), back=True)
+    traffic = (
+        Traffic().send(1, q, port=50000).open(1).tcp(1.1, "PA", q).tcp(1.2, "PA", response(q), back=True)
+    )
     udp, tcp = traffic.exchanges()
     assert (udp["transport"], udp["outcome"]) == ("udp", "unfinished")
     assert (tcp["transport"], tcp["outcome"]) == ("tcp", "answer")
 
 
 def test_a_reset_ends_the_wait():
-    traffic = Traffic().open(1).tcp(1.1, "PA", query(id=1)).tcp(1.2, "PA", query(id=2)).tcp(1.5, "R", back=True)
+    traffic = (
+        Traffic().open(1).tcp(1.1, "PA", query(id=1)).tcp(1.2, "PA", query(id=2)).tcp(1.5, "R", back=True)
+    )
     assert [row["outcome"] for row in traffic.exchanges()] == ["unreachable", "unreachable"]
 
 
@@ -48,17 +52,28 @@ def test_a_zone_transfer_is_one_exchange():
     part = dns.message.make_response(q)
     part.answer.append(dns.rrset.from_text("example.com.", 60, "IN", "SOA", "a. b. 1 2 3 4 5"))
     later = dns.message.make_response(q)
-    later.question.clear()     # RFC 5936 section 2.2.2 allows it in further messages
+    later.question.clear()  # RFC 5936 section 2.2.2 allows it in further messages
     later.answer.append(dns.rrset.from_text("www.example.com.", 60, "IN", "A", "192.0.2.1"))
     traffic = Traffic().open(1).tcp(1.1, "PA", q).tcp(1.3, "PA", part, back=True)
     traffic.tcp(4.0, "PA", later, back=True).tcp(8.0, "PA", part, back=True)
     row = only(traffic.exchanges())
-    assert (row["responses"], row["outcome"], seconds(row["latency"]), row["response"]) == (3, "answer", 0.2, 1)
+    assert (row["responses"], row["outcome"], seconds(row["latency"]), row["response"]) == (
+        3,
+        "answer",
+        0.2,
+        1,
+    )
 
 
 def test_one_id_on_two_connections():
     q = query()
-    traffic = Traffic().open(1, port=50000).open(1, port=50001).tcp(1.1, "PA", q, port=50000).tcp(1.2, "PA", q, port=50001)
+    traffic = (
+        Traffic()
+        .open(1, port=50000)
+        .open(1, port=50001)
+        .tcp(1.1, "PA", q, port=50000)
+        .tcp(1.2, "PA", q, port=50001)
+    )
     traffic.tcp(1.4, "PA", response(q), back=True, port=50001)
     first, second = traffic.exchanges()
     assert (first["outcome"], second["outcome"]) == ("unfinished", "answer")

@@ -9,8 +9,8 @@ import pytest
 
 from dnscap.reading import Capture
 
-MOST_FRAMES = 5000             # larger captures show nothing more
-TOLERANCE = 2e-6               # seconds; tshark computes with floating point
+MOST_FRAMES = 5000  # larger captures show nothing more
+TOLERANCE = 2e-6  # seconds; tshark computes with floating point
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def tshark_latencies(path):
         rows = [
             row
             for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if row["app"] == "dns" and row["quoted"] != "1" and row["transport"] == "udp"
+            if row["app"] == "dns"
+            and row["quoted"] != "1"
+            and row["transport"] == "udp"
             and "53" in (row["sport"], row["dport"])
         ]
     seen = {}
@@ -43,7 +45,9 @@ def tshark_latencies(path):
     return {
         int(group[1]["frame"]): (int(group[0]["frame"]), float(group[1]["time"]))
         for group in seen.values()
-        if len(group) == 2 and group[1]["time"] and group[1]["response_to"] == group[0]["frame"] != group[1]["frame"]
+        if len(group) == 2
+        and group[1]["time"]
+        and group[1]["response_to"] == group[0]["frame"] != group[1]["frame"]
     }
 
 

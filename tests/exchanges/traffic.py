@@ -78,7 +78,11 @@ class Traffic:
         sport, dport = (53, port) if back else (port, 53)
         mine, other = (port, back), (port, not back)
         segment = TCP(
-            sport=sport, dport=dport, flags=flags, seq=self.sequence.get(mine, 1000), ack=self.sequence.get(other, 1000)
+            sport=sport,
+            dport=dport,
+            flags=flags,
+            seq=self.sequence.get(mine, 1000),
+            ack=self.sequence.get(other, 1000),
         )
         self.sequence[mine] = self.sequence.get(mine, 1000) + len(data) + ("S" in flags) + ("F" in flags)
         return self.add(time, IP(src=src, dst=dst) / segment / Raw(data))

@@ -94,6 +94,8 @@ cdef enum AttemptFlag:
     ATTEMPT_CLOSED = 64        # its connection ended without the answer
     ATTEMPT_STALE = 128        # the answer says that it is stale (RFC 8914, codes 3 and 19)
     ATTEMPT_LATE = 512         # the answer came when the stub had given up
+    ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
+    ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 
 cdef struct Attempt:           # one query sent
@@ -205,10 +207,12 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t asked             # recursive queries sent to it
     uint32_t answered
     uint32_t answered_aaaa
+    int64_t last_asked
     uint32_t silent            # sent to it since it answered last
 
 cdef struct Surroundings:      # what a verdict may look at beside the lookup itself
     ServerNote* notes
+    const void* upstream       # an Upstream (upstreams.pxd)
     int64_t now                # time of the capture
     bint finished              # the capture ends here
     bint cut                   # and so often had a query in flight that its end may have cut one off

@@ -5,7 +5,8 @@ from dnscap.native.flows cimport DONE, PROVEN, TENTATIVE, Conn, StreamTable, car
 from dnscap.native.tcp cimport Segment
 
 # NULL without memory; `seed` is of 16 octets that nobody can guess.
-cdef StreamTable* table_open(uint32_t most_connections, uint64_t most_held, const uint8_t* seed) noexcept nogil
+cdef StreamTable* table_open(uint32_t most_connections, uint64_t most_held,
+                             const uint8_t* seed) noexcept nogil
 cdef void table_close(StreamTable* t) noexcept nogil
 
 # A new connection between the end points of a segment; `side` tells which of the two sends.  NULL without
@@ -37,8 +38,8 @@ cdef inline uint64_t hash_ends(const StreamTable* t, const uint64_t* low, const 
     h = mix((h + t.seed[1]) ^ high[1])
     return mix((h + t.seed[1]) ^ ports)
 
-cdef inline Conn* find(StreamTable* t, uint64_t hash, const uint64_t* low, const uint64_t* high, uint16_t low_port,
-                uint16_t high_port) noexcept nogil:
+cdef inline Conn* find(StreamTable* t, uint64_t hash, const uint64_t* low, const uint64_t* high,
+                       uint16_t low_port, uint16_t high_port) noexcept nogil:
     cdef Conn* c = t.buckets[hash & t.mask]
     while c != NULL:
         if (c.hash == hash and c.low_port == low_port and c.high_port == high_port and c.low[0] == low[0]

@@ -36,7 +36,8 @@ cdef enum:
     SYN_SECONDS = 1            # a SYN so young at the end of the capture may yet be answered (RFC 6298)
 
 
-cdef StreamTable* table_open(uint32_t most_connections, uint64_t most_held, const uint8_t* seed) noexcept nogil:
+cdef StreamTable* table_open(uint32_t most_connections, uint64_t most_held,
+                             const uint8_t* seed) noexcept nogil:
     cdef uint64_t buckets = 16
     cdef StreamTable* t = <StreamTable*>calloc(1, sizeof(StreamTable))
     if t == NULL:

@@ -21,7 +21,12 @@ import os
 
 from dnscap.native.datagrams cimport NO_STREAM, TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
-from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_OK, STATUS_TRAILING_OCTETS, STATUS_TRUNCATED_CAPTURE
+from dnscap.native.domain cimport (
+    STATUS_FIRST_FRAGMENT,
+    STATUS_OK,
+    STATUS_TRAILING_OCTETS,
+    STATUS_TRUNCATED_CAPTURE,
+)
 from dnscap.native.events cimport EVENT_ICMP_ERROR, Event
 from dnscap.native.interning cimport (
     ENTRY_ALIGN,
@@ -42,13 +47,20 @@ from dnscap.native.interning cimport (
     prefetch,
     unlikely,
 )
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
+from dnscap.native.messages cimport (
+    HAS_CAPITALS,
+    HAS_EDNS,
+    HAS_HEADER,
+    HAS_NAME,
+    HAS_TYPE,
+    MessageColumns,
+    RecordColumns,
+)
 from dnscap.native.octets cimport be16
 from dnscap.native.tcp cimport (
     TURN_FIN,
     TURN_HANDSHAKE,
     TURN_REFUSED,
-    TURN_RESET,
     TURN_SYN,
     Turn,
 )
@@ -189,6 +201,8 @@ cdef struct ExchangeTable:
     ExchangeColumns out
     uint64_t[4] seed
     Rtt[STREAMS] rtts
+    uint64_t most_rows
+    uint32_t most_names
     uint64_t evicted           # open queries given up because of a limit
     uint64_t renewed           # dictionaries begun
     uint64_t multicast         # mDNS and LLMNR messages passed over
@@ -286,8 +300,8 @@ cdef inline uint32_t find_ends(const ExchangeTable* t, uint64_t ends, uint32_t* 
 
 cdef uint32_t older_ends(const ExchangeTable* t, uint64_t ends, uint32_t* found) noexcept nogil:
     """The row before `found` of the same ends.  Rows of other ends in between are passed, though not without limit."""
-    cdef uint32_t at = found[0], next, k
-    for k in range(MOST_STEPS):
+    cdef uint32_t at = found[0], next, _k
+    for _k in range(MOST_STEPS):
         next = t.sides[at & t.mask].next_ends
         if not leads_on(t, at, next):
             return 0
@@ -413,7 +427,13 @@ cdef int grow_out(ExchangeColumns* c, uint64_t rows) noexcept nogil:
     if room > MOST_OUT:
         return -1
     for k in range(COLUMNS_8 + COLUMNS_4 + COLUMNS_2 + COLUMNS_1):
-        width = 8 if k < COLUMNS_8 else 4 if k < COLUMNS_8 + COLUMNS_4 else 2 if k < COLUMNS_8 + COLUMNS_4 + COLUMNS_2 else 1
+        width = 1
+        if k < COLUMNS_8:
+            width = 8
+        elif k < COLUMNS_8 + COLUMNS_4:
+            width = 4
+        elif k < COLUMNS_8 + COLUMNS_4 + COLUMNS_2:
+            width = 2
         wider = big_grow(columns[k], c.count * width, room * width)
         if wider == NULL:
             return -1
@@ -630,13 +650,13 @@ cdef int make_room(Exchanges self) noexcept nogil:
     release(self)
     if t.tail - t.head <= t.mask:
         return 0
-    if t.mask + 1 < MOST_ROWS:
-        return open_ring(t, (t.mask + 1) * MORE_ROOM)
+    if t.mask + 1 < t.most_rows:
+        return open_ring(t, min((t.mask + 1) * MORE_ROOM, t.most_rows))
     force_out(self)
     return 0
 
 
-cdef Exchange* new_row(Exchanges self, const MessageColumns* c, Dictionary dictionary, uint32_t r, const Stride* w, uint32_t i,
+cdef Exchange* new_row(Exchanges self, const MessageColumns* c, uint32_t r, const Stride* w, uint32_t i,
                        bint response) noexcept nogil:
     """A row with the end points and the question of a message; NULL without memory."""
     cdef ExchangeTable* t = self.table
@@ -835,7 +855,7 @@ cdef void further(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint
     if side_at(t, n).transfer:
         side_at(t, n).release = plus(c.time[r], LINGER)
         return
-    y = new_row(self, c, batch.dictionary, r, w, i, True)
+    y = new_row(self, c, r, w, i, True)
     if y == NULL:
         return
     take_response(y, c, r, <uint32_t>(batch.first_message + r))
@@ -852,7 +872,7 @@ cdef void further(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint
 cdef void unsolicited(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
     """A response without a query, as yet."""
     cdef ExchangeTable* t = self.table
-    cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
+    cdef Exchange* x = new_row(self, &batch.columns, r, w, i, True)
     cdef Side* s
     if x == NULL:
         return
@@ -904,10 +924,10 @@ cdef uint32_t answer_row(const ExchangeTable* t, uint32_t n, int64_t time, uint3
 
 cdef uint32_t by_ends(const ExchangeTable* t, uint64_t ends, uint16_t id, int64_t time, uint32_t* found) noexcept nogil:
     """As `answer_row`, for a response that does not tell its question: the oldest open query, else the newest answered."""
-    cdef uint32_t at, k, best = 0, which = 0, candidate, verdict
+    cdef uint32_t at, _k, best = 0, which = 0, candidate, verdict
     if not find_ends(t, ends, &at):
         return 0
-    for k in range(MOST_WALK):
+    for _k in range(MOST_WALK):
         if row_at(t, at).id == id:
             verdict = answer_row(t, at, time, &candidate)
             if verdict == 1 or (verdict == 2 and best == 0):
@@ -923,7 +943,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
     cdef ExchangeTable* t = self.table
     cdef const MessageColumns* c = &batch.columns
     cdef int64_t time = c.time[r]
-    cdef uint32_t n = 0, at, k, verdict = 0
+    cdef uint32_t n = 0, at, _k, verdict = 0
     cdef bint questioned = c.presence[r] & HAS_TYPE != 0
     cdef int status
     if likely(questioned):
@@ -952,7 +972,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
             return
     # A question that was not asked.  Where the query is known only in part it may have been.
     if find_ends(t, w.ends[i], &at):
-        for k in range(MOST_WALK):
+        for _k in range(MOST_WALK):
             if row_at(t, at).id == c.id[r] and row_at(t, at).outcome == OUTCOME_OPEN:
                 if row_at(t, at).flags & EXCHANGE_NO_QUESTION and takes_answer(t, at, time):
                     pair(self, batch, r, at)
@@ -966,7 +986,7 @@ cdef void match_response(Exchanges self, Batch batch, uint32_t r, const Stride* 
 
 cdef void unsolicited_again(Exchanges self, Batch batch, uint32_t r, const Stride* w, uint32_t i) noexcept nogil:
     """A response older than the query it would answer: it must not take the query's place in the chain."""
-    cdef Exchange* x = new_row(self, &batch.columns, batch.dictionary, r, w, i, True)
+    cdef Exchange* x = new_row(self, &batch.columns, r, w, i, True)
     if x == NULL:
         return
     take_response(x, &batch.columns, r, <uint32_t>(batch.first_message + r))
@@ -993,13 +1013,15 @@ cdef void match_query(Exchanges self, Batch batch, uint32_t r, const Stride* w, 
                 y.outcome = side_at(t, old).would_be
                 y.latency = 0
                 side_at(t, old).release = plus(y.response_time, LINGER)
-                row = y.response - <uint32_t>batch.first_message if y.response >= <uint32_t>batch.first_message else NO_MESSAGE
+                row = NO_MESSAGE
+                if y.response >= <uint32_t>batch.first_message:
+                    row = y.response - <uint32_t>batch.first_message
                 happened(self, y.time, y.number, r, HAPPENED_QUERY)
                 happened(self, y.response_time, y.number, row, HAPPENED_ANSWER)
                 return
         else:
             again = y.outcome == OUTCOME_OPEN or t.now <= side_at(t, old).release
-    x = new_row(self, c, batch.dictionary, r, w, i, False)
+    x = new_row(self, c, r, w, i, False)
     if x == NULL:
         return
     take_query(x, c, r, message)
@@ -1195,7 +1217,7 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     cdef ExchangeTable* t = self.table
     cdef const Turn* q = &note.turn
     cdef uint64_t key, ends
-    cdef uint32_t client, server, at, k
+    cdef uint32_t client, server, at, _k
     cdef uint16_t id
     cdef Exchange* x
     if note.transport == TRANSPORT_TCP:
@@ -1212,7 +1234,7 @@ cdef void take_icmp(Exchanges self, const Note* note) noexcept nogil:
     hash_row(t, client, server, q.client_port, q.server_port, id, TRANSPORT_UDP, NO_STREAM, 0, 0, 0, &key, &ends)
     if not find_ends(t, ends, &at):
         return
-    for k in range(MOST_WALK):
+    for _k in range(MOST_WALK):
         x = row_at(t, at)
         if note.from_client:
             if x.response != NO_MESSAGE and t.now <= side_at(t, at).release:
@@ -1365,7 +1387,8 @@ cdef int renew(Exchanges self) except -1:
         at += (sizeof(Entry) + e.size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
     first = t.tail
     while first > t.head:
-        if new.names.count >= MOST_RENEWED or new.addresses.count + 2 > MOST_RENEWED or new.names.used > RENEWED_OCTETS:
+        if new.names.count >= min(MOST_RENEWED, t.most_names // 2) or new.addresses.count + 2 > MOST_RENEWED \
+                or new.names.used > RENEWED_OCTETS:
             break
         first -= 1
         x = &t.rows[first & t.mask]
@@ -1459,7 +1482,7 @@ cdef int match_batch(Exchanges self, Batch batch) noexcept nogil:
         return -1
     while first < c.count:
         count = c.count - first if c.count - first < STRIDE else STRIDE
-        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE)):
+        if unlikely(not self.dictionary.has_room(STRIDE, 4 * STRIDE) or self.dictionary.names.count > t.most_names):
             with gil:
                 try:
                     renew(self)
@@ -1560,20 +1583,37 @@ cdef class ExchangeBatch:
 
 @cython.final
 cdef class Exchanges:
-    """Matcher of responses to queries, for the messages of one capture in order."""
+    """Matcher of responses to queries, for the messages of one capture in order.
 
-    def __cinit__(self):
+    Parameters
+    ----------
+    most_rows : int
+        Exchanges held at a time, rounded up to a power of two.  Beyond that the oldest is given up.
+    most_names : int
+        Distinct names held at a time, or fewer where memory for them is used up.
+    """
+
+    def __cinit__(self, uint64_t most_rows=MOST_ROWS, uint32_t most_names=0xFFFFFFFF):
         cdef bytes seed = os.urandom(32)
         cdef const uint8_t* octets = seed
+        cdef uint64_t room = 16
         cdef uint32_t k
+        if most_rows > <uint64_t>1 << 28:
+            raise ValueError(f"most_rows must be at most {1 << 28}, not {most_rows}")
+        while room < most_rows:
+            room *= 2
         self.dictionary = Dictionary()
         self.ready = []
         self.keep_from = <uint64_t>-1
         self.table = <ExchangeTable*>calloc(1, sizeof(ExchangeTable))
-        if self.table == NULL or open_ring(self.table, FIRST_ROOM) != 0:
+        if self.table == NULL or open_ring(self.table, min(<uint64_t>FIRST_ROOM, room)) != 0 \
+                or grow_codes(&self.table.name_codes, FIRST_ROOM) != 0 or grow_codes(&self.table.name_refs, FIRST_ROOM) != 0:
             raise MemoryError("no memory for exchanges")
         # Which queries share a bucket must not be the choice of whoever sends them.
         memcpy(self.table.seed, octets, 32)
+        self.table.most_rows = room
+        self.table.most_names = most_names
+        self.table.names_room = FIRST_ROOM
         self.table.now = INT64_MIN
         self.table.cursor_time = INT64_MAX
         self.table.unused_group = NO_GROUP
@@ -1676,6 +1716,7 @@ cdef class Exchanges:
         return {
             "exchanges": t.tail,
             "exchanges_evicted": t.evicted,
+            "dictionaries": t.renewed + 1,
             "multicast_messages": t.multicast,
             "sightings": t.sightings,
         }

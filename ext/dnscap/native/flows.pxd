@@ -1,7 +1,7 @@
 """Connections while they last: their two directions, what waits in each, the table that holds them all.
 
-Each direction of a connection is a `Flow`.  Octets that are next in sequence are framed as they come; segments
-that come before their turn wait as `Piece`s.  A flow that holds octets is on a list, and so is every
+Each direction of a connection is a `Flow`.  Octets that are next in sequence are framed as they come;
+segments that come before their turn wait as `Piece`s.  A flow that holds octets is on a list, and so is every
 connection, so that what is oldest is found at once when time or room runs out.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -11,7 +11,7 @@ cdef enum Direction:
 
 cdef struct Frame:
     const uint8_t* octets      # `size` octets, and PADDING more that may be read
-    int64_t time               # nanoseconds since the epoch
+    int64_t time               # nanoseconds since the epoch, bounded by `bounded_time`
     uint64_t number            # 1-based in its file, as Wireshark counts
     uint32_t size              # captured octets
     uint32_t wire_size         # octets on the wire; never less than `size`
@@ -19,3 +19,13 @@ cdef struct Frame:
     uint16_t link              # LINKTYPE_ value
     uint8_t direction          # a Direction
     uint8_t reserved
+
+cdef inline int64_t bounded_time(int64_t time) noexcept nogil:
+    """The time, or the end of what frames may have: 2^62 ns, 146 years, before or after the epoch.
+
+    So the difference of two times is always a time, and later stages need not fear to take it.
+    """
+    cdef int64_t latest = (<int64_t>1 << 62) - 1
+    if time > latest:
+        return latest
+    return time if time > -latest else -latest

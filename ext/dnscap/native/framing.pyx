@@ -1,7 +1,7 @@
 """File framing: octets of a pcap or pcapng file in, frames out.
 
-The formats are read by `pcap` and `pcapng`; here a file is told to be one of them, and what lies at the end of
-a window is given the padding that later stages read into.
+The formats are read by `pcap` and `pcapng`; here a file is told to be one of them, and what lies at the end
+of a window is given the padding that later stages read into.
 
 Nothing here reads a file: the caller hands over windows of octets, of any size that holds a whole record.
 Damage is not an exception: the frames before it are given out, `fault` and `offset` tell the rest.
@@ -194,7 +194,8 @@ cdef class Framing:
     cdef object text(self, Text text):
         if text.size == 0:
             return None
-        return self.file.texts[text.offset:text.offset + text.size].decode("utf-8", "replace").rstrip("\0") or None
+        octets = self.file.texts[text.offset:text.offset + text.size]
+        return octets.decode("utf-8", "replace").rstrip("\0") or None
 
     def source_rows(self) -> list[dict[str, object]]:
         """One row a pcap file or pcapng interface, over all files, in order of appearance."""

@@ -17,9 +17,13 @@ from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport NO_STREAM, TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
+from dnscap.native.frames cimport *
 from dnscap.native.stubs cimport STUB_DIG, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.text cimport Text, text_close, text_open, text_reserve
+from dnscap.native.upstreams cimport (
+    Upstream, UpstreamQuery, upstream_close, upstream_dial, upstream_of, upstream_open, upstream_query,
+)
 from dnscap.native.verdicts cimport judge
 
 cdef extern from "status.h" nogil:
@@ -42,6 +46,7 @@ cdef enum:
 # Limits of state; what they make us give up is counted.
 cdef enum:
     MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
+    FEW_LOOKUPS = 1 << 15      # so few are kept open for longer
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
@@ -59,6 +64,7 @@ cdef enum:                     # nanoseconds
     FORWARDED = 20000000       # a forwarder passes a query on within this
 cdef int64_t NEVER = INT64_MIN
 cdef int64_t IDLE = 120000000000            # a silent connection is given up after this
+cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
 cdef enum:
@@ -83,6 +89,10 @@ cdef struct Client:
     uint64_t latest            # number of its latest lookup
     uint32_t lookups
     uint32_t iterates          # queries without recursion desired, or passed on: a resolver
+    int64_t passed             # when it was last seen to pass on a query of a client
+    uint16_t last_id
+    uint8_t forwards
+    uint8_t fixed              # uses one id for different questions
     uint16_t[20] votes         # for each Stub: without EDNS, with
 
 cdef struct Waiting:           # a connection without a lookup yet
@@ -117,6 +127,7 @@ cdef struct Assembly:
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
     uint64_t forgotten         # times that clients' habits were forgotten because of MOST_CLIENTS
     uint64_t passed_on         # queries of forwarders that belong to a lookup of their client
+    Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_count
     uint32_t ended_room
@@ -483,7 +494,8 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         l.negative = 0
         l.step = -1
     if complete:
-        enlist(t, l, 3 if cut else 2 if lost else 1 if tcp or l.dial_count else 0)
+        # Where the answer is lost behind the capture, the stub asks again; room permitting, that is waited for.
+        enlist(t, l, 3 if cut else 2 if lost or t.next - t.first < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
     elif answered:
         enlist(t, l, 2)
     else:
@@ -507,7 +519,7 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 4
+        room = l.attempt_room * 2 if l.attempt_room else 6
         a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
         if a == NULL:
             t.failed = 1
@@ -539,7 +551,7 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     return a
 
 
-cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nogil:
+cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil:
     """The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own."""
     cdef uint32_t i
     cdef const Attempt* a
@@ -551,12 +563,15 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
     cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
     cdef int64_t gap, rest
     cdef uint32_t lost = 0
+    cdef bint unanswered = False
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
             keeps = True               # stubs that ask both families from one port keep their ids
         if a.candidate != now_at:
             continue
+        if a.answered < 0:
+            unanswered = True
         if begun == NULL:
             begun = a
         if a.qtype == ex.qtype:
@@ -580,7 +595,8 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
     plain = l.sent & EXCHANGE_EDNS and not ex.flags & EXCHANGE_EDNS
     alike = (l.sent ^ ex.flags) & bits == 0 and ((l.sent ^ ex.flags) & EXCHANGE_EDNS == 0)
     if same != NULL:
-        if l.complete and ex.time - l.step > AT_ONCE and not same.flags & ATTEMPT_FRAGMENT:
+        # Once all is answered, the same id is no proof where the client always uses the same.
+        if l.complete and ex.time - l.step > AT_ONCE and not unanswered and (fixed or ex.time - same.time < RETRY):
             return ROLE_NONE
         if ex.transport == TRANSPORT_TCP and same.transport == TRANSPORT_UDP:
             return ROLE_TCP_FALLBACK
@@ -633,8 +649,10 @@ cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex) noexcept nog
         return ROLE_NONE               # tools ask one question a run
     if one_port and (not l.complete or ex.time - l.step <= AT_ONCE):
         return ROLE_COMPANION
+    if one_port and not fixed and ex.time - begun.time >= RETRY:
+        return ROLE_COMPANION          # asked again; the first time it was lost before it came here
     if ex.time - begun.time <= TOGETHER:
-        return ROLE_COMPANION
+        return ROLE_COMPANION | (SERIAL if l.complete else 0)
     if l.step >= 0 and ex.time - l.step <= AT_ONCE:
         return ROLE_COMPANION | SERIAL
     return ROLE_NONE
@@ -726,6 +744,8 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
                         continue
                     if a.server[0] == ex.client[0] and a.server[1] == ex.client[1]:
                         return True
+                    if ex.client[0] == ex.server[0] and ex.client[1] == ex.server[1]:
+                        return True    # a host asks itself
                     if serves or is_loopback(a.server) and not is_loopback(ex.client) or c.iterates:
                         return True
         at = t.nodes[at].after
@@ -802,6 +822,9 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
         before = t.ring[c.latest & t.ring_mask]
         if before.next_start < 0:
             before.next_start = ex.time
+    if c.lookups and c.last_id == ex.id:
+        c.fixed = 1
+    c.last_id = ex.id
     c.latest = l.number
     c.lookups += 1
     link(t, l, name_key(t, l.client, name, size))
@@ -810,7 +833,8 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     return l
 
 
-cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint8_t* role) noexcept nogil:
+cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, const Client* c,
+                  uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
     cdef uint64_t key = name_key(t, ex.client, name, size)
     cdef uint32_t at = t.buckets[<uint32_t>key & t.bucket_mask], seen = 0
@@ -824,7 +848,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
             seen += 1
             l = t.nodes[at].l
             if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
-                r = fits(t, l, ex)
+                r = fits(t, l, ex, c.fixed)
                 if r & SERIAL:
                     if serial == NULL:
                         serial = l
@@ -885,16 +909,25 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     c = client_of(t, ex.client)
     if c == NULL:
         return
-    if not ex.flags & EXCHANGE_RD:
-        c.iterates += 1
-        return
     name = <const uint8_t*>exchanges.dictionary.names.text + exchanges.dictionary.names.text_offsets[ex.qname]
     size = exchanges.dictionary.names.text_offsets[ex.qname + 1] - exchanges.dictionary.names.text_offsets[ex.qname]
-    l = find(t, ex, name, size, &role)
+    if not ex.flags & EXCHANGE_RD:
+        c.iterates += 1
+        upstream_query(&t.upstream, ex, name, size)
+        return
+    l = find(t, ex, name, size, c, &role)
     if l == NULL:
+        # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
         if passed_on(t, ex, name, size, c):
+            c.forwards = 1
+            c.passed = ex.time
             c.iterates += 1
             t.passed_on += 1
+            upstream_query(&t.upstream, ex, name, size)
+            return
+        if c.forwards and ex.time - c.passed < STILL_FORWARDS:
+            t.passed_on += 1
+            upstream_query(&t.upstream, ex, name, size)
             return
         if t.next - t.first >= MOST_LOOKUPS:
             t.forced_over += 1
@@ -909,6 +942,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     if note != NO_NOTE:
         t.notes[note].asked += 1
         t.notes[note].silent += 1
+        t.notes[note].last_asked = ex.time
     ex.lookup = l.number
     ex.role = role
     settle(t, l)
@@ -969,17 +1003,15 @@ cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const
 
 cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil:
     """Keep the records of an answer, and what they say: aliases, loops."""
-    cdef uint32_t low = 0, high = batch.record_columns.count, middle, start, size, aliases = 0
+    cdef uint32_t low = first_record(batch, row), start, size, aliases = 0
     cdef uint16_t kind
     cdef const uint8_t* rdata
     if batch.columns.status[row] == STATUS_FIRST_FRAGMENT:
         a.flags |= ATTEMPT_FRAGMENT | ATTEMPT_CUT
-    while low < high:
-        middle = (low + high) // 2
-        if batch.record_columns.message[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
+    elif batch.columns.frames[row] > 1 and a.transport == TRANSPORT_UDP:
+        a.flags |= ATTEMPT_IN_FRAGMENTS
+    if batch.columns.direction[row] == DIRECTION_IN:
+        a.flags |= ATTEMPT_TAKEN_IN
     while low < batch.record_columns.count and batch.record_columns.message[low] == row:
         if batch.record_columns.section[low] & 3 == 0:
             kind = batch.record_columns.type[low]
@@ -999,6 +1031,29 @@ cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t 
                         if not add_record(l, kind, a.candidate, rdata, size):
                             t.failed = 1
         low += 1
+
+
+cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil:
+    """Whether the aliases of an answer lead back to one of them."""
+    cdef uint32_t low = first_record(batch, row), seen = 0
+    while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < 16:
+        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
+            return True
+        low += 1
+        seen += 1
+    return False
+
+
+cdef uint32_t first_record(Batch batch, uint32_t row) noexcept nogil:
+    """Where the records of a message begin."""
+    cdef uint32_t low = 0, high = batch.record_columns.count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if batch.record_columns.message[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
@@ -1041,8 +1096,17 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Exchange* ex = exchanges.row(h.exchange)
     cdef Lookup* l
     cdef Attempt* a
+    cdef UpstreamQuery* u
     cdef uint32_t note
-    if ex == NULL or ex.lookup == NO_LOOKUP:
+    if ex == NULL:
+        return
+    if ex.lookup == NO_LOOKUP:
+        u = upstream_of(&t.upstream, h.exchange)
+        if u != NULL and h.kind == HAPPENED_ANSWER:
+            u.answered = h.time
+            u.outcome = ex.outcome
+            if h.row != NO_MESSAGE and batch is not None:
+                u.loop = answer_loops(batch, h.row)
         return
     note = note_of(t, ex.server, False)
     if note != NO_NOTE and h.kind == HAPPENED_ANSWER:
@@ -1116,6 +1180,8 @@ cdef void on_turn(Assembly* t, const Turn* turn, uint8_t kind) noexcept nogil:
     cdef uint32_t i, j
     cdef uint64_t number
     cdef uint32_t at = t.buckets[<uint32_t>stream_key(t, turn.stream) & t.bucket_mask]
+    if t.upstream.any:
+        upstream_dial(&t.upstream, turn.client, turn.server, turn.stream, turn.time, kind == HAPPENED_CONNECTED)
     while at:
         if t.nodes[at].hash == stream_key(t, turn.stream):
             best = t.nodes[at].l
@@ -1202,16 +1268,49 @@ cdef Lookup* truncated_at(Assembly* t, const Turn* turn) noexcept nogil:
     return best
 
 
+cdef void carry(Assembly* t, Lookup* l, const Connection* c) noexcept nogil:
+    """Truncated answers were fetched over a connection of which the capture holds no whole message."""
+    cdef uint32_t i, k, count = l.attempt_count
+    cdef Attempt* a
+    cdef Attempt* from_
+    for k in range(count):
+        from_ = &l.attempts[k]
+        if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1 or l.attempt_count == l.attempt_room:
+            continue
+        a = &l.attempts[l.attempt_count]
+        a[0] = from_[0]
+        for i in range(l.dial_count):
+            if l.dials[i].stream == c.stream:
+                a.time = max(l.dials[i].ended, l.dials[i].time)
+        a.answered = c.end_time
+        a.exchange = NO_LOOKUP
+        a.first = 0
+        a.transport = TRANSPORT_TCP
+        a.stream = c.stream
+        a.outcome = OUTCOME_ANSWER
+        a.flags = ATTEMPT_CUT | ATTEMPT_WANTED
+        a.role = ROLE_TCP_FALLBACK
+        l.attempt_count += 1
+    l.answer_count += <uint32_t>min(c.octets_to_client // 28, <uint64_t>4096)
+    settle(t, l)
+
+
 cdef void on_closed(Assembly* t, const Connection* c) noexcept nogil:
     """A connection is over: what it lost, and which of its queries stay unanswered."""
     cdef uint32_t at = t.buckets[<uint32_t>stream_key(t, c.stream) & t.bucket_mask], i
     cdef Lookup* l
     cdef Attempt* a
-    cdef bint changed
+    cdef bint changed, carried
     while at:
         if t.nodes[at].hash == stream_key(t, c.stream) and not t.nodes[at].l.closed:
             l = t.nodes[at].l
-            changed = False
+            changed = carried = False
+            for i in range(l.attempt_count):
+                if l.attempts[i].transport == TRANSPORT_TCP and l.attempts[i].stream == c.stream:
+                    carried = True
+            if not carried and c.octets_to_client > 12:
+                carry(t, l, c)
+                return
             for i in range(l.attempt_count):
                 a = &l.attempts[i]
                 if a.transport != TRANSPORT_TCP or a.stream != c.stream:
@@ -1259,10 +1358,11 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
                 best = i
         if c.votes[side + stub] < 60000 and stub != STUB_UNKNOWN:
             c.votes[side + stub] += <uint16_t>score
-        if score < 10 and c.votes[side + best] > score:
+        if score < 12 and c.votes[side + best] > score:
             stub = <uint8_t>best
     l.end.stub = stub
     s.notes = t.notes
+    s.upstream = &t.upstream
     s.now = t.now
     s.finished = finished
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
@@ -1506,7 +1606,7 @@ cdef class Lookups:
         t.node_used = 1
         t.now = t.begun = NEVER
         t.seed = int.from_bytes(os.urandom(8), "little")
-        if t.ring == NULL or t.clients == NULL or t.notes == NULL or t.note_slots == NULL or not widen_index(t):
+        if not upstream_open(&t.upstream) or t.ring == NULL or t.clients == NULL or t.notes == NULL or t.note_slots == NULL or not widen_index(t):
             raise MemoryError("no memory for lookups")
 
     def __dealloc__(self):
@@ -1524,6 +1624,7 @@ cdef class Lookups:
         free(t.nodes)
         free(t.buckets)
         free(t.ended)
+        upstream_close(&t.upstream)
         free(t)
 
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil:

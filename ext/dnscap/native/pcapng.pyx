@@ -26,7 +26,7 @@ from dnscap.native.capture_file cimport (
     u32,
     u64,
 )
-from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, FRAME_BATCH, Frame
+from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, FRAME_BATCH, Frame, bounded_time
 from dnscap.native.octets cimport Octets, be32, left, take
 
 cdef enum Clock:
@@ -284,7 +284,8 @@ cdef uint32_t packet(CaptureFile* file, Frame* f, uint32_t interface, const uint
         return 0
     source = &file.sources[file.section + interface]
     f.octets = octets
-    f.time = nanoseconds(source, <uint64_t>u32(octets - 16, file.big) << 32 | u32(octets - 12, file.big))
+    f.time = bounded_time(
+        nanoseconds(source, <uint64_t>u32(octets - 16, file.big) << 32 | u32(octets - 12, file.big)))
     f.number = file.frame_number
     f.size = captured
     f.wire_size = wire if wire > captured else captured
@@ -299,7 +300,8 @@ cdef uint32_t packet(CaptureFile* file, Frame* f, uint32_t interface, const uint
     return 1
 
 
-cdef uint32_t block(CaptureFile* file, uint32_t kind, const uint8_t* p, size_t size, Frame* frame) noexcept nogil:
+cdef uint32_t block(CaptureFile* file, uint32_t kind, const uint8_t* p, size_t size,
+                    Frame* frame) noexcept nogil:
     """Any block but the usual packet, `size` octets of it there: the frames it gives, 0 or 1."""
     cdef uint32_t captured
     cdef uint32_t wire
@@ -317,7 +319,7 @@ cdef uint32_t block(CaptureFile* file, uint32_t kind, const uint8_t* p, size_t s
         interface = u16(p + 8, file.big)
         drops = u16(p + 10, file.big)
         if not packet(file, frame, interface, p + PACKET_HEAD, size - PACKET_HEAD - BLOCK_TAIL,
-                           u32(p + 20, file.big), u32(p + 24, file.big)):
+                      u32(p + 20, file.big), u32(p + 24, file.big)):
             return 0
         if drops != 0xFFFF:                # not known
             file.sources[frame.source].packet_drops += drops
@@ -379,7 +381,7 @@ cdef const uint8_t* pcapng_blocks(CaptureFile* file, const uint8_t* p, const uin
             break
         if kind == BLOCK_ENHANCED_PACKET and size >= PACKET_HEAD + BLOCK_TAIL:
             n += packet(file, &frames[n], u32(p + 8, order), p + PACKET_HEAD,
-                             size - PACKET_HEAD - BLOCK_TAIL, u32(p + 20, order), u32(p + 24, order))
+                        size - PACKET_HEAD - BLOCK_TAIL, u32(p + 20, order), u32(p + 24, order))
         else:
             n += block(file, kind, p, size, &frames[n])
             if file.state == STATE_ENDED:

@@ -1,9 +1,9 @@
 """Messages within one direction of a connection (RFC 7766 section 8): a length of two octets before each.
 
-A message that lies whole in one segment is pointed to where it is, one that is split grows in `part`.  Framing
-is exact as long as every length prefix is known; where that knowledge is lost (joined in mid-stream, a hole
-that reaches past the message it began in) the flow *seeks*: it starts again at the first segment that looks
-like the beginning of a message.
+A message that lies whole in one segment is pointed to where it is, one that is split grows in `part`.
+Framing is exact as long as every length prefix is known; where that knowledge is lost (joined in mid-stream,
+a hole that reaches past the message it began in) the flow *seeks*: it starts again at the first segment that
+looks like the beginning of a message.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc

@@ -9,4 +9,5 @@ cdef class Streams:
 
     # Each returns 0, or -1 without memory.  Messages go to `box`, in frame order.
     cdef int segment(self, const Segment* seg, Outbox* box, EventLog* events) noexcept nogil
-    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil   # every connection that is left becomes a row of `closed`
+    # Every connection that is left becomes a row of `closed`.
+    cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil

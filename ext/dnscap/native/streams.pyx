@@ -1,8 +1,8 @@
 """TCP reassembly for DNS over TCP (RFC 7766): segments in capture order in, whole messages out.
 
-Here it is decided what a segment means for its connection: whether it opens one, belongs to it, ends it, and
-what has waited long enough.  Connections live in `connections`; each direction is put in order by `reassembly`
-and framed by `stream_messages`.
+Here it is decided what a segment means for its connection, whether it opens one, belongs to it or ends it,
+and what has waited long enough.  Connections live in `connections`; each direction is put in order by
+`reassembly` and framed by `stream_messages`.
 
 Whatever a capture holds, memory stays under the limits below and each segment costs bounded time.
 """

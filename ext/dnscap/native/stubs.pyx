@@ -7,15 +7,16 @@ from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_TCP
-from dnscap.native.exchanges cimport EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_COOKIE, EXCHANGE_DO, EXCHANGE_EDNS
+from dnscap.native.exchanges cimport OUTCOME_REFERRAL, OUTCOME_SERVFAIL, EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_COOKIE, EXCHANGE_DO, EXCHANGE_EDNS
 
 cdef enum:
     TYPE_A = 1
     TYPE_AAAA = 28
-    NEAR_IDS = 700             # musl makes ids from the clock in nanoseconds / 65536 steps: the second lies this close
-    ONE_CALL = 60000           # nanoseconds between two queries of one sendmmsg (glibc)
-    TWO_CALLS = 130000         # two separate sends take longer, as a rule
-    SEVERAL_PORTS = 20000000   # parallel threads of one lookup (Go) send within this
+    LEAST_NEAR = 60            # musl makes both ids from a clock in nanoseconds, a few hundred apart
+    MOST_NEAR = 450
+    MANY = 40                  # addresses that fit no first buffer of glibc's getaddrinfo
+    ONE_CALL = 400000          # nanoseconds from an answer to the next query within one call of the stub
+    ROUNDED = 1900000000       # glibc rounds shorter waits of later servers up
 
 cdef Profile[10] PROFILES
 PROFILES[0] = Profile(b"", 5000000000, 1, 0, 0, 0, 1)
@@ -44,11 +45,6 @@ def names():
     return [PROFILES[i].name.decode() for i in range(STUBS)]
 
 
-cdef inline uint16_t distance(uint16_t a, uint16_t b) noexcept nogil:
-    cdef uint16_t d = <uint16_t>(b - a)
-    return d if d < 0x8000 else <uint16_t>(0 - d)
-
-
 cdef uint8_t with_edns(const Lookup* l, const Attempt* a, const Attempt* b, int16_t* score) noexcept nogil:
     """A stub that sends OPT: its size and bits tell most of them apart."""
     if a.sent & EXCHANGE_AD and a.edns_size != 1200 or a.sent & EXCHANGE_CD:
@@ -72,45 +68,76 @@ cdef uint8_t with_edns(const Lookup* l, const Attempt* a, const Attempt* b, int1
     return STUB_CARES if a.edns_size == 1232 else STUB_UNKNOWN
 
 
+cdef bint clock_ids(const Attempt* a, const Attempt* b) noexcept nogil:
+    """Whether the ids of the A and the AAAA query come from a clock read twice (musl)."""
+    cdef uint16_t d = <uint16_t>(b.id - a.id) if a.qtype == TYPE_A else <uint16_t>(a.id - b.id)
+    return LEAST_NEAR <= d <= MOST_NEAR
+
+
+cdef bint even_rounds(const Lookup* l) noexcept nogil:
+    """Whether three servers were given the same time each: glibc gives the second one two thirds (3 s of 5)."""
+    cdef uint32_t i
+    cdef const Attempt* a = &l.attempts[0]
+    cdef const Attempt* b = NULL
+    cdef const Attempt* c = NULL
+    for i in range(1, l.attempt_count):
+        if l.attempts[i].qtype != a.qtype or l.attempts[i].candidate != 0 or l.attempts[i].server[1] == a.server[1]:
+            continue
+        if b == NULL:
+            b = &l.attempts[i]
+        elif l.attempts[i].server[1] != b.server[1]:
+            c = &l.attempts[i]
+            break
+    if c == NULL or a.answered >= 0 or b.answered >= 0 or b.time - a.time < ROUNDED:
+        return False
+    return -(b.time - a.time) // 8 < c.time - b.time - (b.time - a.time) < (b.time - a.time) // 8
+
+
 cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, int16_t* score) noexcept nogil:
-    cdef int64_t apart
     cdef uint32_t i, j
     cdef const Attempt* c
     cdef const Attempt* d
-    cdef bint retried = False, renewed = False
-    # Retries: a new id is dnspython's (or Go's of old); the same id with the pair resent is glibc's.
-    for i in range(l.attempt_count):
+    cdef int64_t a_again = -1, b_again = -1
+    cdef bint retried = False, renewed = False, anew = False, connected = False, after_failure = False
+    for i in range(min(l.attempt_count, <uint32_t>48)):
         c = &l.attempts[i]
+        connected |= c.transport == TRANSPORT_TCP
         for j in range(i + 1, l.attempt_count):
             d = &l.attempts[j]
+            if d.candidate == c.candidate + 1 and c.outcome == OUTCOME_SERVFAIL:
+                after_failure = True
             if d.qtype == c.qtype and d.candidate == c.candidate and d.transport == c.transport:
                 if c.id == d.id:
                     retried = True
                 elif c.answered < 0:
                     renewed = True
+                else:
+                    anew = True
                 break
-        if i > 32:
-            break
+    if renewed and not retried:
+        score[0] = 15          # a new id for each try
+        return STUB_DNSPYTHON
     if b == NULL:
-        if renewed and not retried:
-            score[0] = 15
-            return STUB_DNSPYTHON
         score[0] = 1
         return STUB_GLIBC
-    apart = b.time - a.time
-    if a.port != b.port:
-        # Serial on two ports: glibc with single-request-reopen, at once; dnspython's second call of an application, a bit later.
-        if a.answered >= 0 and a.answered <= b.time:
-            if renewed:
-                score[0] = 20
-                return STUB_DNSPYTHON
-            score[0] = 3 if b.time - a.answered > 900000 else 6
-            return STUB_DNSPYTHON if b.time - a.answered > 900000 else STUB_GLIBC
-        score[0] = 4
-        return STUB_GO
-    if distance(a.id, b.id) < NEAR_IDS and a.transport != TRANSPORT_TCP:
+    if a.port != b.port and a.transport != TRANSPORT_TCP:
+        if a.answered < 0 or a.answered > b.time:
+            score[0] = 4
+            return STUB_GO     # before 1.19 without EDNS
+        # One family after the other from two ports: glibc on its own accord goes on at once, an application that calls
+        # dnspython twice a little later.
+        score[0] = 8
+        return STUB_DNSPYTHON if b.time - a.answered > ONE_CALL and not retried else STUB_GLIBC
+    if clock_ids(a, b) and not after_failure and a.transport != TRANSPORT_TCP:
         score[0] = 12
         return STUB_MUSL
+    if l.answer_count >= MANY and connected:
+        # glibc begins anew with a larger buffer where the addresses do not fit.
+        score[0] = 20
+        return STUB_GLIBC if anew else STUB_CARES
+    if a.transport == TRANSPORT_TCP and a.stream == b.stream:
+        score[0] = 12          # glibc writes both in one call, they share a segment
+        return STUB_GLIBC if a.time == b.time else STUB_CARES
     # Candidates of a search walk from one socket: c-ares; glibc opens a new one for each name.
     for i in range(l.attempt_count):
         c = &l.attempts[i]
@@ -120,19 +147,27 @@ cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, i
     # After a loss glibc sends the pair again, whichever of them was answered; c-ares only what is missing.
     for i in range(l.attempt_count):
         c = &l.attempts[i]
-        if c.qtype == a.qtype and c.id == a.id and c.time > a.time and c.transport == a.transport and a.answered >= 0 \
-                and a.answered < c.time and a.outcome <= 4:
+        if c.transport != a.transport or c.candidate != 0:
+            continue
+        if a_again < 0 and c.qtype == a.qtype and c.id == a.id and c.time > a.time:
+            a_again = c.time
+        if b_again < 0 and c.qtype == b.qtype and c.id == b.id and c.time > b.time:
+            b_again = c.time
+    if a_again >= 0 and b_again >= 0:
+        if a.outcome <= OUTCOME_REFERRAL and 0 <= a.answered < a_again or b.outcome <= OUTCOME_REFERRAL and 0 <= b.answered < a_again:
             score[0] = 25
             return STUB_GLIBC
-        if c.qtype == b.qtype and c.id == b.id and c.time > b.time and c.transport == b.transport and a.answered >= 0 \
-                and a.answered < c.time and c.port == b.port and a.outcome <= 4:
-            score[0] = 10
-            return STUB_CARES
-    if apart <= ONE_CALL:
-        score[0] = 6
-        return STUB_GLIBC
-    score[0] = 1 if apart < TWO_CALLS else 2
-    return STUB_GLIBC if apart < TWO_CALLS else STUB_CARES
+    elif a_again < 0 and 0 <= a.answered < b.time - ROUNDED // 10:
+        score[0] = 10          # the first time it was lost before it came here; glibc would have sent both again
+        return STUB_CARES
+    elif a_again >= 0 and 0 <= b.answered < a_again or b_again >= 0 and 0 <= a.answered < b_again:
+        score[0] = 10
+        return STUB_CARES
+    if even_rounds(l):
+        score[0] = 15
+        return STUB_CARES
+    score[0] = 3               # so most do
+    return STUB_GLIBC
 
 
 cdef uint8_t fingerprint(const Lookup* l, int16_t* score) noexcept nogil:
