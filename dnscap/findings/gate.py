@@ -63,7 +63,7 @@ class CaptureQuality:
                 left *= 0.2 if self.drops >= missing else 0.6
             if self.unsolicited > max(self.responses, 5):
                 left *= 0.2
-            elif self.queries >= 20 and not self.responses:
+            elif self.queries and not self.responses:
                 left *= 0.5
             if self.gaps:
                 left *= 0.9
@@ -88,7 +88,7 @@ class CaptureQuality:
             )
         if self.unsolicited > max(self.responses, 5):
             said.append("most responses have no query here: the capture seems to see one direction only")
-        elif self.queries >= 20 and not self.responses:
+        elif self.queries and not self.responses:
             said.append("no response at all: either nothing answered, or the capture sees one direction only")
         if self.short:
             said.append(f"{self.short:,} messages are cut by the snap length")

@@ -390,3 +390,15 @@ def test_the_findings_table_has_the_declared_columns() -> None:
     )
     assert isinstance(table, pa.Table) and table.num_rows == 1
     assert table.column("evidence").to_pylist()[0][0] == "lookup:0"
+
+
+def test_one_wait_with_two_causes_is_one_finding() -> None:
+    looked = [sick(0, "no-answer", outcome="timeout")]
+    looked[0]["causes"] = ["nameserver-timeout", "no-answer"]
+    sent = [
+        exchange(i, i * SECOND, lookup=0, outcome="unanswered", server=f"10.0.0.{8 + i}") for i in range(2)
+    ]
+    (found,) = loud(diagnosis_of(looked, sent))
+    assert found.id == "no-answer" and set(found.causes) == {"no-answer", "nameserver-timeout"}
+    assert found.cost_seconds == pytest.approx(5)
+    assert "gave up after 5.00 s" in found.title
