@@ -92,6 +92,12 @@ class Kept:
         return self.row["outcome"] in FAILED
 
     @property
+    def waited(self) -> int:
+        """Nanoseconds that the application waited; what the client idled within the lookup is left out."""
+        waited: int = (self.row["duration"] or 0) - (self.row["t_gap"] or 0)
+        return waited
+
+    @property
     def number(self) -> int:
         """Number of the lookup."""
         number: int = self.row["lookup"]
@@ -148,7 +154,7 @@ class Keeper:
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
-        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0)))
+        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0)))
         if not len(chosen):
             return
         found = plain_rows(batch.take(pa.array(chosen)))

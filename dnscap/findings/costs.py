@@ -140,7 +140,7 @@ class CauseTally:
         failed = rows.word_is("outcome", *FAILED)
         self.lookups += rows.rows
         self.failed += int(failed.sum())
-        self.seconds += float(rows.numbers("duration", 0).sum()) / 1e9
+        self.seconds += float((rows.numbers("duration", 0) - rows.numbers("t_gap", 0)).sum()) / 1e9
         lengths = rows.list_lengths("causes")
         sick = np.flatnonzero(lengths)
         if not len(sick):
