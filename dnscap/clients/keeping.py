@@ -18,8 +18,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MOST_CLIENTS = 20_000
 """Pairs of client and stub told apart; further ones share a last row."""
 
-MOST_KEPT = (4_000, 4_000, 10_000)
-"""Lookups kept in all, by grade: about 50 MB with their exchanges."""
+MOST_KEPT = (3_000, 3_000, 5_000)
+"""Lookups kept in all, by grade: about 30 MB with their exchanges."""
 
 SLOWEST = 32
 """Lookups kept because none took longer, whatever else is kept."""
@@ -154,7 +154,9 @@ class Keeper:
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
-        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0)))
+        chosen = np.union1d(
+            chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0))
+        )
         if not len(chosen):
             return
         found = plain_rows(batch.take(pa.array(chosen)))

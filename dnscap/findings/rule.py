@@ -120,6 +120,10 @@ class Facts:
                 places.setdefault(cause, []).append(place)
         return places
 
+    def kept_with(self, cause: str) -> int:
+        """How many kept lookups have a cause."""
+        return len(self._by_cause.get(cause, ()))
+
     def named(self, name: str) -> list[Kept]:
         """Kept lookups of a name."""
         return self._by_name.get(name, [])
@@ -183,7 +187,7 @@ class Rule:
             groups[self.subject(case, facts)].append(case)
         # Where more lookups had a cause than were kept whole, those kept stand for all.
         known = sum(facts.costs[c].lookups for c in self.causes if c in facts.costs)
-        kept = sum(len(case.causes) for case in facts.cases(self.causes))
+        kept = sum(facts.kept_with(cause) for cause in self.causes)
         scale = max(1.0, known / kept) if kept else 1.0
         for subject, group in sorted(groups.items(), key=lambda item: -sum(c.seconds for c in item[1])):
             finding = self.make(facts, subject, group, scale)
