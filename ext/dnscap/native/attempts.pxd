@@ -166,6 +166,7 @@ cdef struct Lookup
 
 cdef struct Lookup:
     uint64_t number
+    uint64_t text_hash         # of the current name
     int64_t time
     int64_t deadline           # when it is over unless something happens
     int64_t next_start         # when the client's next lookup began; -1 none yet
@@ -179,7 +180,7 @@ cdef struct Lookup:
     uint32_t record_count
     uint8_t* text              # names of the candidates, one after another
     uint32_t text_room
-    uint32_t[33] names         # where they start; one more entry at the end
+    uint16_t[33] names         # where they start; one more entry at the end
     uint8_t candidate_count
     uint8_t dial_count
     uint8_t closed
@@ -188,7 +189,7 @@ cdef struct Lookup:
     uint8_t forwarded          # sent by a forwarder of its own accord
     uint16_t sent              # ExchangeFlag bits of its first query
     uint16_t edns_size
-    Dial[8] dials
+    Dial* dials                # room for MOST_DIALS; NULL while there are none
     uint8_t* records           # of the answers: type (2), size (2), candidate (1), 1 free, rdata
     uint32_t record_size
     uint32_t record_room

@@ -46,7 +46,8 @@ cdef enum:
 # Limits of state; what they make us give up is counted.
 cdef enum:
     MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
-    FEW_LOOKUPS = 1 << 15      # so few are kept open for longer
+    FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
+    MOST_SPARE = 1 << 12
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
@@ -127,6 +128,9 @@ cdef struct Assembly:
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
     uint64_t forgotten         # times that clients' habits were forgotten because of MOST_CLIENTS
     uint64_t passed_on         # queries of forwarders that belong to a lookup of their client
+    Lookup* spare              # lookups that are over, to be used again
+    uint32_t spare_count
+    uint8_t loopback           # a loopback address was asked: its host may forward from another
     Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_count
@@ -283,16 +287,16 @@ cdef void unlink_all(Assembly* t, Lookup* l) noexcept nogil:
     l.node_count = 0
 
 
-cdef inline uint64_t name_key(const Assembly* t, const uint64_t* client, const uint8_t* name, uint32_t size) noexcept nogil:
-    return hash_text(hash_client(t.seed + KEY_NAME, client), name, size)
+cdef inline uint64_t name_key(const Assembly* t, const uint64_t* client, uint64_t text) noexcept nogil:
+    return hash_client(text + KEY_NAME, client)
 
 
 cdef inline uint64_t label_key(const Assembly* t, const uint64_t* client, const uint8_t* name, uint32_t size) noexcept nogil:
     return hash_text(hash_client(t.seed + KEY_LABEL, client), name, label_size(name, size))
 
 
-cdef inline uint64_t question_key(const Assembly* t, const uint8_t* name, uint32_t size) noexcept nogil:
-    return hash_text(t.seed + KEY_QUESTION, name, size)
+cdef inline uint64_t question_key(const Assembly* t, uint64_t text) noexcept nogil:
+    return text + KEY_QUESTION
 
 
 cdef inline uint64_t stream_key(const Assembly* t, uint32_t stream) noexcept nogil:
@@ -402,7 +406,55 @@ cdef void destroy(Lookup* l) noexcept nogil:
     free(l.attempts)
     free(l.text)
     free(l.records)
+    free(l.dials)
     free(l)
+
+
+cdef Lookup* obtain(Assembly* t) noexcept nogil:
+    """A lookup with nothing in it; the room of one that is over is used again."""
+    cdef Lookup* l = t.spare
+    cdef Lookup kept
+    if l == NULL:
+        return <Lookup*>calloc(1, sizeof(Lookup))
+    t.spare = l.later
+    t.spare_count -= 1
+    kept.attempts = l.attempts
+    kept.attempt_room = l.attempt_room
+    kept.text = l.text
+    kept.text_room = l.text_room
+    kept.records = l.records
+    kept.record_room = l.record_room
+    memset(l, 0, sizeof(Lookup))
+    l.attempts = kept.attempts
+    l.attempt_room = kept.attempt_room
+    l.text = kept.text
+    l.text_room = kept.text_room
+    l.records = kept.records
+    l.record_room = kept.record_room
+    return l
+
+
+cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
+    if t.spare_count >= MOST_SPARE or l.attempt_room > 32 or l.record_room > 4096:
+        destroy(l)
+        return
+    free(l.dials)
+    l.later = t.spare
+    t.spare = l
+    t.spare_count += 1
+
+
+cdef Dial* add_dial(Assembly* t, Lookup* l) noexcept nogil:
+    """Room for one more connection; NULL where there is none."""
+    if l.dials == NULL:
+        l.dials = <Dial*>malloc(MOST_DIALS * sizeof(Dial))
+        if l.dials == NULL:
+            t.failed = 1
+            return NULL
+    if l.dial_count == MOST_DIALS:
+        return NULL
+    l.dial_count += 1
+    return &l.dials[l.dial_count - 1]
 
 
 cdef inline bint address_type(uint16_t qtype) noexcept nogil:
@@ -722,15 +774,17 @@ cdef uint32_t alike_labels(const uint8_t* a, uint32_t na, const uint8_t* b, uint
 
 # ---------------------------------------------------------------- events
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, const Client* c) noexcept nogil:
+cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c) noexcept nogil:
     """Whether a forwarder sends the query for a client whose own query is in the capture too."""
-    cdef uint32_t at = t.buckets[<uint32_t>question_key(t, name, size) & t.bucket_mask]
+    cdef uint64_t key = question_key(t, text)
+    cdef uint32_t at = t.buckets[<uint32_t>key & t.bucket_mask]
     cdef uint32_t seen = 0, i
-    cdef uint64_t key = question_key(t, name, size)
     cdef const Lookup* l
     cdef const Attempt* a
     cdef uint32_t note = note_of(t, ex.client, False)
     cdef bint serves = note != NO_NOTE and t.notes[note].asked > 0
+    if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]):
+        return False
     while at and seen < MOST_CHAIN:
         if t.nodes[at].hash == key:
             seen += 1
@@ -757,12 +811,15 @@ cdef void take_dial(Assembly* t, Lookup* l, const Exchange* ex) noexcept nogil:
     cdef uint32_t i, at
     cdef uint64_t key
     cdef Lookup* o
+    cdef Dial* d
     cdef Waiting* w
     for i in range(MOST_WAITING):
         w = &t.waiting[i]
-        if w.dial.syns and w.dial.stream == ex.stream and l.dial_count < MOST_DIALS:
-            l.dials[l.dial_count] = w.dial
-            l.dial_count += 1
+        if w.dial.syns and w.dial.stream == ex.stream:
+            d = add_dial(t, l)
+            if d == NULL:
+                return
+            d[0] = w.dial
             w.dial.syns = 0
             if l.attempt_count == 0:
                 l.time = min(l.time, l.dials[l.dial_count - 1].time)
@@ -775,9 +832,9 @@ cdef void take_dial(Assembly* t, Lookup* l, const Exchange* ex) noexcept nogil:
         if t.nodes[at].hash == key and o != l:
             for i in range(o.dial_count):
                 if o.dials[i].stream == ex.stream:
-                    if l.dial_count < MOST_DIALS:
-                        l.dials[l.dial_count] = o.dials[i]
-                        l.dial_count += 1
+                    d = add_dial(t, l)
+                    if d != NULL:
+                        d[0] = o.dials[i]
                     o.dial_count -= 1
                     o.dials[i] = o.dials[o.dial_count]
                     unlink_key(t, o, key)
@@ -786,7 +843,7 @@ cdef void take_dial(Assembly* t, Lookup* l, const Exchange* ex) noexcept nogil:
         at = t.nodes[at].after
 
 
-cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, Client* c) noexcept nogil:
+cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, Client* c) noexcept nogil:
     cdef Lookup* l
     cdef Lookup* before
     cdef Lookup** ring
@@ -803,9 +860,10 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
         free(t.ring)
         t.ring = ring
         t.ring_mask = mask
-    l = <Lookup*>calloc(1, sizeof(Lookup))
+    l = obtain(t)
     if l == NULL or not add_name(l, name, size):
-        free(l)
+        if l != NULL:
+            destroy(l)
         t.failed = 1
         return NULL
     l.number = t.next
@@ -827,16 +885,17 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     c.last_id = ex.id
     c.latest = l.number
     c.lookups += 1
-    link(t, l, name_key(t, l.client, name, size))
+    l.text_hash = text
+    link(t, l, name_key(t, l.client, text))
     link(t, l, label_key(t, l.client, name, size))
-    link(t, l, question_key(t, name, size))
+    link(t, l, question_key(t, text))
     return l
 
 
-cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, const Client* c,
+cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c,
                   uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
-    cdef uint64_t key = name_key(t, ex.client, name, size)
+    cdef uint64_t key = name_key(t, ex.client, text)
     cdef uint32_t at = t.buckets[<uint32_t>key & t.bucket_mask], seen = 0
     cdef Lookup* l
     cdef Lookup* best = NULL
@@ -878,17 +937,16 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
     if best == NULL:
         role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
         return serial
-    unlink_key(t, best, name_key(t, best.client, best.text + best.names[best.candidate_count - 1],
-                                 best.names[best.candidate_count] - best.names[best.candidate_count - 1]))
-    unlink_key(t, best, question_key(t, best.text + best.names[best.candidate_count - 1],
-                                     best.names[best.candidate_count] - best.names[best.candidate_count - 1]))
+    unlink_key(t, best, name_key(t, best.client, best.text_hash))
+    unlink_key(t, best, question_key(t, best.text_hash))
     if not add_name(best, name, size):
         t.failed = 1
         return NULL
     if anew:
         best.walk = <uint8_t>(best.candidate_count - 1)
-    link(t, best, name_key(t, best.client, name, size))
-    link(t, best, question_key(t, name, size))
+    best.text_hash = text
+    link(t, best, name_key(t, best.client, text))
+    link(t, best, question_key(t, text))
     role[0] = ROLE_RETRANSMISSION if anew else ROLE_SEARCH
     return best
 
@@ -899,6 +957,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     cdef Lookup* l
     cdef const uint8_t* name
     cdef uint32_t size, note
+    cdef uint64_t text
     cdef uint8_t role = ROLE_PRIMARY
     if ex == NULL or ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION or ex.query == NO_MESSAGE:
         return
@@ -915,10 +974,11 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
         c.iterates += 1
         upstream_query(&t.upstream, ex, name, size)
         return
-    l = find(t, ex, name, size, c, &role)
+    text = hash_text(t.seed, name, size)
+    l = find(t, ex, name, size, text, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, name, size, c):
+        if passed_on(t, ex, name, size, text, c):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1
@@ -932,12 +992,13 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
         if t.next - t.first >= MOST_LOOKUPS:
             t.forced_over += 1
             over(t, t.ring[t.first & t.ring_mask], False)
-        l = begin(t, ex, name, size, c)
+        l = begin(t, ex, name, size, text, c)
         if l == NULL:
             return
     if ex.transport == TRANSPORT_TCP:
         take_dial(t, l, ex)
     add_attempt(t, l, ex, role)
+    t.loopback |= is_loopback(ex.server)
     note = note_of(t, ex.server, True)
     if note != NO_NOTE:
         t.notes[note].asked += 1
@@ -1197,10 +1258,9 @@ cdef void on_turn(Assembly* t, const Turn* turn, uint8_t kind) noexcept nogil:
                     best.last = max(best.last, turn.time)
                     settle(t, best)
                     return
-            if best.dial_count == MOST_DIALS:
+            d = add_dial(t, best)
+            if d == NULL:
                 return
-            d = &best.dials[best.dial_count]
-            best.dial_count += 1
             link(t, best, stream_key(t, turn.stream))
         else:
             d = NULL
@@ -1533,7 +1593,7 @@ cdef int leave(Lookups me) noexcept nogil:
         if not write_out(&me.batch.columns, l):
             return -1
         me.batch.count += 1
-        destroy(l)
+        give_back(t, l)
         t.first += 1
     return -1 if t.failed else 0
 
@@ -1611,12 +1671,18 @@ cdef class Lookups:
 
     def __dealloc__(self):
         cdef Assembly* t = self.table
+        cdef Lookup* l
         cdef uint64_t i
         if t == NULL:
             return
         if t.ring != NULL:
             for i in range(t.first, t.next):
                 destroy(t.ring[i & t.ring_mask])
+        while t.spare != NULL:
+            l = t.spare
+            t.spare = l.later
+            l.dials = NULL
+            destroy(l)
         free(t.ring)
         free(t.clients)
         free(t.notes)
