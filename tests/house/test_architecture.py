@@ -59,11 +59,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("frames", ("dnscap.tables*",)),
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
-    (
-        "faces",
-        ("dnscap.output*", "dnscap.explain*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines"),
-    ),
-    ("package", ("dnscap", "dnscap.reading")),
+    ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
+    ("reading", ("dnscap.reading",)),
+    ("faces", ("dnscap.report*", "dnscap.live*")),
+    ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
 """The stages in the order in which data flows, each with its modules: a module imports from its own stage and
