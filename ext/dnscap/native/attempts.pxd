@@ -212,6 +212,7 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
 
 cdef struct Surroundings:      # what a verdict may look at beside the lookup itself
     ServerNote* notes
+    const void* upstream       # an Upstream (upstreams.pxd)
     int64_t now                # time of the capture
     bint finished              # the capture ends here
     bint cut                   # and so often had a query in flight that its end may have cut one off

@@ -21,6 +21,9 @@ from dnscap.native.frames cimport *
 from dnscap.native.stubs cimport STUB_DIG, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.text cimport Text, text_close, text_open, text_reserve
+from dnscap.native.upstreams cimport (
+    Upstream, UpstreamQuery, upstream_close, upstream_dial, upstream_of, upstream_open, upstream_query,
+)
 from dnscap.native.verdicts cimport judge
 
 cdef extern from "status.h" nogil:
@@ -124,6 +127,7 @@ cdef struct Assembly:
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
     uint64_t forgotten         # times that clients' habits were forgotten because of MOST_CLIENTS
     uint64_t passed_on         # queries of forwarders that belong to a lookup of their client
+    Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_count
     uint32_t ended_room
@@ -905,11 +909,12 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     c = client_of(t, ex.client)
     if c == NULL:
         return
-    if not ex.flags & EXCHANGE_RD:
-        c.iterates += 1
-        return
     name = <const uint8_t*>exchanges.dictionary.names.text + exchanges.dictionary.names.text_offsets[ex.qname]
     size = exchanges.dictionary.names.text_offsets[ex.qname + 1] - exchanges.dictionary.names.text_offsets[ex.qname]
+    if not ex.flags & EXCHANGE_RD:
+        c.iterates += 1
+        upstream_query(&t.upstream, ex, name, size)
+        return
     l = find(t, ex, name, size, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
@@ -918,9 +923,11 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
             c.passed = ex.time
             c.iterates += 1
             t.passed_on += 1
+            upstream_query(&t.upstream, ex, name, size)
             return
         if c.forwards and ex.time - c.passed < STILL_FORWARDS:
             t.passed_on += 1
+            upstream_query(&t.upstream, ex, name, size)
             return
         if t.next - t.first >= MOST_LOOKUPS:
             t.forced_over += 1
@@ -996,7 +1003,7 @@ cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const
 
 cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil:
     """Keep the records of an answer, and what they say: aliases, loops."""
-    cdef uint32_t low = 0, high = batch.record_columns.count, middle, start, size, aliases = 0
+    cdef uint32_t low = first_record(batch, row), start, size, aliases = 0
     cdef uint16_t kind
     cdef const uint8_t* rdata
     if batch.columns.status[row] == STATUS_FIRST_FRAGMENT:
@@ -1005,12 +1012,6 @@ cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t 
         a.flags |= ATTEMPT_IN_FRAGMENTS
     if batch.columns.direction[row] == DIRECTION_IN:
         a.flags |= ATTEMPT_TAKEN_IN
-    while low < high:
-        middle = (low + high) // 2
-        if batch.record_columns.message[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
     while low < batch.record_columns.count and batch.record_columns.message[low] == row:
         if batch.record_columns.section[low] & 3 == 0:
             kind = batch.record_columns.type[low]
@@ -1030,6 +1031,29 @@ cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t 
                         if not add_record(l, kind, a.candidate, rdata, size):
                             t.failed = 1
         low += 1
+
+
+cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil:
+    """Whether the aliases of an answer lead back to one of them."""
+    cdef uint32_t low = first_record(batch, row), seen = 0
+    while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < 16:
+        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
+            return True
+        low += 1
+        seen += 1
+    return False
+
+
+cdef uint32_t first_record(Batch batch, uint32_t row) noexcept nogil:
+    """Where the records of a message begin."""
+    cdef uint32_t low = 0, high = batch.record_columns.count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if batch.record_columns.message[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
@@ -1072,8 +1096,17 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Exchange* ex = exchanges.row(h.exchange)
     cdef Lookup* l
     cdef Attempt* a
+    cdef UpstreamQuery* u
     cdef uint32_t note
-    if ex == NULL or ex.lookup == NO_LOOKUP:
+    if ex == NULL:
+        return
+    if ex.lookup == NO_LOOKUP:
+        u = upstream_of(&t.upstream, h.exchange)
+        if u != NULL and h.kind == HAPPENED_ANSWER:
+            u.answered = h.time
+            u.outcome = ex.outcome
+            if h.row != NO_MESSAGE and batch is not None:
+                u.loop = answer_loops(batch, h.row)
         return
     note = note_of(t, ex.server, False)
     if note != NO_NOTE and h.kind == HAPPENED_ANSWER:
@@ -1147,6 +1180,8 @@ cdef void on_turn(Assembly* t, const Turn* turn, uint8_t kind) noexcept nogil:
     cdef uint32_t i, j
     cdef uint64_t number
     cdef uint32_t at = t.buckets[<uint32_t>stream_key(t, turn.stream) & t.bucket_mask]
+    if t.upstream.any:
+        upstream_dial(&t.upstream, turn.client, turn.server, turn.stream, turn.time, kind == HAPPENED_CONNECTED)
     while at:
         if t.nodes[at].hash == stream_key(t, turn.stream):
             best = t.nodes[at].l
@@ -1327,6 +1362,7 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
             stub = <uint8_t>best
     l.end.stub = stub
     s.notes = t.notes
+    s.upstream = &t.upstream
     s.now = t.now
     s.finished = finished
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
@@ -1570,7 +1606,7 @@ cdef class Lookups:
         t.node_used = 1
         t.now = t.begun = NEVER
         t.seed = int.from_bytes(os.urandom(8), "little")
-        if t.ring == NULL or t.clients == NULL or t.notes == NULL or t.note_slots == NULL or not widen_index(t):
+        if not upstream_open(&t.upstream) or t.ring == NULL or t.clients == NULL or t.notes == NULL or t.note_slots == NULL or not widen_index(t):
             raise MemoryError("no memory for lookups")
 
     def __dealloc__(self):
@@ -1588,6 +1624,7 @@ cdef class Lookups:
         free(t.nodes)
         free(t.buckets)
         free(t.ended)
+        upstream_close(&t.upstream)
         free(t)
 
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil:

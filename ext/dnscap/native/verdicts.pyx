@@ -14,6 +14,7 @@ from dnscap.native.exchanges cimport (
     OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
     OUTCOME_UNREACHABLE,
 )
+from dnscap.native.upstreams cimport Upstream, upstream_causes
 from dnscap.native.stubs cimport (
     STUB_CARES, STUB_GLIBC, STUB_GO, STUB_MUSL, Profile, profile,
 )
@@ -730,6 +731,40 @@ cdef void spend(Work* w, Lookup* l) noexcept nogil:
         at = end
 
 
+cdef bint chosen(const Work* w) noexcept nogil:
+    cdef uint32_t i
+    for i in range(CAUSE_COLD_RECURSION, CAUSES):
+        if w.forced[i]:
+            return True
+    return w.forced[CAUSE_CNAME_LOOP] != 0
+
+
+cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexcept nogil:
+    """Where the far side of the resolver is in the capture and tells more, let its causes stand for the near side's."""
+    cdef int64_t[39] cost
+    cdef uint32_t i
+    cdef uint32_t most = 0
+    cdef int64_t top = 0
+    memset(cost, 0, sizeof(cost))
+    if not upstream_causes(<const Upstream*>s.upstream, l, l.time, w.release, failed, cost, w.forced):
+        return
+    for i in range(CAUSE_COLD_RECURSION, CAUSES):
+        if cost[i] > top:
+            top = cost[i]
+            most = i
+    if failed and top > 0 and not chosen(w):
+        w.forced[most] = 1     # it comes before the failure that it led to
+    for i in range(CAUSE_COLD_RECURSION, CAUSES):
+        # Small parts of the whole are no reason.
+        if cost[i] * 4 >= top:
+            w.cost[i] += cost[i]
+    for i in range(CAUSE_COLD_RECURSION):
+        if i == CAUSE_SLOW_ANSWER or i == CAUSE_NO_ANSWER or i == CAUSE_NAMESERVER_TIMEOUT or i == CAUSE_PACKET_LOSS \
+                or i == CAUSE_PAIR_RACE:
+            w.cost[i] = 0
+            w.forced[i] = 0
+
+
 cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef uint32_t i, j, n = 0
     cdef int64_t duration = w.release - l.time, top, second
@@ -773,9 +808,11 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 w.forced[CAUSE_NO_ANSWER] = 1
                 if several:
                     w.cost[CAUSE_NAMESERVER_TIMEOUT] = w.cost[CAUSE_NO_ANSWER]
+    if failed and l.end.outcome != LOOKUP_NXDOMAIN and l.end.outcome != LOOKUP_NODATA or duration >= COSTS:
+        explain(w, l, s, failed and l.end.outcome != LOOKUP_NXDOMAIN and l.end.outcome != LOOKUP_NODATA)
     for i in range(CAUSES):
         if w.forced[i]:
-            w.cost[i] = max(w.cost[i], duration)
+            w.cost[i] = max(w.cost[i], duration + (i >= CAUSE_CNAME_LOOP))
     if l.end.outcome == LOOKUP_UNFINISHED:
         return
     while n < MOST_CAUSES:

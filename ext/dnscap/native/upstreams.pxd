@@ -1,0 +1,52 @@
+"""The far side of a resolver, where it is in the capture: what it asked upstream, and what of a lookup that explains."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dnscap.native.attempts cimport Lookup
+from dnscap.native.exchanges cimport Exchange
+
+cdef enum:
+    UPSTREAM_SLOTS = 1 << 13   # queries remembered, by exchange number: a lookup looks back over those of its own time only
+    UPSTREAM_NAME = 96         # octets of a name kept, its end: enough to relate it to another
+    UPSTREAM_DIALS = 64
+
+cdef struct UpstreamQuery:
+    uint64_t exchange          # which one has the slot
+    int64_t time               # 0: slot never used
+    int64_t answered           # -1 not yet
+    uint64_t[2] client
+    uint64_t[2] server
+    uint16_t name_size         # of the whole name
+    uint16_t qtype
+    uint8_t outcome
+    uint8_t transport
+    uint8_t edns
+    uint8_t forwarded          # recursion desired: a forwarder's
+    uint8_t loop               # aliases of the answer lead back to one of them
+    uint8_t name[96]
+
+cdef struct UpstreamDial:
+    uint64_t[2] client
+    uint64_t[2] server
+    int64_t time
+    uint32_t stream
+    uint8_t open
+    uint8_t used
+
+cdef struct Upstream:
+    UpstreamQuery* slots
+    UpstreamDial[64] dials
+    uint32_t dial_at
+    uint64_t latest            # highest exchange number noted
+    uint8_t any
+
+cdef bint upstream_open(Upstream* u) noexcept nogil
+cdef void upstream_close(Upstream* u) noexcept nogil
+cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
+cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil      # NULL where it is not remembered
+cdef void upstream_dial(Upstream* u, const uint64_t* client, const uint64_t* server, uint32_t stream, int64_t time,
+                        bint open) noexcept nogil
+
+# Time between `begin` and `end` that each cause on the far side covers, by Cause, added to `cost`; `forced` is set for what
+# explains a failure.  True where the far side explains the lookup.
+cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int64_t end, bint failed, int64_t* cost,
+                          uint8_t* forced) noexcept nogil

@@ -1,0 +1,282 @@
+"""What a resolver asked upstream; see upstreams.pxd.
+
+Queries of a resolver (recursion not desired) and of a forwarder (passed on) are kept in slots by exchange number.  A lookup
+that was slow or failed looks at those of its own time whose names have to do with its own: the name itself, a zone above
+it, a host of its zone, or the same of an alias that its answer led through.
+"""
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+from dnscap.native.attempts cimport *
+from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.exchanges cimport (
+    EXCHANGE_EDNS, EXCHANGE_RD, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
+    OUTCOME_OPEN, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED, Exchange,
+)
+from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
+
+cdef enum:
+    TYPE_CNAME = 5
+    TYPE_DS = 43
+    TYPE_DNSKEY = 48
+    MOST_LOOKED = 2048         # slots a verdict looks back over
+    MOST_RELATED = 160         # and queries it weighs
+
+cdef enum:                     # nanoseconds
+    BEFORE = 500000            # a query may be passed on this much before it was seen to come
+    SLOW = 100000000           # one answer that took longer is slow by itself
+    RETRIED = 200000000        # a wait for an answer that never comes is at least this long (unbound 376 ms, BIND 800 ms)
+
+cdef int64_t EARLIER = 3000000000  # begun so long before, for another client of the same resolver
+
+
+cdef bint upstream_open(Upstream* u) noexcept nogil:
+    memset(u, 0, sizeof(Upstream))
+    u.slots = <UpstreamQuery*>calloc(UPSTREAM_SLOTS, sizeof(UpstreamQuery))
+    return u.slots != NULL
+
+
+cdef void upstream_close(Upstream* u) noexcept nogil:
+    free(u.slots)
+    u.slots = NULL
+
+
+cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef UpstreamQuery* q = &u.slots[ex.number & (UPSTREAM_SLOTS - 1)]
+    cdef uint32_t kept = min(size, <uint32_t>UPSTREAM_NAME)
+    q.exchange = ex.number
+    q.time = ex.time
+    q.answered = -1
+    q.client[0] = ex.client[0]
+    q.client[1] = ex.client[1]
+    q.server[0] = ex.server[0]
+    q.server[1] = ex.server[1]
+    q.name_size = <uint16_t>size
+    q.qtype = ex.qtype
+    q.outcome = OUTCOME_OPEN
+    q.transport = ex.transport
+    q.edns = ex.flags & EXCHANGE_EDNS != 0
+    q.forwarded = ex.flags & EXCHANGE_RD != 0
+    q.loop = 0
+    memcpy(q.name, name + size - kept, kept)
+    u.latest = max(u.latest, ex.number)
+    u.any = 1
+
+
+cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil:
+    cdef UpstreamQuery* q = &u.slots[exchange & (UPSTREAM_SLOTS - 1)]
+    return q if q.exchange == exchange and q.time != 0 else NULL
+
+
+cdef void upstream_dial(Upstream* u, const uint64_t* client, const uint64_t* server, uint32_t stream, int64_t time,
+                        bint open) noexcept nogil:
+    cdef uint32_t i
+    cdef UpstreamDial* d
+    for i in range(UPSTREAM_DIALS):
+        if u.dials[i].used and u.dials[i].stream == stream:
+            u.dials[i].open |= open
+            return
+    d = &u.dials[u.dial_at]
+    u.dial_at = (u.dial_at + 1) % UPSTREAM_DIALS
+    d.client[0] = client[0]
+    d.client[1] = client[1]
+    d.server[0] = server[0]
+    d.server[1] = server[1]
+    d.time = time
+    d.stream = stream
+    d.open = open
+    d.used = 1
+
+
+cdef uint32_t labels_alike(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb, bint* whole) noexcept nogil:
+    """How many labels both names have in common at their end; `whole` where that is all of `a`."""
+    cdef uint32_t i = 1, count = 0
+    whole[0] = False
+    if na == 1:
+        whole[0] = True        # the root
+        return 0
+    while True:
+        if i == na:
+            whole[0] = i == nb or b[nb - 1 - i] == c'.'
+            return count + whole[0]
+        if i == nb:
+            return count + (a[na - 1 - i] == c'.')
+        if a[na - 1 - i] != b[nb - 1 - i]:
+            return count
+        if a[na - 1 - i] == c'.':
+            count += 1
+        i += 1
+
+
+cdef bint near(const UpstreamQuery* q, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef bint whole
+    cdef uint32_t kept = min(<uint32_t>q.name_size, <uint32_t>UPSTREAM_NAME)
+    cdef uint32_t alike = labels_alike(q.name, kept, name, size, &whole)
+    return whole or alike >= 2
+
+
+cdef bint relates(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
+    cdef uint32_t i = l.candidate_count - 1, at = 0
+    cdef uint16_t kind, n
+    cdef uint8_t text[1052]
+    cdef uint8_t* end
+    if near(q, l.text + l.names[i], l.names[i + 1] - l.names[i]):
+        return True
+    while at < l.record_size:
+        memcpy(&kind, l.records + at, 2)
+        memcpy(&n, l.records + at + 2, 2)
+        if kind == TYPE_CNAME and n <= 255 and n > 0:
+            end = put_name(text, l.records + at + 6, n)
+            if near(q, text, <uint32_t>(end - text)):
+                return True
+        at += 6 + n
+    return False
+
+
+cdef inline bint same_name(const UpstreamQuery* a, const UpstreamQuery* b) noexcept nogil:
+    return a.name_size == b.name_size and a.qtype == b.qtype and memcmp(a.name, b.name, min(<uint32_t>a.name_size, <uint32_t>UPSTREAM_NAME)) == 0
+
+
+cdef bint asks_for(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
+    """Whether the query is for the very name of the lookup."""
+    cdef uint32_t i = l.candidate_count - 1
+    cdef uint32_t size = l.names[i + 1] - l.names[i], kept = min(size, <uint32_t>UPSTREAM_NAME)
+    return q.name_size == size and memcmp(q.name, l.text + l.names[i + 1] - kept, kept) == 0
+
+
+cdef inline void cover(int64_t* cost, int64_t* reach, uint32_t cause, int64_t begin, int64_t end, int64_t low, int64_t high) noexcept nogil:
+    """Add what the span, in order of begin, covers and earlier ones of its cause did not."""
+    begin = max(begin, max(low, reach[cause]))
+    end = min(end, high)
+    if end > begin:
+        cost[cause] += end - begin
+        reach[cause] = end
+
+
+cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int64_t end, bint failed, int64_t* cost,
+                          uint8_t* forced) noexcept nogil:
+    cdef const UpstreamQuery* found[160]
+    cdef const UpstreamQuery* q
+    cdef const UpstreamQuery* r
+    cdef uint32_t count = 0, i, j, k, looked = 0, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
+    cdef uint32_t own = 0, loops = 0, fallbacks = 0
+    cdef uint64_t number = u.latest + 1
+    cdef int64_t[39] reach
+    cdef int64_t next_at, slowest = 0, explained = 0, all_time = 0, at, least, until
+    cdef uint32_t cause
+    cdef bint plain, answered_tcp, tried, final
+    if not u.any:
+        return False
+    for i in range(CAUSES):
+        reach[i] = begin
+    while number > 0 and looked < MOST_LOOKED and count < MOST_RELATED:
+        number -= 1
+        looked += 1
+        q = &u.slots[number & (UPSTREAM_SLOTS - 1)]
+        if q.exchange != number or q.time == 0:
+            continue
+        if q.time < begin - EARLIER:
+            break
+        if q.time > end or q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin or not relates(q, l):
+            continue
+        found[count] = q
+        count += 1
+    if count == 0:
+        return False
+    # Oldest first from here: found[count - 1] ... found[0].
+    for k in range(count):
+        i = count - 1 - k
+        q = found[i]
+        next_at = end
+        plain = False
+        for j in range(i):
+            r = found[i - 1 - j]
+            if same_name(q, r):
+                if next_at == end:
+                    next_at = max(r.time, q.time)
+                if q.edns and not r.edns and r.answered >= 0:
+                    plain = True
+        if asks_for(q, l):
+            own += 1
+        loops += q.loop
+        if q.qtype == TYPE_DNSKEY or q.qtype == TYPE_DS:
+            keys += 1
+        if q.answered < 0 or q.answered > end:
+            until = min(next_at, q.answered if q.answered >= 0 else end)
+            if until - max(q.time, begin) < RETRIED and not (next_at == end and end - q.time >= SLOW):
+                continue
+            silent += 1
+            cause = CAUSE_DEAD_AUTHORITATIVE
+            if q.forwarded:
+                cause = CAUSE_FORWARDER_UPSTREAM_TIMEOUT
+            elif plain:
+                cause = CAUSE_UPSTREAM_EDNS_DROPPED
+            elif q.answered >= 0:
+                cause = CAUSE_SLOW_AUTHORITATIVE
+            cover(cost, reach, cause, q.time, next_at if next_at > q.time else end, begin, end)
+            continue
+        if next_at < q.answered and q.answered - q.time >= SLOW:
+            cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
+            slowest = max(slowest, q.answered - q.time)
+            continue
+        if q.outcome == OUTCOME_ANSWER and asks_for(q, l):
+            good += 1
+        if q.outcome == OUTCOME_REFUSED:
+            refused += 1
+            cover(cost, reach, CAUSE_UPSTREAM_REFUSED, q.time, q.answered, begin, end)
+        elif q.outcome == OUTCOME_SERVFAIL:
+            servfail += 1
+            cover(cost, reach, CAUSE_UPSTREAM_SERVFAIL, q.time, q.answered, begin, end)
+        elif q.outcome == OUTCOME_FORMERR or q.outcome == OUTCOME_NOTIMP:
+            if plain:
+                fallbacks += 1
+                cover(cost, reach, CAUSE_FORWARDER_EDNS_FALLBACK if q.forwarded else CAUSE_UPSTREAM_EDNS_FALLBACK, q.time,
+                      next_at, begin, end)
+        elif q.outcome == OUTCOME_TRUNCATED:
+            # Fetched over TCP?
+            answered_tcp = tried = False
+            for j in range(i):
+                r = found[i - 1 - j]
+                if r.transport == TRANSPORT_TCP and same_name(q, r) and r.answered >= 0:
+                    answered_tcp = True
+            for j in range(UPSTREAM_DIALS):
+                if u.dials[j].used and u.dials[j].server[0] == q.server[0] and u.dials[j].server[1] == q.server[1] \
+                        and u.dials[j].time >= q.answered - BEFORE and u.dials[j].time < q.answered + SLOW and not u.dials[j].open:
+                    tried = True
+            if not answered_tcp:
+                cover(cost, reach, CAUSE_UPSTREAM_TRUNCATION, q.answered, next_at, begin, end)
+                if tried:
+                    blocked += 1
+                    cover(cost, reach, CAUSE_UPSTREAM_TCP_BLOCKED, q.answered, next_at, begin, end)
+        elif q.answered - q.time >= SLOW:
+            slowest = max(slowest, q.answered - q.time)
+            cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
+        else:
+            cover(cost, reach, CAUSE_COLD_RECURSION, q.time, q.answered, begin, end)
+    if failed:
+        if loops:
+            forced[CAUSE_CNAME_LOOP] = 1
+            return True
+        if refused and good == 0 and own and refused >= servfail:
+            forced[CAUSE_UPSTREAM_REFUSED] = 1
+            return True
+        if servfail and good == 0:
+            forced[CAUSE_UPSTREAM_SERVFAIL] = 1
+            return True
+        if good and keys and silent == 0:
+            # The data was there, keys were fetched, and yet the answer is a failure: validation.
+            forced[CAUSE_DNSSEC_BOGUS] = 1
+            return True
+        if blocked:
+            forced[CAUSE_UPSTREAM_TRUNCATION] = 1
+            forced[CAUSE_UPSTREAM_TCP_BLOCKED] = 1
+            return True
+    elif silent and good == 0 and own and l.answer_count and cost[CAUSE_DEAD_AUTHORITATIVE] >= SLOW:
+        # Answered though nothing came from upstream: out of a cache whose time was up.
+        cost[CAUSE_SERVE_STALE] += cost[CAUSE_DEAD_AUTHORITATIVE]
+    for i in range(CAUSE_COLD_RECURSION, CAUSES):
+        all_time += cost[i]
+    if failed and own and (all_time >= SLOW or slowest >= SLOW):
+        return True
+    return all_time * 2 >= end - begin
