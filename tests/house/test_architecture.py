@@ -54,8 +54,13 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("exchanges", ("dnscap.exchanges*", "dnscap.native.exchange*", "dnscap.native.match*")),
     (
         "lookups",
-        ("dnscap.lookups*", "dnscap.native.lookup*", "dnscap.resolutions*", "dnscap.native.resolution*"),
+        (
+            "dnscap.lookups*",
+            "dnscap.native.lookup*",
+            *(f"dnscap.native.{name}" for name in ("attempts", "stubs", "verdicts", "upstreams")),
+        ),
     ),
+    ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
     ("frames", ("dnscap.tables*",)),
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
