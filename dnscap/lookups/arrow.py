@@ -14,7 +14,7 @@ from dnscap.lookups.words import BUCKETS, CAUSES, END_BASES, OUTCOMES
 from dnscap.messages.around import address_text
 from dnscap.messages.arrow import ARROW_TYPES, coded, except_where, plain
 from dnscap.messages.rdata_text import rdata_texts
-from dnscap.native import stubs
+from dnscap.native.stubs import names as stub_names
 
 if TYPE_CHECKING:
     from dnscap.native.lookups import LookupBatch as NativeBatch
@@ -136,7 +136,7 @@ def _flag(name: str) -> Column:
 
 def _stub(c: Columns) -> pa.Array:
     numbers = c.values("stub")
-    return coded(numbers, pa.array(stubs.names(), pa.string()), except_where(numbers == 0))
+    return coded(numbers, pa.array(stub_names(), pa.string()), except_where(numbers == 0))
 
 
 def _addresses(octets: Array) -> pa.DictionaryArray:
