@@ -9,34 +9,26 @@ cimport cython
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
-from cpython.bytes cimport PyBytes_FromStringAndSize
 
 import os
 
+from dnscap.native.answers cimport answer_loops, read_answer
 from dnscap.native.attempts cimport *
-from dnscap.native.datagrams cimport NO_STREAM, TRANSPORT_TCP, TRANSPORT_UDP
+from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
-from dnscap.native.frames cimport *
-from dnscap.native.stubs cimport STUB_DIG, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
+from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settling
+from dnscap.native.lookup_columns cimport LookupBatch, write_out
+from dnscap.native.stubs cimport STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
-from dnscap.native.text cimport Text, text_close, text_open, text_reserve
 from dnscap.native.upstreams cimport (
     Upstream, UpstreamQuery, upstream_close, upstream_dial, upstream_of, upstream_open, upstream_query,
 )
 from dnscap.native.verdicts cimport judge
 
-cdef extern from "status.h" nogil:
-    const int STATUS_FIRST_FRAGMENT
-
 cdef enum:
-    CUT_OFTEN = 20
-    SERIAL = 0x40              # of a role that `fits` gives: only a guess, by time
-    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
-    TYPE_A = 1
-    TYPE_CNAME = 5
+    CUT_OFTEN = 20             # one part in so many of the time with a query in flight
     TYPE_AAAA = 28
-    TYPE_HTTPS = 65
     TYPE_ANY = 255
     TYPE_IXFR = 251
     TYPE_AXFR = 252
@@ -57,12 +49,6 @@ cdef int64_t MS = 1000000
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
-    AT_ONCE = 40000000         # a stub that goes on by itself does so within this, on a busy machine
-    NEXT_NAME = 5000000        # the next name of a search list, where the names alone do not tell
-    TOGETHER = 20000000        # threads of one lookup start within this
-    RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try
-    TICK = 25000000            # tolerance of a timer of whole seconds
-    FORWARDED = 20000000       # a forwarder passes a query on within this
 cdef int64_t NEVER = INT64_MIN
 cdef int64_t IDLE = 120000000000            # a silent connection is given up after this
 cdef int64_t STILL_FORWARDS = 10000000000
@@ -175,22 +161,6 @@ cdef inline uint32_t label_size(const uint8_t* name, uint32_t size) noexcept nog
             return i + 1
         i += 1
     return size
-
-
-cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
-    """Octets of the whole labels, last dot included, with which both names begin."""
-    cdef uint32_t i = 0, whole = 0
-    while i < na and i < nb and a[i] == b[i]:
-        i += 1
-        if a[i - 1] == c'.' and not (i > 1 and a[i - 2] == c'\\'):
-            whole = i
-    return whole
-
-
-cdef inline bint ends_with(const uint8_t* name, uint32_t size, const uint8_t* suffix, uint32_t n) noexcept nogil:
-    if n > size or memcmp(name + size - n, suffix, n) != 0:
-        return False
-    return n == size or n == 0 or name[size - n - 1] == c'.'
 
 
 # ---------------------------------------------------------------- the index
@@ -457,18 +427,6 @@ cdef Dial* add_dial(Assembly* t, Lookup* l) noexcept nogil:
     return &l.dials[l.dial_count - 1]
 
 
-cdef inline bint address_type(uint16_t qtype) noexcept nogil:
-    return qtype == TYPE_A or qtype == TYPE_AAAA or qtype == TYPE_HTTPS
-
-
-cdef inline bint failing(uint8_t outcome) noexcept nogil:
-    return OUTCOME_SERVFAIL <= outcome <= OUTCOME_OTHER_RCODE or outcome == OUTCOME_REFERRAL or outcome == OUTCOME_UNREACHABLE
-
-
-cdef inline bint settling(uint8_t outcome) noexcept nogil:
-    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
-
-
 cdef void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
     """Put the lookup at the end of a list of those that wait equally long from now."""
     delist(t, l)
@@ -601,175 +559,6 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     if a.transport == TRANSPORT_TCP:
         link(t, l, stream_key(t, ex.stream))
     return a
-
-
-cdef uint8_t fits(Assembly* t, const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil:
-    """The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own."""
-    cdef uint32_t i
-    cdef const Attempt* a
-    cdef const Attempt* p = NULL       # latest of the same type
-    cdef const Attempt* same = NULL    # latest of the same type and id
-    cdef const Attempt* begun = NULL   # first for this name
-    cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO
-    cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
-    cdef int64_t gap, rest
-    cdef uint32_t lost = 0
-    cdef bint unanswered = False
-    for i in range(l.attempt_count):
-        a = &l.attempts[i]
-        if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
-            keeps = True               # stubs that ask both families from one port keep their ids
-        if a.candidate != now_at:
-            continue
-        if a.answered < 0:
-            unanswered = True
-        if begun == NULL:
-            begun = a
-        if a.qtype == ex.qtype:
-            if p != NULL and p.id == a.id and a.transport == p.transport:
-                keeps = True
-            p = a
-            lost += a.answered < 0
-            if a.id == ex.id:
-                same = a
-            if a.outcome == OUTCOME_TRUNCATED:
-                truncated = True
-        if a.port == ex.client_port and a.transport == ex.transport and a.server_port == ex.server_port:
-            one_port = True
-        if a.transport == TRANSPORT_TCP and ex.transport == TRANSPORT_TCP and a.stream == ex.stream:
-            stream = True
-    if begun == NULL:
-        return ROLE_NONE
-    for i in range(l.dial_count):
-        if l.dials[i].refused or l.dials[i].ended < 0:
-            refused = True
-    plain = l.sent & EXCHANGE_EDNS and not ex.flags & EXCHANGE_EDNS
-    alike = (l.sent ^ ex.flags) & bits == 0 and ((l.sent ^ ex.flags) & EXCHANGE_EDNS == 0)
-    if same != NULL:
-        # Once all is answered, the same id is no proof where the client always uses the same.
-        if l.complete and ex.time - l.step > AT_ONCE and not unanswered and (fixed or ex.time - same.time < RETRY):
-            return ROLE_NONE
-        if ex.transport == TRANSPORT_TCP and same.transport == TRANSPORT_UDP:
-            return ROLE_TCP_FALLBACK
-        if plain and same.sent & EXCHANGE_EDNS:
-            return ROLE_EDNS_FALLBACK
-        if same.server[0] != ex.server[0] or same.server[1] != ex.server[1]:
-            if same.answered < 0 and ex.time - same.time < TOGETHER:
-                return ROLE_PARALLEL
-            return ROLE_FAILOVER
-        return ROLE_RETRANSMISSION
-    if p != NULL:
-        if begins_anew(l, ex):
-            return ROLE_RETRANSMISSION
-        if ex.transport == TRANSPORT_TCP:
-            if truncated and (ex.time - p.time < 3000 * MS):
-                return ROLE_TCP_FALLBACK
-            if p.transport != TRANSPORT_TCP or not alike or p.answered >= 0 and not p.flags & ATTEMPT_CLOSED and not failing(p.outcome):
-                return ROLE_NONE
-            return ROLE_RETRANSMISSION
-        if settling(p.outcome) and not p.flags & ATTEMPT_FRAGMENT or l.complete and not p.flags & ATTEMPT_FRAGMENT:
-            return ROLE_NONE
-        if keeps and not plain or not alike and not plain:
-            return ROLE_NONE
-        gap = ex.time - p.time
-        if plain and p.answered < 0 and lost < 2:
-            return ROLE_NONE           # who tries without EDNS because of silence has tried with it before
-        if p.answered < 0 or p.flags & ATTEMPT_FRAGMENT:
-            if gap < RETRY and not p.flags & ATTEMPT_BOGUS:
-                return ROLE_NONE
-        elif p.outcome == OUTCOME_TRUNCATED and not refused:
-            return ROLE_NONE
-        elif ex.time - p.answered > AT_ONCE:
-            # Some go on waiting after a failure, and ask again when their timer of whole seconds is up.
-            rest = gap % (1000 * MS)
-            if gap < 900 * MS or TICK < rest < 1000 * MS - TICK or begun.sent & EXCHANGE_COOKIE and begun.sent & EXCHANGE_AD:
-                return ROLE_NONE
-        elif not plain and begun.sent & EXCHANGE_AD and begun.edns_size != 1200 and p.server[0] == ex.server[0] \
-                and p.server[1] == ex.server[1]:
-            return ROLE_NONE           # a tool that was run again
-        if plain:
-            return ROLE_EDNS_FALLBACK
-        if p.server[0] != ex.server[0] or p.server[1] != ex.server[1]:
-            return ROLE_FAILOVER
-        return ROLE_RETRANSMISSION
-    if not address_type(ex.qtype) or not address_type(begun.qtype) or not alike:
-        return ROLE_NONE
-    if stream:
-        return ROLE_COMPANION
-    if begun.sent & EXCHANGE_EDNS and begun.sent & EXCHANGE_AD and begun.edns_size != 1200:
-        return ROLE_NONE               # tools ask one question a run
-    if one_port and (not l.complete or ex.time - l.step <= AT_ONCE):
-        return ROLE_COMPANION
-    if one_port and not fixed and ex.time - begun.time >= RETRY:
-        return ROLE_COMPANION          # asked again; the first time it was lost before it came here
-    if ex.time - begun.time <= TOGETHER:
-        return ROLE_COMPANION | (SERIAL if l.complete else 0)
-    if l.step >= 0 and ex.time - l.step <= AT_ONCE:
-        return ROLE_COMPANION | SERIAL
-    return ROLE_NONE
-
-
-cdef inline bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
-    """Whether glibc asks everything again with a larger buffer, because the addresses did not fit."""
-    return l.complete and l.answer_count >= LARGE and ex.time - l.step <= AT_ONCE \
-        and (not l.sent & EXCHANGE_EDNS or l.edns_size == 1200) \
-        and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
-
-
-cdef bint continues(Assembly* t, const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
-    """Whether a query is for the next name of the lookup's walk over a search list."""
-    cdef uint32_t i, n, n0, base, least, walk
-    cdef const uint8_t* c
-    cdef const uint8_t* c0 = l.text + l.names[l.walk]
-    cdef bint asked = False
-    if not l.negative or l.step < 0 or l.candidate_count == MOST_CANDIDATES:
-        return False
-    if ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
-        return False
-    if (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
-        return False
-    for i in range(l.attempt_count):
-        if l.attempts[i].qtype == ex.qtype:
-            asked = True
-    if not asked:
-        return False
-    n0 = l.names[l.walk + 1] - l.names[l.walk]
-    walk = n0
-    least = common(c0, n0, name, size)
-    for i in range(l.walk, l.candidate_count):
-        c = l.text + l.names[i]
-        n = l.names[i + 1] - l.names[i]
-        if n == size and memcmp(c, name, size) == 0:
-            return False
-        walk = min(walk, common(c0, n0, c, n))
-    if least < 2:
-        return False
-    if l.candidate_count > l.walk + 1 and least >= walk:
-        return True                    # begins as all names of the walk do
-    # The name itself among them, or suffixes that lie in one another, as in Kubernetes.
-    for i in range(l.walk, l.candidate_count):
-        c = l.text + l.names[i]
-        n = l.names[i + 1] - l.names[i]
-        base = common(c, n, name, size)
-        if base == n or base == size or ends_with(c + base, n - base, name + base, size - base):
-            return True
-    if l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
-        return False
-    # Two suffixes of their own; names that end alike are rather two names under one suffix.
-    return alike_labels(c0, n0, name, size) < 3
-
-
-cdef uint32_t alike_labels(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
-    """How many labels both names have in common at their end."""
-    cdef uint32_t i = 1, count = 0
-    while i < na and i < nb:
-        if a[na - 1 - i] != b[nb - 1 - i]:
-            return count
-        if a[na - 1 - i] == c'.':
-            count += 1
-        i += 1
-    return count
 
 
 # ---------------------------------------------------------------- events
@@ -907,7 +696,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
             seen += 1
             l = t.nodes[at].l
             if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
-                r = fits(t, l, ex, c.fixed)
+                r = fits(l, ex, c.fixed)
                 if r & SERIAL:
                     if serial == NULL:
                         serial = l
@@ -925,7 +714,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
             seen += 1
             l = t.nodes[at].l
             if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
-                if continues(t, l, ex, name, size):
+                if continues(l, ex, name, size):
                     if best == NULL or anew or l.step < best.step:
                         best = l
                         anew = False
@@ -1025,134 +814,6 @@ cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
     return NULL
 
 
-cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
-    cdef uint8_t* p
-    cdef uint32_t room
-    cdef uint16_t s
-    if l.record_count >= MOST_RECORDS or l.record_size + size + 6 > MOST_RECORD_OCTETS or size > 0xFFFF:
-        return True
-    if l.record_size + size + 6 > l.record_room:
-        room = (l.record_size + size + 6) * 2
-        p = <uint8_t*>realloc(l.records, room)
-        if p == NULL:
-            return False
-        l.records = p
-        l.record_room = room
-    p = l.records + l.record_size
-    s = <uint16_t>size
-    memcpy(p, &type_, 2)
-    memcpy(p + 2, &s, 2)
-    p[4] = candidate
-    p[5] = 0
-    memcpy(p + 6, rdata, size)
-    l.record_size += size + 6
-    l.record_count += 1
-    return True
-
-
-cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
-    cdef uint32_t at = 0
-    cdef uint16_t kind, n
-    while at < l.record_size:
-        memcpy(&kind, l.records + at, 2)
-        memcpy(&n, l.records + at + 2, 2)
-        if kind == type_ and n == size and l.records[at + 4] == candidate and memcmp(l.records + at + 6, rdata, n) == 0:
-            return True
-        at += 6 + n
-    return False
-
-
-cdef void read_answer(Assembly* t, Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil:
-    """Keep the records of an answer, and what they say: aliases, loops."""
-    cdef uint32_t low = first_record(batch, row), start, size, aliases = 0
-    cdef uint16_t kind
-    cdef const uint8_t* rdata
-    if batch.columns.status[row] == STATUS_FIRST_FRAGMENT:
-        a.flags |= ATTEMPT_FRAGMENT | ATTEMPT_CUT
-    elif batch.columns.frames[row] > 1 and a.transport == TRANSPORT_UDP:
-        a.flags |= ATTEMPT_IN_FRAGMENTS
-    if batch.columns.direction[row] == DIRECTION_IN:
-        a.flags |= ATTEMPT_TAKEN_IN
-    while low < batch.record_columns.count and batch.record_columns.message[low] == row:
-        if batch.record_columns.section[low] & 3 == 0:
-            kind = batch.record_columns.type[low]
-            start = batch.record_columns.rdata[low]
-            size = batch.record_columns.rdata[low + 1] - start
-            rdata = batch.record_columns.rdata_octets + start
-            if kind == a.qtype or a.qtype == TYPE_ANY:
-                a.flags |= ATTEMPT_WANTED
-            if kind == TYPE_CNAME and a.qtype != TYPE_CNAME:
-                aliases += 1
-                a.flags |= ATTEMPT_ALIAS
-                if aliases <= 16 and loops(batch, low, row, a.qtype):
-                    a.flags |= ATTEMPT_LOOP
-            if kind == a.qtype or kind == TYPE_CNAME or a.qtype == TYPE_ANY:
-                if kind == TYPE_A and size == 4 or kind == TYPE_AAAA and size == 16 or l.record_size < 4096:
-                    if l.record_count > 64 or not known_record(l, kind, a.candidate, rdata, size):
-                        if not add_record(l, kind, a.candidate, rdata, size):
-                            t.failed = 1
-        low += 1
-
-
-cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil:
-    """Whether the aliases of an answer lead back to one of them."""
-    cdef uint32_t low = first_record(batch, row), seen = 0
-    while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < 16:
-        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
-            return True
-        low += 1
-        seen += 1
-    return False
-
-
-cdef uint32_t first_record(Batch batch, uint32_t row) noexcept nogil:
-    """Where the records of a message begin."""
-    cdef uint32_t low = 0, high = batch.record_columns.count, middle
-    while low < high:
-        middle = (low + high) // 2
-        if batch.record_columns.message[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
-    """Whether the target of the alias at `at` is the owner of it or of an alias before it."""
-    cdef uint32_t i = at, n, size = batch.record_columns.rdata[at + 1] - batch.record_columns.rdata[at]
-    cdef const uint8_t* target = batch.record_columns.rdata_octets + batch.record_columns.rdata[at]
-    cdef const uint8_t* owner
-    while True:
-        n = batch.record_columns.name[i]
-        owner = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[n]
-        if spells(target, size, owner, batch.dictionary.names.text_offsets[n + 1] - batch.dictionary.names.text_offsets[n]):
-            return True
-        if i == 0 or at - i > 16 or batch.record_columns.message[i - 1] != row:
-            return False
-        i -= 1
-
-
-cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil:
-    """Whether a wire-format name is the one in presentation format; names with escapes are taken to differ."""
-    cdef uint32_t i = 0, at = 0, k
-    cdef uint8_t c
-    while at < size and wire[at]:
-        if at + 1 + wire[at] > size or i + wire[at] + 1 > n:
-            return False
-        for k in range(wire[at]):
-            c = wire[at + 1 + k]
-            if c >= c'A' and c <= c'Z':
-                c += 32
-            if text[i] != c:
-                return False
-            i += 1
-        if text[i] != c'.':
-            return False
-        i += 1
-        at += wire[at] + 1
-    return i == n
-
-
 cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
     cdef Exchange* ex = exchanges.row(h.exchange)
     cdef Lookup* l
@@ -1191,7 +852,8 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
             l.answer_count += ex.answers
         t.busy += max(h.time - a.time, <int64_t>0)
         if h.row != NO_MESSAGE and batch is not None:
-            read_answer(t, l, a, batch, h.row)
+            if read_answer(l, a, batch, h.row) != 0:
+                t.failed = 1
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
             return
@@ -1491,97 +1153,6 @@ cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
     expire(t, now)
 
 
-cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:
-    cdef int32_t n = <int32_t>number
-    if text_reserve(out, 4) != 0:
-        return False
-    memcpy(out.octets + out.size, &n, 4)
-    out.size += 4
-    return True
-
-
-cdef inline bint put_octets(Text* out, const void* octets, size_t size) noexcept nogil:
-    if text_reserve(out, size) != 0:
-        return False
-    memcpy(out.octets + out.size, octets, size)
-    out.size += size
-    return True
-
-
-cdef bint write_out(LookupColumns* c, Lookup* l) noexcept nogil:
-    cdef LookupRow row
-    cdef uint32_t i, j, at, start
-    cdef uint16_t n
-    cdef bint known, good = True
-    memset(&row, 0, sizeof(row))
-    row.lookup = l.number
-    row.time = l.time
-    row.duration = l.end.duration
-    row.duration_min = l.end.duration_min
-    row.duration_max = l.end.duration_max
-    for i in range(8):
-        row.budget[i] = l.end.budget[i]
-    row.client[0] = l.client[0]
-    row.client[1] = l.client[1]
-    row.queries = l.queries
-    row.wasted = l.end.wasted
-    row.retransmissions = l.end.retransmissions
-    row.failovers = l.end.failovers
-    row.end_basis = l.end.end_basis
-    row.outcome = l.end.outcome
-    row.name_certain = l.end.name_certain
-    row.tcp_fallback = l.end.tcp_fallback
-    row.edns_fallback = l.end.edns_fallback
-    row.stub = l.end.stub
-    good &= put_octets(&c.rows, &row, sizeof(row))
-    good &= put_octets(&c.name, l.text + l.names[l.end.name], l.end.name_size)
-    good &= put_i32(&c.name_ends, c.name.size)
-    i = l.end.final
-    good &= put_octets(&c.final_name, l.text + l.names[i], l.names[i + 1] - l.names[i])
-    good &= put_i32(&c.final_ends, c.final_name.size)
-    for i in range(l.candidate_count):
-        if i >= l.walk and l.walk:
-            break              # the same walk again
-        good &= put_octets(&c.candidates, l.text + l.names[i], l.names[i + 1] - l.names[i])
-        good &= put_i32(&c.candidate_ends, c.candidates.size)
-    good &= put_i32(&c.candidate_lists, c.candidate_ends.size // 4 - 1)
-    start = <uint32_t>c.servers.size
-    for i in range(l.attempt_count):
-        known = False
-        at = start
-        while at < c.servers.size:
-            if memcmp(c.servers.octets + at, l.attempts[i].server, 16) == 0:
-                known = True
-                break
-            at += 16
-        if not known:
-            good &= put_octets(&c.servers, l.attempts[i].server, 16)
-    good &= put_i32(&c.server_lists, c.servers.size // 16)
-    start = <uint32_t>c.types.size
-    for i in range(l.attempt_count):
-        known = False
-        at = start
-        while at < c.types.size:
-            if memcmp(c.types.octets + at, &l.attempts[i].qtype, 2) == 0:
-                known = True
-                break
-            at += 2
-        if not known:
-            good &= put_octets(&c.types, &l.attempts[i].qtype, 2)
-    good &= put_i32(&c.type_lists, c.types.size // 2)
-    good &= put_octets(&c.causes, l.end.causes, l.end.cause_count)
-    good &= put_i32(&c.cause_lists, c.causes.size)
-    # Records of the name that was answered; those of other candidates led nowhere.
-    at = 0
-    while at < l.record_size:
-        memcpy(&n, l.records + at + 2, 2)
-        if l.records[at + 4] == l.end.final:
-            good &= put_octets(&c.records, l.records + at, 6 + n)
-        at += 6 + n
-    good &= put_i32(&c.record_lists, c.records.size)
-    return good
-
-
 cdef int leave(Lookups me) noexcept nogil:
     """Write out the lookups that are over, as far as no older one is open."""
     cdef Assembly* t = me.table
@@ -1596,49 +1167,6 @@ cdef int leave(Lookups me) noexcept nogil:
         give_back(t, l)
         t.first += 1
     return -1 if t.failed else 0
-
-
-@cython.final
-cdef class LookupBatch:
-    """Lookups that are over, in native columns.
-
-    Attributes
-    ----------
-    count : int
-        How many.
-    """
-
-    def __cinit__(self):
-        cdef Text* columns = <Text*>&self.columns
-        cdef uint32_t i
-        for i in range(sizeof(LookupColumns) // sizeof(Text)):
-            if text_open(&columns[i], 256) != 0:
-                raise MemoryError("no memory for lookups")
-        for i in (2, 4, 6, 7, 9, 11, 13, 15):
-            put_i32(&columns[i], 0)
-
-    def __dealloc__(self):
-        cdef Text* columns = <Text*>&self.columns
-        cdef uint32_t i
-        for i in range(sizeof(LookupColumns) // sizeof(Text)):
-            text_close(&columns[i])
-
-    def column(self, str name):
-        """A native column as octets; ``rows`` holds LookupRow structs, names ending in ``ends`` or ``lists`` offsets of 4 octets."""
-        cdef Text* columns = <Text*>&self.columns
-        cdef Text* c = &columns[COLUMN_ORDER.index(name)]
-        return PyBytes_FromStringAndSize(<char*>c.octets, c.size)
-
-    @property
-    def row_size(self):
-        """Octets of a LookupRow."""
-        return sizeof(LookupRow)
-
-
-cdef list COLUMN_ORDER = [
-    "rows", "name", "name_ends", "final_name", "final_ends", "candidates", "candidate_ends", "candidate_lists",
-    "servers", "server_lists", "types", "type_lists", "causes", "cause_lists", "records", "record_lists",
-]
 
 
 @cython.final
