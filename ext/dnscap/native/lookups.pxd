@@ -1,11 +1,10 @@
 """Lookups: what an application asked for, put together from the exchanges it caused."""
 from libc.stdint cimport int64_t, uint64_t
 
+from dnscap.native.assembly cimport Assembly
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport Exchanges
 from dnscap.native.lookup_columns cimport LookupBatch
-
-cdef struct Assembly           # private to lookups.pyx
 
 cdef class Lookups:
     cdef Assembly* table
