@@ -17,7 +17,7 @@ from dnscap.messages.rdata_text import rdata_texts
 from dnscap.native.stubs import names as stub_names
 
 if TYPE_CHECKING:
-    from dnscap.native.lookups import LookupBatch as NativeBatch
+    from dnscap.native.lookup_columns import LookupBatch as NativeBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dnscap.exchanges.matching import ExchangeBatch, Matching
 from dnscap.lookups.arrow import answer_details, lookup_batch
-from dnscap.native.lookups import LookupBatch as NativeBatch
+from dnscap.native.lookup_columns import LookupBatch as NativeBatch
 from dnscap.native.lookups import Lookups
 
 if TYPE_CHECKING:

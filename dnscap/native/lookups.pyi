@@ -2,20 +2,7 @@
 
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
-
-class LookupBatch:
-    """Lookups that are over, in native columns."""
-
-    @property
-    def count(self) -> int:
-        """How many."""
-
-    @property
-    def row_size(self) -> int:
-        """Octets of a LookupRow."""
-
-    def column(self, name: str) -> bytes:
-        """A native column as octets; ``rows`` holds LookupRow structs, ``..._ends`` and ``..._lists`` offsets."""
+from dnscap.native.lookup_columns import LookupBatch
 
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""

@@ -1,0 +1,15 @@
+"""Lookups that are over, in native columns; see ext/dnscap/native/lookup_columns.pxd."""
+
+class LookupBatch:
+    """Lookups that are over, in native columns."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+
+    @property
+    def row_size(self) -> int:
+        """Octets of a LookupRow."""
+
+    def column(self, name: str) -> bytes:
+        """A native column as octets; ``rows`` holds LookupRow structs, ``..._ends`` and ``..._lists`` offsets."""

@@ -1,0 +1,147 @@
+"""Reading the answers of a lookup; see answers.pxd."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport realloc
+from libc.string cimport memcmp, memcpy
+
+from dnscap.native.attempts cimport *
+from dnscap.native.datagrams cimport TRANSPORT_UDP
+from dnscap.native.decoder cimport Batch
+from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
+from dnscap.native.frames cimport DIRECTION_IN
+
+cdef enum:
+    TYPE_A = 1
+    TYPE_CNAME = 5
+    TYPE_AAAA = 28
+    TYPE_ANY = 255
+    MOST_ALIASES = 16          # of an answer that are looked at for a loop; resolvers follow no more
+    OTHER_OCTETS = 4096        # records that are no addresses are kept up to this
+
+
+cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil:
+    """Whether a wire-format name is the one in presentation format; names with escapes are taken to differ."""
+    cdef uint32_t i = 0, at = 0, k
+    cdef uint8_t c
+    while at < size and wire[at]:
+        if at + 1 + wire[at] > size or i + wire[at] + 1 > n:
+            return False
+        for k in range(wire[at]):
+            c = wire[at + 1 + k]
+            if c >= c'A' and c <= c'Z':
+                c += 32
+            if text[i] != c:
+                return False
+            i += 1
+        if text[i] != c'.':
+            return False
+        i += 1
+        at += wire[at] + 1
+    return i == n
+
+
+cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
+    """Whether the target of the alias at `at` is the owner of it or of an alias before it."""
+    cdef uint32_t i = at, n, size = batch.record_columns.rdata[at + 1] - batch.record_columns.rdata[at]
+    cdef const uint8_t* target = batch.record_columns.rdata_octets + batch.record_columns.rdata[at]
+    cdef const uint8_t* owner
+    while True:
+        n = batch.record_columns.name[i]
+        owner = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[n]
+        if spells(target, size, owner, batch.dictionary.names.text_offsets[n + 1] - batch.dictionary.names.text_offsets[n]):
+            return True
+        if i == 0 or at - i > MOST_ALIASES or batch.record_columns.message[i - 1] != row:
+            return False
+        i -= 1
+
+
+cdef uint32_t first_record(Batch batch, uint32_t row) noexcept nogil:
+    """Where the records of a message begin."""
+    cdef uint32_t low = 0, high = batch.record_columns.count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if batch.record_columns.message[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil:
+    """Whether the aliases of an answer lead back to one of them."""
+    cdef uint32_t low = first_record(batch, row), seen = 0
+    while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < MOST_ALIASES:
+        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
+            return True
+        low += 1
+        seen += 1
+    return False
+
+
+cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+    cdef uint32_t at = 0
+    cdef uint16_t kind, n
+    while at < l.record_size:
+        memcpy(&kind, l.records + at, 2)
+        memcpy(&n, l.records + at + 2, 2)
+        if kind == type_ and n == size and l.records[at + 4] == candidate and memcmp(l.records + at + 6, rdata, n) == 0:
+            return True
+        at += 6 + n
+    return False
+
+
+cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+    cdef uint8_t* p
+    cdef uint32_t room
+    cdef uint16_t s
+    if l.record_count >= MOST_RECORDS or l.record_size + size + 6 > MOST_RECORD_OCTETS or size > 0xFFFF:
+        return True
+    if l.record_size + size + 6 > l.record_room:
+        room = (l.record_size + size + 6) * 2
+        p = <uint8_t*>realloc(l.records, room)
+        if p == NULL:
+            return False
+        l.records = p
+        l.record_room = room
+    p = l.records + l.record_size
+    s = <uint16_t>size
+    memcpy(p, &type_, 2)
+    memcpy(p + 2, &s, 2)
+    p[4] = candidate
+    p[5] = 0
+    memcpy(p + 6, rdata, size)
+    l.record_size += size + 6
+    l.record_count += 1
+    return True
+
+
+cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil:
+    """Keep the records of an answer, and what they say: aliases, loops."""
+    cdef uint32_t low = first_record(batch, row), start, size, aliases = 0
+    cdef uint16_t kind
+    cdef const uint8_t* rdata
+    if batch.columns.status[row] == STATUS_FIRST_FRAGMENT:
+        a.flags |= ATTEMPT_FRAGMENT | ATTEMPT_CUT
+    elif batch.columns.frames[row] > 1 and a.transport == TRANSPORT_UDP:
+        a.flags |= ATTEMPT_IN_FRAGMENTS
+    if batch.columns.direction[row] == DIRECTION_IN:
+        a.flags |= ATTEMPT_TAKEN_IN
+    while low < batch.record_columns.count and batch.record_columns.message[low] == row:
+        if batch.record_columns.section[low] & 3 == 0:
+            kind = batch.record_columns.type[low]
+            start = batch.record_columns.rdata[low]
+            size = batch.record_columns.rdata[low + 1] - start
+            rdata = batch.record_columns.rdata_octets + start
+            if kind == a.qtype or a.qtype == TYPE_ANY:
+                a.flags |= ATTEMPT_WANTED
+            if kind == TYPE_CNAME and a.qtype != TYPE_CNAME:
+                aliases += 1
+                a.flags |= ATTEMPT_ALIAS
+                if aliases <= MOST_ALIASES and loops(batch, low, row, a.qtype):
+                    a.flags |= ATTEMPT_LOOP
+            if kind == a.qtype or kind == TYPE_CNAME or a.qtype == TYPE_ANY:
+                if kind == TYPE_A and size == 4 or kind == TYPE_AAAA and size == 16 or l.record_size < OTHER_OCTETS:
+                    if l.record_count > 64 or not known_record(l, kind, a.candidate, rdata, size):
+                        if not add_record(l, kind, a.candidate, rdata, size):
+                            return -1
+        low += 1
+    return 0

@@ -1,0 +1,19 @@
+"""Which lookup a query belongs to, by what stubs do: the other family, retries, fail-over, TCP, the next name of a search list."""
+from libc.stdint cimport uint8_t, uint32_t
+
+from dnscap.native.attempts cimport Lookup
+from dnscap.native.exchanges cimport Exchange
+
+cdef enum:
+    SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
+
+cdef bint settling(uint8_t outcome) noexcept nogil     # an answer, be it that there is nothing
+cdef bint failing(uint8_t outcome) noexcept nogil
+
+# The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own.  `fixed`:
+# the client uses one id for different questions.
+cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil
+# Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
+cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
+# Whether a query is for the next name of the lookup's walk over a search list.
+cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil

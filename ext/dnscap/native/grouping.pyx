@@ -1,0 +1,219 @@
+"""Which lookup a query belongs to; see grouping.pxd."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp
+
+from dnscap.native.attempts cimport *
+from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
+from dnscap.native.exchanges cimport *
+
+cdef enum:
+    TYPE_A = 1
+    TYPE_AAAA = 28
+    TYPE_HTTPS = 65
+    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
+
+cdef enum:                     # nanoseconds
+    SECOND = 1000000000
+    SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
+    AT_ONCE = 40000000         # a stub that goes on by itself does so within this, on a busy machine
+    NEXT_NAME = 5000000        # the next name of a search list, where the names alone do not tell
+    TOGETHER = 20000000        # threads of one lookup start within this
+    RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try
+    TICK = 25000000            # tolerance of a timer of whole seconds
+
+
+cdef inline bint address_type(uint16_t qtype) noexcept nogil:
+    return qtype == TYPE_A or qtype == TYPE_AAAA or qtype == TYPE_HTTPS
+
+
+cdef bint failing(uint8_t outcome) noexcept nogil:
+    return OUTCOME_SERVFAIL <= outcome <= OUTCOME_OTHER_RCODE or outcome == OUTCOME_REFERRAL or outcome == OUTCOME_UNREACHABLE
+
+
+cdef bint settling(uint8_t outcome) noexcept nogil:
+    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
+
+
+cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
+    """Octets of the whole labels, last dot included, with which both names begin."""
+    cdef uint32_t i = 0, whole = 0
+    while i < na and i < nb and a[i] == b[i]:
+        i += 1
+        if a[i - 1] == c'.' and not (i > 1 and a[i - 2] == c'\\'):
+            whole = i
+    return whole
+
+
+cdef inline bint ends_with(const uint8_t* name, uint32_t size, const uint8_t* suffix, uint32_t n) noexcept nogil:
+    if n > size or memcmp(name + size - n, suffix, n) != 0:
+        return False
+    return n == size or n == 0 or name[size - n - 1] == c'.'
+
+
+cdef uint32_t alike_labels(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
+    """How many labels both names have in common at their end."""
+    cdef uint32_t i = 1, count = 0
+    while i < na and i < nb:
+        if a[na - 1 - i] != b[nb - 1 - i]:
+            return count
+        if a[na - 1 - i] == c'.':
+            count += 1
+        i += 1
+    return count
+
+
+cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether glibc asks everything again with a larger buffer, because the addresses did not fit."""
+    return l.complete and l.answer_count >= LARGE and ex.time - l.step <= AT_ONCE \
+        and (not l.sent & EXCHANGE_EDNS or l.edns_size == 1200) \
+        and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
+
+
+cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil:
+    """The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own."""
+    cdef uint32_t i
+    cdef const Attempt* a
+    cdef const Attempt* p = NULL       # latest of the same type
+    cdef const Attempt* same = NULL    # latest of the same type and id
+    cdef const Attempt* begun = NULL   # first for this name
+    cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
+    cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO
+    cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
+    cdef int64_t gap, rest
+    cdef uint32_t lost = 0
+    cdef bint unanswered = False
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
+            keeps = True               # stubs that ask both families from one port keep their ids
+        if a.candidate != now_at:
+            continue
+        if a.answered < 0:
+            unanswered = True
+        if begun == NULL:
+            begun = a
+        if a.qtype == ex.qtype:
+            if p != NULL and p.id == a.id and a.transport == p.transport:
+                keeps = True
+            p = a
+            lost += a.answered < 0
+            if a.id == ex.id:
+                same = a
+            if a.outcome == OUTCOME_TRUNCATED:
+                truncated = True
+        if a.port == ex.client_port and a.transport == ex.transport and a.server_port == ex.server_port:
+            one_port = True
+        if a.transport == TRANSPORT_TCP and ex.transport == TRANSPORT_TCP and a.stream == ex.stream:
+            stream = True
+    if begun == NULL:
+        return ROLE_NONE
+    for i in range(l.dial_count):
+        if l.dials[i].refused or l.dials[i].ended < 0:
+            refused = True
+    plain = l.sent & EXCHANGE_EDNS and not ex.flags & EXCHANGE_EDNS
+    alike = (l.sent ^ ex.flags) & bits == 0 and ((l.sent ^ ex.flags) & EXCHANGE_EDNS == 0)
+    if same != NULL:
+        # Once all is answered, the same id is no proof where the client always uses the same.
+        if l.complete and ex.time - l.step > AT_ONCE and not unanswered and (fixed or ex.time - same.time < RETRY):
+            return ROLE_NONE
+        if ex.transport == TRANSPORT_TCP and same.transport == TRANSPORT_UDP:
+            return ROLE_TCP_FALLBACK
+        if plain and same.sent & EXCHANGE_EDNS:
+            return ROLE_EDNS_FALLBACK
+        if same.server[0] != ex.server[0] or same.server[1] != ex.server[1]:
+            if same.answered < 0 and ex.time - same.time < TOGETHER:
+                return ROLE_PARALLEL
+            return ROLE_FAILOVER
+        return ROLE_RETRANSMISSION
+    if p != NULL:
+        if begins_anew(l, ex):
+            return ROLE_RETRANSMISSION
+        if ex.transport == TRANSPORT_TCP:
+            if truncated and (ex.time - p.time < 3 * <int64_t>SECOND):
+                return ROLE_TCP_FALLBACK
+            if p.transport != TRANSPORT_TCP or not alike or p.answered >= 0 and not p.flags & ATTEMPT_CLOSED and not failing(p.outcome):
+                return ROLE_NONE
+            return ROLE_RETRANSMISSION
+        if settling(p.outcome) and not p.flags & ATTEMPT_FRAGMENT or l.complete and not p.flags & ATTEMPT_FRAGMENT:
+            return ROLE_NONE
+        if keeps and not plain or not alike and not plain:
+            return ROLE_NONE
+        gap = ex.time - p.time
+        if plain and p.answered < 0 and lost < 2:
+            return ROLE_NONE           # who tries without EDNS because of silence has tried with it before
+        if p.answered < 0 or p.flags & ATTEMPT_FRAGMENT:
+            if gap < RETRY and not p.flags & ATTEMPT_BOGUS:
+                return ROLE_NONE
+        elif p.outcome == OUTCOME_TRUNCATED and not refused:
+            return ROLE_NONE
+        elif ex.time - p.answered > AT_ONCE:
+            # Some go on waiting after a failure, and ask again when their timer of whole seconds is up.
+            rest = gap % SECOND
+            if gap < 9 * (SECOND // 10) or TICK < rest < SECOND - TICK or begun.sent & EXCHANGE_COOKIE and begun.sent & EXCHANGE_AD:
+                return ROLE_NONE
+        elif not plain and begun.sent & EXCHANGE_AD and begun.edns_size != 1200 and p.server[0] == ex.server[0] \
+                and p.server[1] == ex.server[1]:
+            return ROLE_NONE           # a tool that was run again
+        if plain:
+            return ROLE_EDNS_FALLBACK
+        if p.server[0] != ex.server[0] or p.server[1] != ex.server[1]:
+            return ROLE_FAILOVER
+        return ROLE_RETRANSMISSION
+    if not address_type(ex.qtype) or not address_type(begun.qtype) or not alike:
+        return ROLE_NONE
+    if stream:
+        return ROLE_COMPANION
+    if begun.sent & EXCHANGE_EDNS and begun.sent & EXCHANGE_AD and begun.edns_size != 1200:
+        return ROLE_NONE               # tools ask one question a run
+    if one_port and (not l.complete or ex.time - l.step <= AT_ONCE):
+        return ROLE_COMPANION
+    if one_port and not fixed and ex.time - begun.time >= RETRY:
+        return ROLE_COMPANION          # asked again; the first time it was lost before it came here
+    if ex.time - begun.time <= TOGETHER:
+        return ROLE_COMPANION | (SERIAL if l.complete else 0)
+    if l.step >= 0 and ex.time - l.step <= AT_ONCE:
+        return ROLE_COMPANION | SERIAL
+    return ROLE_NONE
+
+
+cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
+    """Whether a query is for the next name of the lookup's walk over a search list."""
+    cdef uint32_t i, n, n0, base, least, walk
+    cdef const uint8_t* c
+    cdef const uint8_t* c0 = l.text + l.names[l.walk]
+    cdef bint asked = False
+    if not l.negative or l.step < 0 or l.candidate_count == MOST_CANDIDATES:
+        return False
+    if ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
+        return False
+    if (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
+        return False
+    for i in range(l.attempt_count):
+        if l.attempts[i].qtype == ex.qtype:
+            asked = True
+    if not asked:
+        return False
+    n0 = l.names[l.walk + 1] - l.names[l.walk]
+    walk = n0
+    least = common(c0, n0, name, size)
+    for i in range(l.walk, l.candidate_count):
+        c = l.text + l.names[i]
+        n = l.names[i + 1] - l.names[i]
+        if n == size and memcmp(c, name, size) == 0:
+            return False
+        walk = min(walk, common(c0, n0, c, n))
+    if least < 2:
+        return False
+    if l.candidate_count > l.walk + 1 and least >= walk:
+        return True                    # begins as all names of the walk do
+    # The name itself among them, or suffixes that lie in one another, as in Kubernetes.
+    for i in range(l.walk, l.candidate_count):
+        c = l.text + l.names[i]
+        n = l.names[i + 1] - l.names[i]
+        base = common(c, n, name, size)
+        if base == n or base == size or ends_with(c + base, n - base, name + base, size - base):
+            return True
+    if l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
+        return False
+    # Two suffixes of their own; names that end alike are rather two names under one suffix.
+    return alike_labels(c0, n0, name, size) < 3
