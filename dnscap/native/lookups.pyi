@@ -1,35 +1,44 @@
-from typing import final
+"""Lookup assembly; see ext/dnscap/native/lookups.pxd."""
 
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
 
-@final
 class LookupBatch:
     """Lookups that are over, in native columns."""
 
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many."""
+
     @property
     def row_size(self) -> int:
         """Octets of a LookupRow."""
-    def column(self, name: str) -> bytes:
-        """A native column as octets."""
 
-@final
+    def column(self, name: str) -> bytes:
+        """A native column as octets; ``rows`` holds LookupRow structs, ``..._ends`` and ``..._lists`` offsets."""
+
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
+    def __init__(self) -> None: ...
     @property
-    def open(self) -> int: ...
-    def counts(self) -> dict[str, int]:
-        """What limits made it give up, and queries left to their client's lookup."""
+    def open(self) -> int:
+        """Lookups that are not over, or wait for an older one that is not."""
+
     def hold(self, exchanges: Exchanges) -> None:
-        """Keep exchanges where they can be read until `feed` has seen them."""
+        """Keep exchanges where they can be read until `feed` has seen them; call it before they are fed a batch."""
+
     def feed(self, exchanges: Exchanges, batch: Batch | None = None) -> None:
-        """Take in what the batch that `exchanges` was fed last did."""
+        """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
+
     def pass_time(self, now: int) -> None:
-        """Capture time has come to `now` without a message."""
+        """Capture time has come to `now` (nanoseconds since the epoch) without a message."""
+
     def close(self) -> None:
         """The capture ends."""
+
     def take(self) -> LookupBatch:
         """The lookups that are over and were not taken yet."""
+
+    def counts(self) -> dict[str, int]:
+        """What limits made it give up, and queries left to their client's lookup."""

@@ -10,7 +10,7 @@ from libc.string cimport memset
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport (
-    EXCHANGE_EDNS, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
+    EXCHANGE_EDNS, NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
     OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
     OUTCOME_UNREACHABLE,
 )
@@ -398,7 +398,7 @@ cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             w.least = least
         if most > w.most:
             w.most = most
-        if at > w.release:
+        if at > w.release or at == w.release and basis != END_PACKET:
             w.release = at
             w.basis = basis
     if w.basis == END_PACKET:
@@ -832,7 +832,7 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
 
 
 cdef void count(Work* w, Lookup* l) noexcept nogil:
-    cdef uint32_t i
+    cdef uint32_t i, followed = 0
     cdef Attempt* a
     cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
     for i in range(l.attempt_count):
@@ -847,7 +847,8 @@ cdef void count(Work* w, Lookup* l) noexcept nogil:
             l.end.edns_fallback = 1
         if a.role == ROLE_RETRANSMISSION or (a.candidate != final and l.end.outcome == LOOKUP_OK):
             l.end.wasted += 1
-    l.end.wasted += l.queries - l.attempt_count
+        followed += a.exchange != NO_LOOKUP
+    l.end.wasted += l.queries - followed
     if l.dial_count:
         for i in range(l.attempt_count):
             if l.attempts[i].outcome == OUTCOME_TRUNCATED:

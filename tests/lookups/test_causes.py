@@ -1,0 +1,98 @@
+"""Each cause on a capture of a real stub that must show it, and on others that must not."""
+
+import pytest
+
+from tests.lookups.captures import lookups_of
+
+# Of each capture: what each of its lookups must be blamed on, most costly first.
+CAUSES = {
+    "aaaa-dropped": [["aaaa-dropped"]],
+    "aaaa-servfail-musl": [["servfail"], ["servfail"]],
+    "bogus": [[], ["dnssec-bogus", "servfail"], [], [], []],
+    "cname-loop": [[], [], [], ["cname-loop"], ["dangling-cname"]],
+    "cold": [["cold-recursion"], [], ["cold-recursion"]],
+    "dead-authoritative": [["dead-authoritative"], [], [], [], ["dead-authoritative", "servfail"]],
+    "dead-first-dnspython": [["nameserver-timeout"]] * 3,
+    "dead-first-glibc": [["nameserver-timeout"]] * 3,
+    "dig": [[]] * 9,
+    "dnspython": [[]] * 6,
+    "formerr-go": [["formerr"]] * 2,
+    "forwarder": [[]] * 5,
+    "forwarder-dead": [["forwarder-upstream-timeout"], []],
+    "fragments": [["fragments-lost"], []],
+    "glibc": [[]] * 6,
+    "go": [[]] * 6,
+    "lame": [[], [], ["upstream-refused", "servfail"], ["servfail"]],
+    "late-answer": [["slow-answer"], []],
+    "lost-cares": [["packet-loss"], []],
+    "lost-go": [["packet-loss"], []],
+    "many-addresses": [[]] * 3,
+    "musl": [[]] * 6,
+    "pair-race-glibc": [["pair-race"]] * 2,
+    "pair-race-musl": [["pair-race"]] * 2,
+    "port-unreachable-go": [[]] * 2,
+    "pycares": [[]] * 5,
+    "refused-first": [["refused", "slow-answer"], []],
+    "rotate": [[]] * 7,
+    "search-k8s": [[]] * 7,
+    "servfail": [["servfail"], ["servfail"], [], [], ["servfail"]],
+    "servfail-first": [[]] * 2,
+    "single-request": [[]] * 3,
+    "slow-client-side": [["slow-answer"], [], ["slow-answer"], []],
+    "slow-resolver-side": [["slow-authoritative"], [], ["slow-authoritative"], []],
+    "slow-search": [["search-fanout", "slow-answer"]] * 2,
+    "syn-lost": [["tcp-retransmission"], []],
+    "tcp-dropped": [["truncation", "tcp-blocked"]],
+    "tcp-lost": [["tcp-retransmission"], []],
+    "tcp-refused": [["truncation", "tcp-blocked"]],
+    "threads": [[]] * 12,
+    "three-servers-musl": [[]] * 3,
+    "truncation-go": [[]] * 3,
+    "upstream-errors": [
+        ["upstream-refused", "servfail"],
+        ["upstream-servfail", "servfail"],
+        [],
+        [],
+        ["servfail"],
+    ],
+    "upstream-tcp": [[], ["upstream-truncation", "upstream-tcp-blocked"], []],
+    "wrong-id": [["bogus-answer-ignored"]],
+    "wrong-question": [["bogus-answer-ignored"]],
+}
+
+# Where several causes cover the same time, their order says nothing.
+UNORDERED = {
+    "all-dead-glibc": [{"nameserver-timeout", "no-answer"}],
+    "all-dead-musl": [{"nameserver-timeout", "no-answer"}],
+    "late-answers": [{"no-answer", "slow-answer"}],
+    "stale": [set(), {"dead-authoritative", "serve-stale"}, {"dead-authoritative", "serve-stale"}],
+}
+
+
+@pytest.mark.parametrize("capture", CAUSES)
+def test_causes_are_named_where_they_are_and_nowhere_else(capture: str) -> None:
+    assert [row["causes"] for row in lookups_of(capture)] == CAUSES[capture]
+
+
+@pytest.mark.parametrize("capture", UNORDERED)
+def test_causes_that_cover_the_same_time_are_all_named(capture: str) -> None:
+    assert [set(row["causes"]) for row in lookups_of(capture)] == UNORDERED[capture]
+
+
+@pytest.mark.parametrize(
+    ("capture", "stub"),
+    [
+        ("glibc", "glibc"),
+        ("musl", "musl"),
+        ("go", "go"),
+        ("pycares", "c-ares"),
+        ("dnspython", "dnspython"),
+        ("dig", "dig"),
+        ("lost-cares", "c-ares"),
+        ("three-servers-musl", "musl"),
+        ("single-request", "glibc"),
+        ("many-addresses", "glibc"),
+    ],
+)
+def test_stubs_are_told_by_their_habits(capture: str, stub: str) -> None:
+    assert {row["stub"] for row in lookups_of(capture)} == {stub}
