@@ -1,5 +1,8 @@
 """Lookups that are over, in native columns; see ext/dnscap/native/lookup_columns.pxd."""
 
+from typing import final
+
+@final
 class LookupBatch:
     """Lookups that are over, in native columns."""
 

@@ -1,13 +1,15 @@
 """Lookup assembly; see ext/dnscap/native/lookups.pxd."""
 
+from typing import final
+
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
 from dnscap.native.lookup_columns import LookupBatch
 
+@final
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
-    def __init__(self) -> None: ...
     @property
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""
