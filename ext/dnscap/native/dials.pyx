@@ -1,6 +1,6 @@
 """Connections of stubs; see dials.pxd."""
 from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport malloc
+from libc.stdlib cimport malloc, realloc
 
 from dnscap.native.assembly cimport LIST_CONNECTING, LIST_FAILED, MOST_CHAIN, MOST_WAITING, Assembly, Waiting
 from dnscap.native.attempts cimport *
@@ -163,9 +163,15 @@ cdef void carry(Lookup* l, const Connection* c) noexcept nogil:
     cdef uint32_t i, k, count = l.attempt_count
     cdef Attempt* a
     cdef Attempt* from_
+    if l.attempt_room < 2 * count:
+        a = <Attempt*>realloc(l.attempts, 2 * count * sizeof(Attempt))
+        if a == NULL:
+            return
+        l.attempts = a
+        l.attempt_room = 2 * count
     for k in range(count):
         from_ = &l.attempts[k]
-        if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1 or l.attempt_count == l.attempt_room:
+        if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1:
             continue
         a = &l.attempts[l.attempt_count]
         a[0] = from_[0]

@@ -47,7 +47,7 @@ cdef enum:
 cdef enum:
     MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
     FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
-    MOST_SPARE = 1 << 12
+    MOST_SPARE = 1 << 15       # lookups that are over, kept to be used again
 
 cdef int64_t MS = 1000000
 
@@ -227,7 +227,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         if truncated:
             enlist(t, l, 2)
         elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 4 if gap < 14000 * MS else 5)
+            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.first < FEW_LOOKUPS else 3)
         else:
             enlist(t, l, 3)
 
@@ -245,7 +245,7 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 6
+        room = l.attempt_room * 2 if l.attempt_room else 2
         a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
         if a == NULL:
             t.failed = 1
