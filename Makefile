@@ -17,7 +17,7 @@ FUZZERS := $(wildcard ext/fuzz/*.pyx ext/fuzz/*.py)
 
 help:
 	@echo 'make test              set up, build, run the tests        (PYTEST="-k name" for some)'
-	@echo 'make demo              set up, build, summarise a capture  (CAPTURE=file.pcap for another)'
+	@echo 'make demo              set up, build, diagnose a capture   (CAPTURE=file.pcap for another)'
 	@echo 'make build             set up and build in place'
 	@echo 'make lint types        what .ci/run checks of the text'
 	@echo 'make format            let ruff format the Python files'
@@ -53,7 +53,7 @@ test: build build-fuzz
 
 demo: build
 	@test -n '$(CAPTURE)' || { echo 'make demo: no capture in examples/; name one: make demo CAPTURE=file.pcap' >&2; exit 2; }
-	$(BIN)/dnscap summary $(CAPTURE)
+	$(BIN)/dnscap diagnose $(CAPTURE)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

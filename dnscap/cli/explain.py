@@ -45,9 +45,9 @@ def explain(
 ) -> None:
     """One lookup: a waterfall of its transmissions, where its time went, and what shows it.
 
-    ID is the lookup's number, as `dnscap lookups` and the evidence of findings have it. A line of the waterfall is a
-    transmission; `>` marks those that the application waited for, `●` an answer, `○` a negative one, `×` an
-    error, `?` no answer.
+    ID is the lookup's number, as `dnscap lookups` and the evidence of findings have it. A line of the
+    waterfall is a transmission; `>` marks those that the application waited for. `●` is an answer, `○` a
+    negative one, `×` an error, `?` no answer.
 
     \b
     Examples:

@@ -10,33 +10,10 @@ from dnscap.cli.options import FINDINGS, capture_arguments, fail_on_option, outp
 from dnscap.cli.tables import print_table
 from dnscap.schema import TABLES
 
-SHOWN = {
-    "findings": ["severity", "id", "lookups", "cost_seconds", "title"],
-    "servers": [
-        "server",
-        "queries",
-        "answered",
-        "unanswered",
-        "latency_p50",
-        "latency_p99",
-        "failovers",
-        "role",
-    ],
-    "clients": ["client", "stub", "lookups", "failed", "duration_p50", "timeout", "nameservers", "search"],
-}
-"""Columns of the table form, where all would not fit a terminal; the other forms have every column."""
-
 
 def _help(table: str, doc: str, example: str) -> str:
     names = ", ".join(column.name for column in TABLES[table])
     return f"{doc}\n\nColumns: {names}.\n\n\b\nExample:\n  {example}"
-
-
-def _print(table: str, columns: str | None, form: str | None, output: str | None, **rest: Any) -> Any:
-    if columns is None and form in (None, "table") and output is None:
-        columns = ",".join(SHOWN[table])
-    captures = rest.pop("captures")
-    return print_table(table, captures, form=form, output=output, columns=columns, **rest)
 
 
 @click.command(
@@ -56,7 +33,7 @@ def findings(fail_on: str | None, **options: Any) -> None:
     """Print the findings table."""
     from dnscap.explain.report import at_least
 
-    capture = _print("findings", **options)
+    capture = print_table("findings", **options)
     if fail_on is not None and at_least(capture.diagnosis.findings, fail_on):
         raise click.exceptions.Exit(FINDINGS)
 
@@ -73,7 +50,7 @@ def findings(fail_on: str | None, **options: Any) -> None:
 @output_arguments
 def servers(**options: Any) -> None:
     """Print the servers table."""
-    _print("servers", **options)
+    print_table("servers", **options)
 
 
 @click.command(
@@ -90,4 +67,4 @@ def servers(**options: Any) -> None:
 @output_arguments
 def clients(**options: Any) -> None:
     """Print the clients table."""
-    _print("clients", **options)
+    print_table("clients", **options)

@@ -38,6 +38,9 @@ SHOWN = {
         "lookups": "lookup time duration name qtypes outcome causes client queries stub",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
+        "findings": "severity id lookups cost_seconds title",
+        "servers": "server queries answered unanswered latency_p50 latency_p99 failovers role",
+        "clients": "client stub lookups failed duration_p50 timeout nameservers search",
         "sources": "name link_type frames first_time last_time format interface snaplen drops",
     }.items()
 }
@@ -76,7 +79,7 @@ def print_table(
     limit: int | None = None,
     **narrowing: Any,
 ) -> Capture:
-    """Stream a table to standard output or a file; gives the capture for what is to be done with it afterwards."""
+    """Stream a table to standard output or a file; gives the capture, for what is done with it afterwards."""
     from dnscap.messages.decoding import empty_table
     from dnscap.output import open_writer, output_stream
 

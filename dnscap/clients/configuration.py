@@ -236,7 +236,7 @@ def _list(
 
 
 def _all_absent(k: Kept, name: str) -> bool:
-    """Whether every expansion was denied: an error or a timeout may end the walk before the end of the list."""
+    """Whether every expansion was denied: an error or a timeout may end the walk early."""
     stem = name.rstrip(".") + "."
     return all(
         row["outcome"] in ("nxdomain", "nodata", "truncated", "duplicate")

@@ -18,8 +18,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MOST_CLIENTS = 20_000
 """Pairs of client and stub told apart; further ones share a last row."""
 
-MOST_KEPT = (4_000, 4_000, 10_000)
-"""Lookups kept in all, by grade: about 50 MB with their exchanges."""
+MOST_KEPT = (3_000, 3_000, 5_000)
+"""Lookups kept in all, by grade: about 30 MB with their exchanges."""
 
 SLOWEST = 32
 """Lookups kept because none took longer, whatever else is kept."""
@@ -92,6 +92,12 @@ class Kept:
         return self.row["outcome"] in FAILED
 
     @property
+    def waited(self) -> int:
+        """Nanoseconds that the application waited; what the client idled within the lookup is left out."""
+        waited: int = (self.row["duration"] or 0) - (self.row["t_gap"] or 0)
+        return waited
+
+    @property
     def number(self) -> int:
         """Number of the lookup."""
         number: int = self.row["lookup"]
@@ -134,7 +140,7 @@ class Keeper:
     def feed_lookups(
         self, batch: pa.RecordBatch, rows: Columns, pairs: Array, details: Details | None = None
     ) -> None:
-        """Choose from the lookups of a batch; `details` gives columns of the chosen ones that the batch lacks."""
+        """Choose from the lookups of a batch; `details` gives further columns of the chosen."""
         if not rows.rows:
             return
         numbers = rows.numbers("lookup")
@@ -148,7 +154,9 @@ class Keeper:
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
-        chosen = np.union1d(chosen, self._among_slowest(rows.numbers("duration", 0)))
+        chosen = np.union1d(
+            chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0))
+        )
         if not len(chosen):
             return
         found = plain_rows(batch.take(pa.array(chosen)))

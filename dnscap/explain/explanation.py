@@ -124,7 +124,7 @@ class Explanation:
         ]
         if row["causes"]:
             lines.append([("because of ", ""), (", ".join(row["causes"]), "bad")])
-        if not row["name_certain"]:
+        if not row["name_certain"] and len(row["candidates"] or ()) > 1:
             lines.append([("the name that the application gave is a guess", "dim")])
         return lines
 

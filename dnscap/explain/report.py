@@ -46,7 +46,7 @@ class DiagnosisReport:
         self.failed = facts.failed
         self.seconds = facts.seconds
         self.troubled = max((cost.lookups for cost in facts.costs.values()), default=0)
-        worst = sorted(facts.kept, key=lambda kept: (-(kept.row["duration"] or 0), kept.number))
+        worst = sorted(facts.kept, key=lambda kept: (-kept.waited, kept.number))
         self.slowest = [
             Explanation(kept.row, kept.exchanges, diagnosis.attempts)
             for kept in worst[:slowest]

@@ -13,7 +13,7 @@ WIDTH = 80
 MOST_LINES = 60
 """Transmissions shown; a lookup that sent more shows its first and last ones."""
 
-_LEAST_BAR = 16
+_LEAST_BAR = 5
 _SERVER_WIDTH = 17
 _OUTCOME_WIDTH = len("truncated 20.0 ms")
 
@@ -59,7 +59,10 @@ def critical(exchanges: list[dict[str, Any]], ends: list[int], end: int) -> list
         before = [
             place
             for place, row in enumerate(exchanges)
-            if not marked[place] and ends[place] <= at + slack and row["time"] < at
+            if not marked[place]
+            and row["time"] < at
+            # Of two that overlap by more than half the application waited for one.
+            and ends[place] - at <= min(slack, (ends[place] - row["time"]) // 2)
         ]
         if not before:
             return marked
@@ -90,7 +93,9 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
     role_width = max(map(len, roles), default=4)
     server_width = max(map(width_of, servers), default=6)
     type_width = max((len(row["qtype"] or "-") for row in exchanges), default=1)
-    left = 2 + 8 + 1 + type_width + 1 + role_width + 1 + server_width + 1
+    offsets = ["+" + duration(row["time"] - start) if row["time"] > start else "0 s" for row in exchanges]
+    offset_width = max(8, *map(len, offsets)) if offsets else 8
+    left = 2 + offset_width + 1 + type_width + 1 + role_width + 1 + server_width + 1
     bar_width = max(_LEAST_BAR, width - left - 1 - _OUTCOME_WIDTH)
     lines: list[Line] = [_axis(left, bar_width, span)]
     several = len({row["qname"] for row in exchanges}) > 1
@@ -105,9 +110,8 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
             name = row["qname"]
             lines.append([(f"  {shortened(safe(name or '?'), width - 2)}", "bold")])
         lead = "> " if marks[place] else "  "
-        offset = "+" + duration(row["time"] - start) if row["time"] > start else "0 s"
         cells = (
-            f"{lead}{offset:>8} {row['qtype'] or '-':<{type_width}} {roles[place]:<{role_width}} "
+            f"{lead}{offsets[place]:>{offset_width}} {row['qtype'] or '-':<{type_width}} {roles[place]:<{role_width}} "
             f"{servers[place]}{' ' * (server_width - width_of(servers[place]))} "
         )
         style = style_of(row["outcome"])
@@ -116,7 +120,7 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
             [
                 (cells, "bold" if marks[place] else ""),
                 (bar, style),
-                (" " + _outcome(row, lookup["outcome"] == "unfinished"), style),
+                (" " + _outcome(row, lookup["outcome"] == ("unfinished")), style),
             ]
         )
     return lines
@@ -132,6 +136,8 @@ def _axis(left: int, bar_width: int, span: int) -> Line:
     axis = [" "] * bar_width
     last = duration(span)
     middle = duration(span // 2)
+    if bar_width < len(last) + 2:
+        return [(" " * left, ""), (shortened(last, bar_width).rjust(bar_width), "axis")]
     axis[0] = "0"
     if bar_width >= len(last) + len(middle) + 6:
         at = bar_width // 2 - len(middle) // 2

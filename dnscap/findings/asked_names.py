@@ -17,6 +17,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MOST_NAMES = 20_000
 """Names counted: a flood of random ones must not fill memory; what comes often comes early."""
 
+ALL_UP_TO = 200_000
+ONE_IN = 16
+"""Lookups whose names are counted: the first ones, then one in so many; popular names stay popular."""
+
 MOST_LEAKS = 1_000
 """Pairs of outside server and internal name that are remembered."""
 
@@ -45,6 +49,10 @@ class NameTally:
         """Count the names of a batch of lookups."""
         if not rows.rows:
             return
+        numbers = rows.numbers("lookup")
+        if int(numbers[-1]) >= ALL_UP_TO:
+            chosen = (numbers < ALL_UP_TO) | (numbers % ONE_IN == 0)
+            rows = Columns(rows.batch.select(["name", "outcome"]).filter(pa.array(chosen)))
         codes, texts = rows.codes("name")
         for counter, outcomes in ((self.resolved, ("ok",)), (self.absent, ("nxdomain",))):
             chosen = codes[rows.word_is("outcome", *outcomes) & (codes >= 0)]

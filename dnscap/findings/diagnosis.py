@@ -14,7 +14,7 @@ from dnscap.clients.keeping import Details, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.costs import CauseTally
-from dnscap.findings.gate import CaptureQuality
+from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.schema import FINDINGS
@@ -103,6 +103,8 @@ class Diagnosis:
         """Take in what the sources table says of drops, filters and the end of the capture."""
         self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
         self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
+        limits = [n for n in sources.column("snaplen").to_pylist() if n]
+        self.quality.snaplen = min((n for n in limits if n < SHORT_SNAPLEN), default=None)
         filters = [text for text in sources.column("filter").to_pylist() if text]
         self.quality.filtered = any("port" in text and "icmp" not in text for text in filters)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 LEAST_CONFIDENCE = 0.05
 MOST_CONFIDENCE = 0.99
 
+SHORT_SNAPLEN = 300
+"""Octets of a frame that most responses need: headers of link, IPv6 and UDP, question, a few records."""
+
 WITHHELD_BELOW = 0.25
 """A finding less sure than this is told as information only."""
 
@@ -27,6 +30,8 @@ class CaptureQuality:
         Gaps in TCP connections.
     short : int
         Messages known only in part for the snap length.
+    snaplen : int or None
+        Octets kept of each frame at most, where that is too few for most responses.
     filtered : bool
         A capture filter is known that passes by later fragments and ICMP.
     """
@@ -38,6 +43,7 @@ class CaptureQuality:
     cut: bool = False
     gaps: int = 0
     short: int = 0
+    snaplen: int | None = None
     filtered: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -57,12 +63,15 @@ class CaptureQuality:
                 left *= 0.2 if self.drops >= missing else 0.6
             if self.unsolicited > max(self.responses, 5):
                 left *= 0.2
-            elif self.queries >= 20 and not self.responses:
+            elif self.queries and not self.responses:
                 left *= 0.5
             if self.gaps:
                 left *= 0.9
         if what == "content" and self.short:
             left *= 0.7
+        if what in ("content", "errors", "fragments") and self.snaplen:
+            # Of answers, and of what TCP carries, little more than the question is left.
+            left *= 0.2
         if what in ("fragments", "errors") and self.filtered:
             left *= 0.4
         if self.cut:
@@ -79,10 +88,12 @@ class CaptureQuality:
             )
         if self.unsolicited > max(self.responses, 5):
             said.append("most responses have no query here: the capture seems to see one direction only")
-        elif self.queries >= 20 and not self.responses:
+        elif self.queries and not self.responses:
             said.append("no response at all: either nothing answered, or the capture sees one direction only")
         if self.short:
             said.append(f"{self.short:,} messages are cut by the snap length")
+        if self.snaplen:
+            said.append(f"frames are cut to {self.snaplen} octets: what answers say is known only in part")
         if self.filtered:
             said.append("the capture filter passes by later fragments and ICMP errors")
         return said

@@ -56,7 +56,7 @@ class PacketLoss(_Lost):
         row = facts.server(subject) if subject else None
         share = (
             f" ({100 * row['unanswered'] / row['queries']:.1f} % unanswered)"
-            if row and row["queries"]
+            if row and row["unanswered"]
             else ""
         )
         return (

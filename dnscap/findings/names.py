@@ -130,7 +130,7 @@ class TypoNxdomain(Rule):
             if not kept:
                 continue
             meant = next(
-                (name for name in popular.get(absent.count("."), ()) if is_misspelt(absent, name)), None
+                (name for name in popular.get(absent.count((".")), ()) if is_misspelt(absent, name)), None
             )
             if meant is None:
                 continue

@@ -87,14 +87,28 @@ class Facts:
     events: Counter[str] = field(default_factory=Counter)
     names: Any = None
 
-    def cases(self, causes: Sequence[str]) -> list[Case]:
-        """Kept lookups that have one of these causes."""
+    def cases(
+        self, causes: Sequence[str], covers: Sequence[str] = (), covered_by: Sequence[str] = ()
+    ) -> list[Case]:
+        """Kept lookups that have one of these causes.
+
+        Parameters
+        ----------
+        causes : sequence of str
+            One of them is needed.
+        covers : sequence of str
+            Further causes that they explain: what these cost counts too.
+        covered_by : sequence of str
+            Causes that explain these: lookups with one of them are not given.
+        """
         places = sorted({place for cause in causes for place in self._by_cause.get(cause, ())})
         found = []
         for place in places:
             kept = self.kept[place]
             shares = shares_of(kept.row)
-            own = [cause for cause in shares if cause in causes]
+            if any(cause in shares for cause in covered_by):
+                continue
+            own = [cause for cause in shares if cause in causes or cause in covers]
             found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
         return found
 
@@ -105,6 +119,10 @@ class Facts:
             for cause in kept.row["causes"] or ():
                 places.setdefault(cause, []).append(place)
         return places
+
+    def kept_with(self, cause: str) -> int:
+        """How many kept lookups have a cause."""
+        return len(self._by_cause.get(cause, ()))
 
     def named(self, name: str) -> list[Kept]:
         """Kept lookups of a name."""
@@ -138,6 +156,8 @@ class Rule:
         Stable, in kebab-case.
     causes : tuple of str
         Causes of lookups that it stands for.
+    covers, covered_by : tuple of str
+        Causes that it explains along with its own, and causes that explain its own: one wait, one finding.
     rests_on : str
         What weakens it where the capture lacks it; see `CaptureQuality.factor`.
     certainty : float
@@ -150,6 +170,8 @@ class Rule:
 
     id: ClassVar[str]
     causes: ClassVar[tuple[str, ...]] = ()
+    covers: ClassVar[tuple[str, ...]] = ()
+    covered_by: ClassVar[tuple[str, ...]] = ()
     rests_on: ClassVar[str] = "errors"
     certainty: ClassVar[float] = 0.8
     explanation: ClassVar[str]
@@ -159,13 +181,14 @@ class Rule:
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Give findings, if any."""
-        cases = facts.cases(self.causes)
+        cases = facts.cases(self.causes, self.covers, self.covered_by)
         groups: defaultdict[str | None, list[Case]] = defaultdict(list)
         for case in cases:
             groups[self.subject(case, facts)].append(case)
+        # Where more lookups had a cause than were kept whole, those kept stand for all.
         known = sum(facts.costs[c].lookups for c in self.causes if c in facts.costs)
-        # Where more lookups had the cause than were kept whole, those kept stand for all.
-        scale = max(1.0, known / sum(len(case.causes) for case in cases)) if cases else 1.0
+        kept = sum(facts.kept_with(cause) for cause in self.causes)
+        scale = max(1.0, known / kept) if kept else 1.0
         for subject, group in sorted(groups.items(), key=lambda item: -sum(c.seconds for c in item[1])):
             finding = self.make(facts, subject, group, scale)
             if finding is not None:
@@ -322,6 +345,8 @@ def seconds(value: float) -> str:
 
 def waited(cost: Cost) -> str:
     """How many lookups waited how long: ``3 lookups waited 5.00 s each``."""
+    if cost.seconds < 0.0001:
+        return f"{plural(cost.lookups, 'lookup')} affected"
     if cost.lookups == 1:
         return f"1 lookup waited {seconds(cost.seconds)}"
     return f"{cost.lookups:,} lookups waited {seconds(cost.seconds / max(cost.lookups, 1))} each"
@@ -338,11 +363,16 @@ def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
 
 
 def _server(case: Case, chosen: Callable[[dict[str, Any]], bool]) -> str | None:
-    counts = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
+    counts: Counter[str] = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
     if counts:
         heard = {
             row["server"] for row in case.kept.exchanges if row["outcome"] in ("answer", "nodata", "nxdomain")
         }
         return max(counts, key=lambda server: (server not in heard, counts[server]))
-    servers = case.kept.row["servers"] or ()
+    return first_server(case)
+
+
+def first_server(case: Case) -> str | None:
+    """The server that was asked first."""
+    servers: list[str] = case.kept.row["servers"] or []
     return servers[0] if servers else None

@@ -94,9 +94,9 @@ class SearchFanout(Rule):
         return f"{said} ({ndots}.)" if ndots else said
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
+        wasted = f"wastes {plural(cost.queries, 'query')} and " if cost.queries else "costs "
         return (
-            f"The search list wastes {plural(cost.queries, 'query')} in {plural(cost.lookups, 'lookup')}, "
-            f"{seconds(cost.seconds)} of waiting"
+            f"The search list {wasted}{seconds(cost.seconds)} of waiting in {plural(cost.lookups, 'lookup')}"
         )
 
 

@@ -37,6 +37,7 @@ class NameserverTimeout(Rule):
 
     id = "nameserver-timeout"
     causes = ("nameserver-timeout",)
+    covered_by = ("no-answer",)
     rests_on = "silence"
     certainty = 0.85
     explanation = (
@@ -63,6 +64,7 @@ class NoAnswer(Rule):
 
     id = "no-answer"
     causes = ("no-answer",)
+    covers = ("nameserver-timeout",)
     rests_on = "silence"
     certainty = 0.85
     explanation = (
@@ -87,7 +89,8 @@ class NoAnswer(Rule):
         what = (
             "No answer from" if row is None or row["answered"] == 0 else "Questions without any answer from"
         )
-        return f"{what} {who}: {plural(cost.lookups, 'lookup')} gave up after {seconds(each)} each"
+        after = f" after {seconds(each)}{' each' if cost.lookups > 1 else ''}" if each > 0.001 else ""
+        return f"{what} {who}: {plural(cost.lookups, 'lookup')} gave up{after}"
 
 
 class ServerUnreachable(Rule):

@@ -18,6 +18,7 @@ class Truncation(_Large):
 
     id = "truncation"
     causes = ("truncation",)
+    covered_by = ("tcp-blocked",)
     certainty = 0.95
     explanation = (
         "The answer did not fit into the UDP size that the client offered, so it came truncated (TC) and "
@@ -43,6 +44,7 @@ class TcpBlocked(_Large):
 
     id = "tcp-blocked"
     causes = ("tcp-blocked",)
+    covers = ("truncation",)
     certainty = 0.9
     explanation = (
         "After a truncated answer the client turned to TCP port 53 and got no connection: its SYNs stayed "

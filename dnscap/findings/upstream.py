@@ -6,7 +6,7 @@ from collections import Counter
 from typing import ClassVar
 
 from dnscap.findings.costs import Cost
-from dnscap.findings.rule import Case, Facts, Rule, waited
+from dnscap.findings.rule import Case, Facts, Rule, first_server, waited
 
 
 class _FarSide(Rule):
@@ -17,11 +17,10 @@ class _FarSide(Rule):
     """The title, up to what it cost."""
 
     def subject(self, case: Case, facts: Facts) -> str | None:
-        servers = Counter(row["server"] for row in case.kept.exchanges)
+        servers: Counter[str] = Counter(row["server"] for row in case.kept.exchanges)
         if servers:
             return servers.most_common(1)[0][0]
-        told = case.kept.row["servers"] or ()
-        return told[0] if told else None
+        return first_server(case)
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
         what = self.what.format(server=subject or "the server")

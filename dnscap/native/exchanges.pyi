@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
@@ -19,7 +19,7 @@ class ExchangeBatch:
 class Exchanges:
     """Matcher of responses to queries, for the messages of one capture in order."""
 
-    def __init__(self, most_rows: int = ..., most_names: int = ...) -> None: ...
+    def __new__(cls, most_rows: int = ..., most_names: int = ...) -> Self: ...
     def feed(self, batch: Any) -> None:
         """Match the messages of a batch."""
     def pass_time(self, now: int) -> None:
@@ -33,3 +33,7 @@ class Exchanges:
         """Rows that may still change."""
     def counts(self) -> dict[str, int]:
         """What was passed over or given up, by name."""
+
+@final
+class ExchangeColumn:
+    """A column in native memory as a read-only buffer; keeps its batch alive."""

@@ -23,8 +23,8 @@ MOST_CLIENTS = 1_000
 """Clients of one server told apart: whether there are more is seldom a question."""
 
 PATIENCE = 2_000_000_000
-"""Nanoseconds after which a query without an answer counts as unanswered where the capture ends: no server that
-answers at all is so slow, and the client has asked again by then."""
+"""Nanoseconds after which a query without an answer counts as unanswered where the capture ends: few answers
+take so long, and the client has asked again by then."""
 
 MOST_TYPES = 50_000
 """Pairs of server and type told apart, for types that a server never answers."""
@@ -288,7 +288,7 @@ def table_of(rows: list[dict[str, Any]], columns: Any) -> pa.Table:
 
 
 def kinds_of(rows: Columns, end: int | None) -> Array:
-    """Place in OUTCOMES of each exchange's outcome; what waited long enough when the capture ended is unanswered."""
+    """Place in OUTCOMES of each exchange's outcome; what waited long at the capture's end is unanswered."""
     codes, words = rows.codes("outcome")
     table = np.array([_KIND.get(word, _OTHER) for word in words] + [_OTHER], dtype=np.int64)
     kinds = table[codes]

@@ -84,12 +84,12 @@ def test_musl_divides_its_timeout_by_its_attempts(
 
 
 def walk(
-    number: int, name: str, suffixes: list[str], outcome: str = "nxdomain", **told: Any
+    number: int, name: str, suffixes: list[str], outcome: str = ("nxdomain"), **told: Any
 ) -> tuple[dict, list[dict]]:
     candidates = [*(f"{name}{s}." for s in suffixes), name]
     row = lookup(number, name=name, candidates=candidates, outcome=outcome, **told)
     sent = [
-        exchange(10 * number + i, i * MS, lookup=number, qname=c, outcome="nxdomain")
+        exchange(10 * number + i, i * MS, lookup=number, qname=c, outcome=("nxdomain"))
         for i, c in enumerate(candidates)
     ]
     return row, sent

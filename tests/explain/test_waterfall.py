@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables_by_hand import MS, SECOND, exchange, exchanges, lookup, lookups
 
 from dnscap.clients.keeping import plain_rows
 from dnscap.explain import Explanation
 from dnscap.explain.waterfall import MOST_LINES
+from dnscap.output.cells import width_of
 
 
 def explained(row: dict, *sent: dict) -> Explanation:
@@ -28,7 +31,13 @@ FAILOVER = explained(
     exchange(1, 20_000, lookup=17, server="10.0.0.9", outcome="unanswered", qtype="AAAA", role="companion"),
     exchange(2, 5 * SECOND, lookup=17, role="failover"),
     exchange(
-        3, 5 * SECOND + 20_000, lookup=17, qtype="AAAA", role="failover", outcome="nodata", latency=3_900_000
+        3,
+        5 * SECOND + 20_000,
+        lookup=17,
+        qtype="AAAA",
+        role="failover",
+        outcome=("nodata"),
+        latency=3_900_000,
     ),
 )
 
@@ -41,7 +50,7 @@ because of nameserver-timeout
                                     0         2.50 s    5.00 s
        0 s A    primary   10.0.0.9  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌? no answer
 > +20.0 µs AAAA companion 10.0.0.9  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌? no answer
->  +5.00 s A    failover  10.0.0.53                          ● answer 2.00 ms
+   +5.00 s A    failover  10.0.0.53                          ● answer 2.00 ms
 >  +5.00 s AAAA failover  10.0.0.53                          ○ nodata 3.90 ms
 
 where the time went
@@ -63,7 +72,13 @@ SEARCH = explained(
         duration_max=31 * MS,
     ),
     exchange(
-        0, 0, lookup=3, qname="api.example.com.corp.zone.", outcome="nxdomain", latency=20 * MS, role="search"
+        0,
+        0,
+        lookup=3,
+        qname="api.example.com.corp.zone.",
+        outcome="nxdomain",
+        latency=20 * MS,
+        role=("search"),
     ),
     exchange(1, 20 * MS, lookup=3, qname="api.example.com.", latency=10 * MS),
 )
@@ -129,3 +144,39 @@ def test_a_lookup_of_many_transmissions_stays_readable() -> None:
 
 def test_a_lookup_without_exchanges_can_still_be_shown() -> None:
     assert "lookup 5" in str(explained(lookup(5)))
+
+
+TRANSMISSIONS = st.builds(
+    lambda at, took, outcome, role, server, qtype, name, ambiguous: {
+        "at": at,
+        "latency": None if outcome in ("unanswered", "unfinished") else took,
+        "outcome": outcome,
+        "role": role,
+        "server": server,
+        "qtype": qtype,
+        "qname": name,
+        "ambiguous": ambiguous,
+    },
+    st.integers(0, 20 * SECOND),
+    st.none() | st.integers(-MS, 30 * SECOND),
+    st.sampled_from(
+        ["answer", "nodata", "nxdomain", "truncated", "servfail", "unanswered", "unfinished", "unreachable"]
+    ),
+    st.sampled_from(
+        [None, "primary", "companion", "search", "retransmission", "tcp-fallback", "edns-fallback"]
+    ),
+    st.sampled_from(["10.0.0.53", "192.168.100.200", "2001:db8:1111:2222:3333:4444:5555:6666"]),
+    st.sampled_from([None, "A", "AAAA", "HTTPS", "TYPE65280"]),
+    st.none() | st.text(max_size=300),
+    st.booleans(),
+)
+
+
+@given(st.lists(TRANSMISSIONS, max_size=20), st.integers(0, 30 * SECOND), st.text(max_size=200))
+def test_any_lookup_can_be_shown_within_eighty_columns(sent: list[dict], duration: int, name: str) -> None:
+    rows = [exchange(i, row.pop("at"), lookup=0, **row) for i, row in enumerate(map(dict, sent))]
+    explanation = explained(lookup(0, name=name, duration=duration, causes=["pair-race"]), *rows)
+    text = str(explanation)
+    assert max(map(width_of, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert explanation._repr_html_().count("<pre") == 1

@@ -78,7 +78,7 @@ def healthy(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             i * SECOND + j * 20_000,
             lookup=i,
             qtype="AAAA" if j else "A",
-            role=("primary", "companion")[j],
+            role=("primary", ("companion"))[j],
         )
         for i in range(count)
         for j in range(2)
@@ -172,7 +172,7 @@ def test_drops_of_the_capture_withhold_silence() -> None:
     looked = [sick(0, "packet-loss")]
     sent = [
         exchange(0, 0, lookup=0, outcome="unanswered"),
-        exchange(1, 5 * SECOND, lookup=0, role="retransmission"),
+        exchange(1, 5 * SECOND, lookup=0, role=("retransmission")),
     ]
     sure = diagnosis_of(looked, sent)
     doubtful = diagnosis_of(looked, sent)
@@ -199,7 +199,7 @@ def test_causes_share_the_budget_without_counting_twice() -> None:
         duration=10 * SECOND,
         t_timeout=6 * SECOND,
         t_search=1 * SECOND,
-        causes=["pair-race", "packet-loss", "search-fanout"],
+        causes=["pair-race", "packet-loss", ("search-fanout")],
     )
     shares = shares_of(row)
     assert shares["pair-race"][0] == pytest.approx(6)
@@ -312,14 +312,14 @@ def test_internal_names_outside_are_told() -> None:
         "7.0.0.10.in-addr.arpa.",
         "printer.lan.",
         "nas.local.",
-        "www.example.com.",
+        ("www.example.com."),
     ]
     sent = [exchange(i, 0, lookup=i, server="8.8.8.8", qname=name) for i, name in enumerate(names)]
     (found,) = loud(diagnosis_of(looked, sent))
     assert (found.id, found.severity, found.subject, found.lookups) == (
         "internal-name-leak",
         "medium",
-        "8.8.8.8",
+        ("8.8.8.8"),
         5,
     )
     inside = [{**row, "server": "10.0.0.53"} for row in sent]
@@ -332,7 +332,7 @@ def test_reverse_lookups_that_time_out() -> None:
             0,
             name="9.0.0.10.in-addr.arpa.",
             qtypes=["PTR"],
-            outcome="timeout",
+            outcome=("timeout"),
             duration=10 * SECOND,
             t_timeout=10 * SECOND,
         )
@@ -353,7 +353,7 @@ def test_retries_that_multiply() -> None:
     looked = [
         lookup(
             0,
-            outcome="timeout",
+            outcome=("timeout"),
             queries=12,
             retransmissions=6,
             failovers=2,
@@ -390,3 +390,15 @@ def test_the_findings_table_has_the_declared_columns() -> None:
     )
     assert isinstance(table, pa.Table) and table.num_rows == 1
     assert table.column("evidence").to_pylist()[0][0] == "lookup:0"
+
+
+def test_one_wait_with_two_causes_is_one_finding() -> None:
+    looked = [sick(0, "no-answer", outcome="timeout")]
+    looked[0]["causes"] = ["nameserver-timeout", "no-answer"]
+    sent = [
+        exchange(i, i * SECOND, lookup=0, outcome="unanswered", server=f"10.0.0.{8 + i}") for i in range(2)
+    ]
+    (found,) = loud(diagnosis_of(looked, sent))
+    assert found.id == "no-answer" and set(found.causes) == {"no-answer", "nameserver-timeout"}
+    assert found.cost_seconds == pytest.approx(5)
+    assert "gave up after 5.00 s" in found.title

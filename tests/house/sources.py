@@ -96,7 +96,14 @@ def _named_by(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tup
 
 def _python_imports(module: Module, at_load: bool) -> Iterator[tuple[str, str]]:
     tree = ast.parse(module.text)
-    for node in tree.body if at_load else ast.walk(tree):
+    # What is imported for annotations alone is no arrow: nothing runs because of it.
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in tree.body if at_load else set(ast.walk(tree)) - for_types:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _named_by(node, module)
 

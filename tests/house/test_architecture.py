@@ -54,16 +54,20 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("exchanges", ("dnscap.exchanges*", "dnscap.native.exchange*", "dnscap.native.match*")),
     (
         "lookups",
-        ("dnscap.lookups*", "dnscap.native.lookup*", "dnscap.resolutions*", "dnscap.native.resolution*"),
+        (
+            "dnscap.lookups*",
+            "dnscap.native.lookup*",
+            *(f"dnscap.native.{name}" for name in ("attempts", "stubs", "verdicts", "upstreams")),
+        ),
     ),
+    ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
     ("frames", ("dnscap.tables*",)),
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
-    (
-        "faces",
-        ("dnscap.output*", "dnscap.explain*", "dnscap.report*", "dnscap.live*", "dnscap.native.lines"),
-    ),
-    ("package", ("dnscap", "dnscap.reading")),
+    ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
+    ("reading", ("dnscap.reading",)),
+    ("faces", ("dnscap.report*", "dnscap.live*")),
+    ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
 """The stages in the order in which data flows, each with its modules: a module imports from its own stage and

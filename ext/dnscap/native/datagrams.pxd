@@ -53,7 +53,8 @@ cdef int outbox_open(Outbox* box) noexcept nogil           # 0, or -1 without me
 cdef void outbox_close(Outbox* box) noexcept nogil
 cdef void outbox_clear(Outbox* box) noexcept nogil         # forget rows and arena; keep one block
 cdef int outbox_grow(Outbox* box) noexcept nogil
-cdef uint8_t* outbox_octets(Outbox* box, size_t size) noexcept nogil   # stable until outbox_clear, PADDING zero octets follow; NULL without memory
+# Stable until outbox_clear, PADDING zero octets follow; NULL without memory.
+cdef uint8_t* outbox_octets(Outbox* box, size_t size) noexcept nogil
 
 cdef inline Datagram* outbox_add(Outbox* box) noexcept nogil:
     """A new row, its fields not set; NULL without memory."""

@@ -4,9 +4,9 @@ A `Decoder` takes windows of octets and gives batches.  It belongs to one thread
 """
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from dnscap.native.datagrams cimport Datagram, Outbox, outbox_clear, outbox_close, outbox_open
 from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open

@@ -11,7 +11,7 @@ from dnscap.native.columns cimport Memory, adopt_memory, new_memory, set_bit
 from dnscap.native.interning cimport big_alloc
 from dnscap.native.octets cimport be16
 from dnscap.native.presentation cimport edns_text
-from dnscap.native.text cimport Text, text_close, text_open, text_reserve
+from dnscap.native.text cimport Text, text_close, text_reserve
 
 cdef enum:
     OPTION_NSID = 3

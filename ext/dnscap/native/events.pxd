@@ -39,4 +39,5 @@ cdef struct EventLog:
 
 cdef int event_log_open(EventLog* log) noexcept nogil
 cdef void event_log_close(EventLog* log) noexcept nogil
-cdef Event* event_log_add(EventLog* log) noexcept nogil     # a zeroed row with stream = NO_STREAM; NULL when it may not grow (counted in `lost`)
+# A zeroed row with stream = NO_STREAM; NULL when it may not grow (counted in `lost`).
+cdef Event* event_log_add(EventLog* log) noexcept nogil

@@ -10,12 +10,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, WHOLE, Datagram
+from dnscap.native.datagrams cimport CUT_BY_CAPTURE, WHOLE, Datagram
 from dnscap.native.domain cimport (
     NAME_ROOM,
     STATUS_BAD_OPT,
     STATUS_BAD_RDATA,
-    STATUS_COUNT,
     STATUS_FIRST_FRAGMENT,
     STATUS_OK,
     STATUS_QUESTION_OVERRUN,
