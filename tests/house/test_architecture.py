@@ -57,7 +57,22 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "dnscap.lookups*",
             "dnscap.native.lookup*",
-            *(f"dnscap.native.{name}" for name in ("attempts", "stubs", "verdicts", "upstreams")),
+            *(
+                f"dnscap.native.{name}"
+                for name in (
+                    "acquaintances",
+                    "answers",
+                    "assembly",
+                    "attempts",
+                    "budget",
+                    "dials",
+                    "grouping",
+                    "stubs",
+                    "upstreams",
+                    "verdicts",
+                    "weighing",
+                )
+            ),
         ),
     ),
     ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),

@@ -1,15 +1,19 @@
 """Connections of stubs; see dials.pxd."""
 from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport malloc
+from libc.stdlib cimport malloc, qsort, realloc
+from libc.string cimport memcpy
 
 from dnscap.native.assembly cimport LIST_CONNECTING, LIST_FAILED, MOST_CHAIN, MOST_WAITING, Assembly, Waiting
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
 from dnscap.native.lookup_index cimport link, stream_key, unlink_key
 from dnscap.native.stubs cimport STUB_MUSL, fingerprint
-from dnscap.native.tcp cimport STREAM_OPEN, Connection, Turn
+from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.upstreams cimport upstream_dial
+
+cdef int64_t IDLE = 120000000000            # a silent connection is given up after this
 
 cdef enum:
     SECOND = 1000000000        # nanoseconds: from a truncated answer to the connection it leads to
@@ -163,9 +167,15 @@ cdef void carry(Lookup* l, const Connection* c) noexcept nogil:
     cdef uint32_t i, k, count = l.attempt_count
     cdef Attempt* a
     cdef Attempt* from_
+    if l.attempt_room < 2 * count:
+        a = <Attempt*>realloc(l.attempts, 2 * count * sizeof(Attempt))
+        if a == NULL:
+            return
+        l.attempts = a
+        l.attempt_room = 2 * count
     for k in range(count):
         from_ = &l.attempts[k]
-        if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1 or l.attempt_count == l.attempt_room:
+        if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1:
             continue
         a = &l.attempts[l.attempt_count]
         a[0] = from_[0]
@@ -224,3 +234,33 @@ cdef Lookup* on_closed(Assembly* t, const Connection* c) noexcept nogil:
                 return l
         at = t.index.nodes[at].after
     return NULL
+
+
+cdef int64_t known_at(const Connection* c) noexcept nogil:
+    """When the end of a connection is known: of a silent one, after the silence."""
+    return c.end_time + IDLE if c.end == STREAM_IDLE or c.end == STREAM_UNANSWERED or c.end == STREAM_OPEN else c.end_time
+
+
+cdef int by_end(const void* a, const void* b) noexcept nogil:
+    cdef int64_t x = known_at(<const Connection*>a)
+    cdef int64_t y = known_at(<const Connection*>b)
+    return -1 if x < y else 1 if x > y else 0
+
+
+cdef int take_ended(Assembly* t, Batch batch) noexcept nogil:
+    """Keep the connections that a batch says are over: its messages may be older than that."""
+    cdef Connection* rows
+    cdef uint32_t room = t.ended_count + batch.closed_count
+    if batch.closed_count == 0:
+        return 0
+    if room > t.ended_room:
+        rows = <Connection*>realloc(t.ended, 2 * <size_t>room * sizeof(Connection))
+        if rows == NULL:
+            t.failed = 1
+            return -1
+        t.ended = rows
+        t.ended_room = 2 * room
+    memcpy(&t.ended[t.ended_count], batch.closed, batch.closed_count * sizeof(Connection))
+    t.ended_count = room
+    qsort(t.ended, room, sizeof(Connection), by_end)
+    return 0

@@ -7,7 +7,7 @@ order of their numbers.
 """
 cimport cython
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 import os
@@ -20,7 +20,7 @@ from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
-from dnscap.native.dials cimport on_closed, on_turn, take_dial
+from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_ended
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settling
 from dnscap.native.lookup_index cimport (
@@ -28,7 +28,7 @@ from dnscap.native.lookup_index cimport (
 )
 from dnscap.native.lookup_columns cimport LookupBatch, write_out
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
-from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection
+from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_close, upstream_of, upstream_open, upstream_query,
 )
@@ -47,14 +47,13 @@ cdef enum:
 cdef enum:
     MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
     FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
-    MOST_SPARE = 1 << 12
+    MOST_SPARE = 1 << 15       # lookups that are over, kept to be used again
 
 cdef int64_t MS = 1000000
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
 cdef int64_t NEVER = INT64_MIN
-cdef int64_t IDLE = 120000000000            # a silent connection is given up after this
 cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
@@ -227,7 +226,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         if truncated:
             enlist(t, l, 2)
         elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 4 if gap < 14000 * MS else 5)
+            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.first < FEW_LOOKUPS else 3)
         else:
             enlist(t, l, 3)
 
@@ -245,7 +244,7 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 6
+        room = l.attempt_room * 2 if l.attempt_room else 2
         a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
         if a == NULL:
             t.failed = 1
@@ -620,36 +619,6 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
         if best == LISTS:
             break
         over(t, t.oldest[best], False)
-
-
-cdef inline int64_t known_at(const Connection* c) noexcept nogil:
-    """When the end of a connection is known: of a silent one, after the silence."""
-    return c.end_time + IDLE if c.end == STREAM_IDLE or c.end == STREAM_UNANSWERED or c.end == STREAM_OPEN else c.end_time
-
-
-cdef int by_end(const void* a, const void* b) noexcept nogil:
-    cdef int64_t x = known_at(<const Connection*>a)
-    cdef int64_t y = known_at(<const Connection*>b)
-    return -1 if x < y else 1 if x > y else 0
-
-
-cdef int take_ended(Assembly* t, Batch batch) noexcept nogil:
-    """Keep the connections that a batch says are over: its messages may be older than that."""
-    cdef Connection* rows
-    cdef uint32_t room = t.ended_count + batch.closed_count
-    if batch.closed_count == 0:
-        return 0
-    if room > t.ended_room:
-        rows = <Connection*>realloc(t.ended, 2 * <size_t>room * sizeof(Connection))
-        if rows == NULL:
-            t.failed = 1
-            return -1
-        t.ended = rows
-        t.ended_room = 2 * room
-    memcpy(&t.ended[t.ended_count], batch.closed, batch.closed_count * sizeof(Connection))
-    t.ended_count = room
-    qsort(t.ended, room, sizeof(Connection), by_end)
-    return 0
 
 
 cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:

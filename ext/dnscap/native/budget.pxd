@@ -1,0 +1,12 @@
+"""Where the time of a lookup went: each instant to one bucket, and to the causes that explain it."""
+from libc.stdint cimport uint8_t
+
+from dnscap.native.attempts cimport Lookup, Surroundings
+from dnscap.native.weighing cimport Work
+
+# The cause that a failure of this outcome is.
+cdef uint8_t cause_of(uint8_t outcome) noexcept nogil
+# Claim the time of every attempt for a bucket of the budget, and for a cause where it has one.
+cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil
+# Give every instant from the first query to the release to one bucket, and sum what each cause covers.
+cdef void spend(Work* w, Lookup* l) noexcept nogil
