@@ -46,7 +46,7 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
     cdef const Attempt* b
     cdef const ServerNote* note = &s.notes[a.note] if a.note != NO_NOTE else NULL
     cdef uint32_t j, sent = 0
-    cdef bint later = False, plain = False, other = False, resent = False
+    cdef bint later = False, plain = False, other = False
     if a.flags & ATTEMPT_BOGUS:
         return CAUSE_BOGUS_ANSWER_IGNORED
     if a.flags & ATTEMPT_FRAGMENT:

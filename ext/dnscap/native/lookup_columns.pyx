@@ -1,6 +1,6 @@
 """Lookups that are over, in native columns; see lookup_columns.pxd."""
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
@@ -27,7 +27,7 @@ cdef inline bint put_octets(Text* out, const void* octets, size_t size) noexcept
 
 cdef bint write_out(LookupColumns* c, const Lookup* l) noexcept nogil:
     cdef LookupRow row
-    cdef uint32_t i, j, at, start
+    cdef uint32_t i, at, start
     cdef uint16_t n
     cdef bint known, good = True
     memset(&row, 0, sizeof(row))

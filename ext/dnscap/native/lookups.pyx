@@ -6,7 +6,7 @@ over TCP.  A lookup is over when its stub can send nothing more, and is judged t
 order of their numbers.
 """
 cimport cython
-from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
@@ -238,7 +238,7 @@ cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:
 
 cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil:
     cdef Attempt* a
-    cdef uint32_t room, i
+    cdef uint32_t room
     l.queries += 1
     l.last = max(l.last, ex.time)
     if l.attempt_count == MOST_ATTEMPTS:

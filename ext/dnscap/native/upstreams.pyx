@@ -4,17 +4,17 @@ Queries of a resolver (recursion not desired) and of a forwarder (passed on) are
 that was slow or failed looks at those of its own time whose names have to do with its own: the name itself, a zone above
 it, a host of its zone, or the same of an alias that its answer led through.
 """
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport (
-    EXCHANGE_EDNS, EXCHANGE_RD, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
-    OUTCOME_OPEN, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED, Exchange,
+    EXCHANGE_EDNS, EXCHANGE_RD, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NOTIMP,
+    OUTCOME_OPEN, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED, Exchange,
 )
-from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
+from dnscap.native.text cimport put_name
 
 cdef enum:
     TYPE_CNAME = 5
@@ -163,9 +163,9 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
     cdef uint32_t own = 0, loops = 0, fallbacks = 0
     cdef uint64_t number = u.latest + 1
     cdef int64_t[39] reach
-    cdef int64_t next_at, slowest = 0, explained = 0, all_time = 0, at, least, until
+    cdef int64_t next_at, slowest = 0, all_time = 0, until
     cdef uint32_t cause
-    cdef bint plain, answered_tcp, tried, final
+    cdef bint plain, answered_tcp, tried
     if not u.any:
         return False
     for i in range(CAUSES):

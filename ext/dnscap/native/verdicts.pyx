@@ -3,14 +3,14 @@
 A verdict looks only at the lookup's own attempts and at what is known of its servers, so it can be given as soon as the
 lookup is over, and does not change with what follows.
 """
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from dnscap.native.attempts cimport *
 from dnscap.native.budget cimport account, cause_of, spend
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport (
-    EXCHANGE_EDNS, NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NODATA, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
+    NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
     OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
     OUTCOME_UNREACHABLE,
 )
@@ -307,7 +307,7 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef const Attempt* a
     cdef uint32_t i, j
     cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
-    cdef bint ok = False, nodata = False, nxdomain = False, out = False, cut = False, truncated = False
+    cdef bint ok = False, nodata = False, out = False, cut = False, truncated = False
     cdef uint8_t bad = OUTCOME_OPEN, walk = OUTCOME_OPEN
     for i in range(w.question_count):
         q = &w.questions[i]
@@ -321,7 +321,7 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             if a.outcome == OUTCOME_ANSWER:
                 ok = True
             elif a.outcome == OUTCOME_NXDOMAIN:
-                nxdomain = True
+                pass                # what is said where nothing better was heard
             elif a.outcome == OUTCOME_TRUNCATED:
                 if a.flags & ATTEMPT_WANTED:
                     ok = True
@@ -404,7 +404,7 @@ cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexce
 
 cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef uint32_t i, j, n = 0
-    cdef int64_t duration = w.release - l.time, top, second
+    cdef int64_t duration = w.release - l.time, top
     cdef uint8_t best, final = <uint8_t>(l.candidate_count - 1)
     cdef Question* q
     cdef bint failed = l.end.outcome != LOOKUP_OK and l.end.outcome != LOOKUP_UNFINISHED, several = False, answered = False
@@ -504,7 +504,7 @@ cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t n
 
 cdef void name(Lookup* l) noexcept nogil:
     """The name as the application gave it: what the candidates have in common."""
-    cdef uint32_t i, size, whole, base = 0, start
+    cdef uint32_t i, whole, base = 0
     cdef uint32_t count = 0
     l.end.name = 0
     l.end.name_size = <uint16_t>(l.names[1] - l.names[0])
