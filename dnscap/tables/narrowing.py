@@ -84,16 +84,19 @@ class Narrowing:
             if text:
                 _network(text)
 
+    def _in_span(self, rows: pa.RecordBatch) -> Array:
+        """Mask of the rows whose time is kept."""
+        keep = np.ones(rows.num_rows, dtype=bool)
+        if self.since:
+            keep &= _nanoseconds(rows.column("time")) >= moment(self.since)
+        if self.until:
+            keep &= _nanoseconds(rows.column("time")) < moment(self.until)
+        return keep
+
     def keeps(self, batch: MessageBatch) -> Array:
         """Mask of the messages to keep."""
         columns = batch.to_arrow("messages", ["time", "src", "dst", "qr", "qname"])
-        keep = np.ones(batch.messages, dtype=bool)
-        if self.since or self.until:
-            time = columns.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
-            if self.since:
-                keep &= time >= moment(self.since)
-            if self.until:
-                keep &= time < moment(self.until)
+        keep = self._in_span(columns)
         if self.client or self.server:
             response = pc.fill_null(columns.column("qr"), False).to_numpy(zero_copy_only=False)
             for text, side, other in ((self.client, "src", "dst"), (self.server, "dst", "src")):
@@ -150,13 +153,7 @@ class Narrowing:
 
     def keeps_exchanges(self, rows: pa.RecordBatch) -> Array:
         """Mask of the exchanges to keep."""
-        keep = np.ones(rows.num_rows, dtype=bool)
-        if self.since or self.until:
-            time = rows.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
-            if self.since:
-                keep &= time >= moment(self.since)
-            if self.until:
-                keep &= time < moment(self.until)
+        keep = self._in_span(rows)
         if self.client:
             keep &= _within(rows.column("client"), _network(self.client))
         if self.server:
@@ -178,13 +175,7 @@ class Narrowing:
 
     def keeps_lookups(self, rows: pa.RecordBatch) -> Array:
         """Mask of the lookups to keep."""
-        keep = np.ones(rows.num_rows, dtype=bool)
-        if self.since or self.until:
-            time = rows.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
-            if self.since:
-                keep &= time >= moment(self.since)
-            if self.until:
-                keep &= time < moment(self.until)
+        keep = self._in_span(rows)
         if self.client:
             keep &= _within(rows.column("client"), _network(self.client))
         if self.server:
