@@ -1,7 +1,8 @@
 """Who asks and who is asked: what is remembered of clients and servers beyond single lookups."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from dnscap.native.attempts cimport ServerNote
+from dnscap.native.attempts cimport Lookup, ServerNote
+from dnscap.native.exchanges cimport Exchange
 
 cdef struct Client:
     uint64_t[2] address        # all zero: free
@@ -13,6 +14,11 @@ cdef struct Client:
     uint8_t forwards
     uint8_t fixed              # uses one id for different questions
     uint16_t[20] votes         # for each Stub: without EDNS, with
+    uint32_t pairs             # lookups without EDNS that asked for both families,
+    uint32_t near              # and of these, whose ids are musl's
+    uint64_t[2] instead        # server that answered where another was silent
+    uint8_t silence            # whether there is such a one
+    uint8_t turned             # lookups since, one after another, that began with it
 
 cdef struct Acquaintances:
     Client* clients
@@ -32,4 +38,7 @@ cdef void acquaintances_close(Acquaintances* k) noexcept nogil
 cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
 # Where a server is noted; NO_NOTE where it is not, or cannot be.
 cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noexcept nogil
+cdef void vote_for(Client* c, uint32_t which, int16_t score) noexcept nogil
+# A lookup of the client begins, with the query `ex`; `before` is the one before it, NULL where that is forgotten.
+cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil
 cdef bint is_loopback(const uint64_t* address) noexcept nogil

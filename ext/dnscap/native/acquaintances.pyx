@@ -1,16 +1,20 @@
 """Clients and servers; see acquaintances.pxd."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dnscap.native.attempts cimport NO_NOTE, ServerNote
-from dnscap.native.exchanges cimport NO_LOOKUP
+from dnscap.native.attempts cimport NO_NOTE, Attempt, Lookup, ServerNote
+from dnscap.native.exchanges cimport EXCHANGE_EDNS, NO_LOOKUP, Exchange
 from dnscap.native.lookup_index cimport hash_client
+from dnscap.native.stubs cimport STUB_CARES
 
 cdef enum:
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     FIRST_CLIENTS = 256
+    MOST_VOTES = 60000
+    TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
+    SHUNS = 10                 # votes for it
 
 
 cdef bint acquaintances_open(Acquaintances* k, uint64_t seed) noexcept nogil:
@@ -88,6 +92,39 @@ cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noe
     k.note_count += 1
     k.note_slots[i] = k.note_count
     return k.note_count - 1
+
+
+cdef void vote_for(Client* c, uint32_t which, int16_t score) noexcept nogil:
+    if c.votes[which] < MOST_VOTES:
+        c.votes[which] += <uint16_t>score
+
+
+cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil:
+    """Learn whether a server that was silent is asked first again: glibc always begins with the same, c-ares with one that answered."""
+    cdef const Attempt* a
+    cdef const Attempt* b
+    cdef uint32_t i
+    if ex.flags & EXCHANGE_EDNS:
+        return                 # told by other things
+    if before != NULL and before.attempt_count > 1:
+        a = &before.attempts[0]
+        for i in range(1, before.attempt_count):
+            b = &before.attempts[i]
+            if a.answered < 0 and b.answered >= 0 and (a.server[0] != b.server[0] or a.server[1] != b.server[1]):
+                c.instead[0] = b.server[0]
+                c.instead[1] = b.server[1]
+                c.turned = 0
+                c.silence = 1
+                break
+    if not c.silence:
+        return
+    if ex.server[0] == c.instead[0] and ex.server[1] == c.instead[1]:
+        c.turned += 1
+        if c.turned == TURNED:
+            vote_for(c, STUB_CARES, SHUNS)
+            c.silence = 0
+    else:
+        c.silence = 0
 
 
 cdef bint is_loopback(const uint64_t* address) noexcept nogil:

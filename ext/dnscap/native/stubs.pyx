@@ -74,6 +74,10 @@ cdef bint clock_ids(const Attempt* a, const Attempt* b) noexcept nogil:
     return LEAST_NEAR <= d <= MOST_NEAR
 
 
+cdef inline bint good(const Attempt* a) noexcept nogil:
+    return a.answered >= 0 and a.outcome <= OUTCOME_REFERRAL
+
+
 cdef bint even_rounds(const Lookup* l) noexcept nogil:
     """Whether three servers were given the same time each: glibc gives the second one two thirds (3 s of 5)."""
     cdef uint32_t i
@@ -154,9 +158,12 @@ cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, i
         if b_again < 0 and c.qtype == b.qtype and c.id == b.id and c.time > b.time:
             b_again = c.time
     if a_again >= 0 and b_again >= 0:
-        if a.outcome <= OUTCOME_REFERRAL and 0 <= a.answered < a_again or b.outcome <= OUTCOME_REFERRAL and 0 <= b.answered < a_again:
+        if good(a) and a.answered < a_again or good(b) and b.answered < a_again:
             score[0] = 25
             return STUB_GLIBC
+    elif a_again >= 0 and good(a) and a.answered < b.time < a_again:
+        score[0] = 25          # the pair again; the first time one of it was lost before it came here
+        return STUB_GLIBC
     elif a_again < 0 and 0 <= a.answered < b.time - ROUNDED // 10:
         score[0] = 10          # the first time it was lost before it came here; glibc would have sent both again
         return STUB_CARES
