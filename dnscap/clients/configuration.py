@@ -188,16 +188,18 @@ def _search(
             if k.row["outcome"] in ("nxdomain", "nodata") and family in EXPANDS_AFTER_FAILURE:
                 never.append(k)
     plain = [k for _, k in as_is_only] if not expanded_first and not tried_as_is else []
+    if _look_expanded([k.row["name"] for k in plain]):
+        plain = []
     search = _list(lists, partial, never, plain, evidence)
     known = bool(lists or partial)
-    # Where there is a search list, a name that was never expanded may have been given with a trailing dot.
+    # A name that was never expanded may have been given with a trailing dot, or there may be nothing to expand it with.
     as_is_first = tried_as_is if known else as_is_only
     least = max((dots for dots, _ in expanded_first), default=None)
     most = min((dots for dots, k in as_is_first), default=None)
     ndots_min = least + 1 if least is not None else (0 if as_is_first else None)
     if ndots_min is not None and ndots_min > 15:
         ndots_min = None
-    ndots_max = most if most is not None and most >= (ndots_min or 0) else None
+    ndots_max = most if known and most is not None and most >= (ndots_min or 0) else None
     if least is not None:
         deepest = [k for dots, k in expanded_first if dots == least]
         evidence.append(
@@ -205,9 +207,8 @@ def _search(
         )
     if ndots_max is not None:
         shortest = [k for dots, k in as_is_first if dots == most]
-        otherwise = "" if known else ", or there is no search list"
         evidence.append(
-            f"ndots at most {most}: a name with {most} dots was asked as it is ({refer(shortest)}){otherwise}"
+            f"ndots at most {most}: a name with {most} dots was asked as it is first ({refer(shortest)})"
         )
     return search, (ndots_min, ndots_max)
 
@@ -233,6 +234,20 @@ def _list(
         evidence.append(f"search empty as far as seen: no name was ever expanded ({refer(plain)})")
         return []
     return None
+
+
+def _look_expanded(names: list[str]) -> bool:
+    """Whether a name looks like one with a suffix added: ``www.example.com.corp.test`` beside ``mail.example.com``.
+
+    Where the first suffix of a search list answers every time, no walk over the list is ever seen.
+    """
+    labels = [name.rstrip(".").split(".") for name in names]
+    ends = {tuple(parts[-2:]) for parts in labels if len(parts) > 2}
+    return any(
+        tuple(parts[at : at + 2]) in ends and tuple(parts[-2:]) != tuple(parts[at : at + 2])
+        for parts in labels
+        for at in range(1, len(parts) - 2)
+    )
 
 
 def _all_absent(k: Kept, name: str) -> bool:

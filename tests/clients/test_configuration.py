@@ -124,6 +124,23 @@ def test_an_absent_name_that_was_not_expanded_shows_that_there_is_no_list() -> N
     assert client([{**row, "stub": "musl"}], sent)["search"] is None
 
 
+def plain(*names: str) -> dict[str, Any]:
+    looked = [lookup(i, i * SECOND, name=name, candidates=[name]) for i, name in enumerate(names)]
+    sent = [exchange(i, i * SECOND, lookup=i, qname=name) for i, name in enumerate(names)]
+    return client(looked, sent)
+
+
+def test_a_name_that_looks_expanded_keeps_a_search_list_possible() -> None:
+    assert plain("www.example.com.", "mail.example.com.")["search"] == []
+    assert plain("www.example.com.wild.test.", "mail.example.com.")["search"] is None
+    assert plain("www.example.com.")["search"] is None
+
+
+def test_a_name_asked_as_it_is_does_not_bound_ndots_where_nothing_could_be_added() -> None:
+    found = plain("www.example.com.", "mail.example.com.")
+    assert (found["ndots_min"], found["ndots_max"]) == (0, None)
+
+
 def test_servers_in_turn_are_rotation_and_hide_their_order() -> None:
     servers = [FIRST, SECOND_SERVER]
     looked = [lookup(i, i * SECOND, servers=[servers[i % 2]]) for i in range(6)]

@@ -1,5 +1,5 @@
 """Who asks and who is asked: what is remembered of clients and servers beyond single lookups."""
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.attempts cimport Lookup, ServerNote
 from dnscap.native.exchanges cimport Exchange
@@ -38,7 +38,8 @@ cdef void acquaintances_close(Acquaintances* k) noexcept nogil
 cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
 # Where a server is noted; NO_NOTE where it is not, or cannot be.
 cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noexcept nogil
-cdef void vote_for(Client* c, uint32_t which, int16_t score) noexcept nogil
+# The stub whose habits a lookup shows, or its client's others where it shows few; it `votes` for the ones to come.
+cdef uint8_t recognise(Acquaintances* k, const Lookup* l, bint votes) noexcept nogil
 # A lookup of the client begins, with the query `ex`; `before` is the one before it, NULL where that is forgotten.
 cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil
 cdef bint is_loopback(const uint64_t* address) noexcept nogil

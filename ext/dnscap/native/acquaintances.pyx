@@ -3,15 +3,16 @@ from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dnscap.native.attempts cimport NO_NOTE, Attempt, Lookup, ServerNote
+from dnscap.native.attempts cimport NO_NOTE, ROLE_EDNS_FALLBACK, Attempt, Lookup, ServerNote
 from dnscap.native.exchanges cimport EXCHANGE_EDNS, NO_LOOKUP, Exchange
 from dnscap.native.lookup_index cimport hash_client
-from dnscap.native.stubs cimport STUB_CARES
+from dnscap.native.stubs cimport STUB_CARES, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 
 cdef enum:
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     FIRST_CLIENTS = 256
+    SELDOM = 20                # one lookup in so many whose ids are near one another: chance
     MOST_VOTES = 60000
     TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
     SHUNS = 10                 # votes for it
@@ -125,6 +126,35 @@ cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexc
             c.silence = 0
     else:
         c.silence = 0
+
+
+cdef uint8_t recognise(Acquaintances* k, const Lookup* l, bint votes) noexcept nogil:
+    """The stub by its habits: where the lookup shows few of them, by those that the client's lookups showed; it `votes` too."""
+    cdef Client* c = client_of(k, l.client)
+    cdef int16_t score
+    cdef uint8_t stub = fingerprint(l, &score)
+    cdef uint32_t i, best = 0, side = STUBS if l.sent & EXCHANGE_EDNS else 0
+    if c == NULL:
+        return stub
+    if c.lookups == 0:
+        c.lookups = 1
+    if votes and not side and score > 1:
+        c.pairs += 1
+        c.near += stub == STUB_MUSL
+    for i in range(STUBS):
+        # Ids happen to be near one another now and then.
+        if c.votes[side + i] > c.votes[side + best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
+            best = i
+    if votes and stub != STUB_UNKNOWN:
+        vote_for(c, side + stub, score)
+        if side:
+            for i in range(l.attempt_count):
+                if l.attempts[i].role == ROLE_EDNS_FALLBACK:
+                    vote_for(c, stub, score)   # it goes on without EDNS from here
+                    break
+    if stub == STUB_MUSL and c.near * SELDOM < c.pairs:
+        return <uint8_t>best
+    return <uint8_t>best if score < 12 and c.votes[side + best] > score else stub
 
 
 cdef bint is_loopback(const uint64_t* address) noexcept nogil:

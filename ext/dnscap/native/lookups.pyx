@@ -13,7 +13,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 import os
 
 from dnscap.native.acquaintances cimport (
-    Client, acquaintances_close, acquaintances_open, begins_with, client_of, is_loopback, note_of, vote_for,
+    Client, acquaintances_close, acquaintances_open, begins_with, client_of, is_loopback, note_of, recognise,
 )
 from dnscap.native.answers cimport answer_loops, read_answer
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly
@@ -27,7 +27,6 @@ from dnscap.native.lookup_index cimport (
     hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
 )
 from dnscap.native.lookup_columns cimport LookupBatch, write_out
-from dnscap.native.stubs cimport STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
@@ -35,7 +34,6 @@ from dnscap.native.upstreams cimport (
 from dnscap.native.verdicts cimport judge
 
 cdef enum:
-    SELDOM = 20                # one lookup in so many whose ids are near one another: chance
     CUT_OFTEN = 20             # one part in so many of the time with a query in flight
     TYPE_AAAA = 28
     TYPE_ANY = 255
@@ -576,41 +574,12 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h) noexcep
 
 # ---------------------------------------------------------------- ends
 
-cdef uint8_t recognise(Assembly* t, const Lookup* l, bint votes) noexcept nogil:
-    """The stub by its habits: where the lookup shows few of them, by those that the client's lookups showed; it `votes` too."""
-    cdef Client* c = client_of(&t.known, l.client)
-    cdef int16_t score
-    cdef uint8_t stub = fingerprint(l, &score)
-    cdef uint32_t i, best = 0, side = STUBS if l.sent & EXCHANGE_EDNS else 0
-    if c == NULL:
-        return stub
-    if c.lookups == 0:
-        c.lookups = 1
-    if votes and not side and score > 1:
-        c.pairs += 1
-        c.near += stub == STUB_MUSL
-    for i in range(STUBS):
-        # Ids happen to be near one another now and then.
-        if c.votes[side + i] > c.votes[side + best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
-            best = i
-    if votes and stub != STUB_UNKNOWN:
-        vote_for(c, side + stub, score)
-        if side:
-            for i in range(l.attempt_count):
-                if l.attempts[i].role == ROLE_EDNS_FALLBACK:
-                    vote_for(c, stub, score)   # it goes on without EDNS from here
-                    break
-    if stub == STUB_MUSL and c.near * SELDOM < c.pairs:
-        return <uint8_t>best
-    return <uint8_t>best if score < 12 and c.votes[side + best] > score else stub
-
-
 cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     """Judge a lookup; it leaves when all before it have left."""
     cdef Surroundings s
     if l.closed:
         return
-    l.end.stub = recognise(t, l, not finished)
+    l.end.stub = recognise(&t.known, l, not finished)
     s.notes = t.known.notes
     s.upstream = &t.upstream
     s.now = t.now
@@ -748,7 +717,7 @@ cdef class Lookups:
         t.ended_count = 0
         for i in range(t.first, t.next):
             if not t.ring[i & t.ring_mask].closed:
-                recognise(t, t.ring[i & t.ring_mask], True)
+                recognise(&t.known, t.ring[i & t.ring_mask], True)
         for i in range(t.first, t.next):
             over(t, t.ring[i & t.ring_mask], True)
         return leave(self)

@@ -1,0 +1,94 @@
+"""Stubs told apart by what they do over several lookups, made packet by packet."""
+
+import pytest
+
+from tests.exchanges.traffic import Traffic, query, response
+from tests.lookups.captures import lookups_of
+
+FIRST, SECOND = "192.0.2.53", "192.0.2.54"
+
+
+def pair(number: int, name: str = "www.example.com", *, apart: int = 7000, **options):
+    return query(name, "A", id=1000 + number * 20, **options), query(
+        name, "AAAA", id=1000 + number * 20 + apart, **options
+    )
+
+
+def stubs_of(traffic: Traffic) -> list[str]:
+    return [row["stub"] for row in lookups_of(traffic.octets())]
+
+
+def answered(traffic: Traffic, time: float, number: int, *, server: str = FIRST, **more) -> None:
+    for message in pair(number, f"h{number}.example.com", **more):
+        traffic.send(time, message, port=40000 + number, server=server)
+        traffic.send(time + 0.002, response(message), port=40000 + number, server=server)
+    traffic.packets.sort()
+
+
+def failed_over(traffic: Traffic, time: float) -> None:
+    for message in pair(0):
+        traffic.send(time, message, port=40000, server=FIRST)
+        traffic.send(time + 2, message, port=41000, server=SECOND)
+        traffic.send(time + 2.002, response(message), port=41000, server=SECOND)
+    traffic.packets.sort()
+
+
+@pytest.mark.parametrize(
+    ("servers", "stub"),
+    [
+        ((SECOND, SECOND), "c-ares"),  # it stays with the server that answered
+        ((FIRST, FIRST), "glibc"),  # and this one always begins with the first
+        ((SECOND, FIRST), "glibc"),  # `rotate`
+    ],
+)
+def test_who_is_asked_first_after_a_server_was_silent(servers: tuple[str, str], stub: str) -> None:
+    traffic = Traffic()
+    failed_over(traffic, 10.0)
+    for number, server in enumerate(servers, 1):
+        answered(traffic, 12.0 + number, number, server=server)
+    assert stubs_of(traffic) == [stub] * 3
+
+
+def test_glibc_sends_the_pair_again_though_half_of_it_was_answered() -> None:
+    """The A query was lost before it came here; the AAAA query follows its second transmission."""
+    a, aaaa = pair(0)
+    traffic = Traffic()
+    traffic.send(1.0, aaaa).send(1.002, response(aaaa))
+    traffic.send(2.0, a).send(2.002, response(a)).send(2.0025, aaaa).send(2.004, response(aaaa))
+    assert stubs_of(traffic) == ["glibc"]
+
+
+def test_cares_sends_again_only_what_is_missing() -> None:
+    a, aaaa = pair(0)
+    traffic = Traffic()
+    traffic.send(1.0, a).send(1.0001, aaaa).send(1.002, response(a)).send(1.0021, response(aaaa))
+    traffic.send(6.0, aaaa).send(6.002, response(aaaa))
+    assert stubs_of(traffic) == ["c-ares"]
+
+
+def test_ids_near_one_another_by_chance_do_not_make_a_client_musl() -> None:
+    traffic = Traffic()
+    for number in range(30):
+        answered(traffic, 10.0 + number, number, apart=300 if number == 25 else 7000)
+    assert stubs_of(traffic) == ["glibc"] * 30
+    traffic = Traffic()
+    for number in range(6):
+        answered(traffic, 10.0 + number, number, apart=300)
+    assert stubs_of(traffic) == ["musl"] * 6
+
+
+def test_a_stub_that_fell_back_goes_on_without_edns() -> None:
+    """systemd-resolved after FORMERR: the id stays, OPT goes, and the next lookups have none."""
+    traffic, options = Traffic(), {"use_edns": 0, "payload": 1472}
+    for number, message in enumerate(pair(0, **options)):
+        bare = pair(0)[number]
+        port = 40000 + number
+        traffic.send(1.0 + number * 0.0001, message, port=port)
+        traffic.send(1.001 + number * 0.0001, response(message, answer=None, rcode="FORMERR"), port=port)
+        traffic.send(1.0011 + number * 0.0001, bare, port=port)
+        traffic.send(1.002 + number * 0.0001, response(bare), port=port)
+    for number, message in enumerate(pair(1, "mail.example.com")):
+        traffic.send(2.0 + number * 0.002, message, port=40010 + number)
+        traffic.send(2.001 + number * 0.002, response(message), port=40010 + number)
+    traffic.packets.sort()
+    assert stubs_of(traffic) == ["systemd-resolved"] * 2
