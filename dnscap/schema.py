@@ -260,7 +260,13 @@ LOOKUPS = _columns(
     ("duration_max", "duration", "Most it can have been."),
     ("client", "category", "Address that asked."),
     ("name", "string", "Name as the application most likely gave it."),
-    ("name_certain", "bool", "Whether the packets leave no other choice."),
+    (
+        "name_certain",
+        "bool",
+        "Whether the packets leave no other reading: the name itself is among several candidates; or it has one "
+        "label, is looked up in reverse, or does not exist and nothing else was tried; or the client's lookups "
+        "show that it has no search list, or one whose first suffix the name does not end in.",
+    ),
     ("qtypes", "texts", "Types asked for."),
     (
         "outcome",

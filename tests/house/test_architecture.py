@@ -67,6 +67,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "budget",
                     "dials",
                     "grouping",
+                    "naming",
                     "stubs",
                     "upstreams",
                     "verdicts",

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.attempts cimport Lookup, ServerNote
 from dnscap.native.exchanges cimport Exchange
+from dnscap.native.naming cimport Expanding
 
 cdef struct Client:
     uint64_t[2] address        # all zero: free
@@ -14,6 +15,7 @@ cdef struct Client:
     uint8_t forwards
     uint8_t fixed              # uses one id for different questions
     uint16_t[20] votes         # for each Stub: without EDNS, with
+    Expanding expanding
     uint32_t pairs             # lookups without EDNS that asked for both families,
     uint32_t near              # and of these, whose ids are musl's
     uint64_t[2] instead        # server that answered where another was silent

@@ -27,6 +27,7 @@ from dnscap.native.lookup_index cimport (
     hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
 )
 from dnscap.native.lookup_columns cimport LookupBatch, write_out
+from dnscap.native.naming cimport find_name, learn_name
 from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
@@ -34,6 +35,8 @@ from dnscap.native.upstreams cimport (
 from dnscap.native.verdicts cimport judge
 
 cdef enum:
+    CLOSED = 1
+    CLOSED_LAST = 2            # when the capture ended
     CUT_OFTEN = 20             # one part in so many of the time with a query in flight
     TYPE_AAAA = 28
     TYPE_ANY = 255
@@ -52,6 +55,7 @@ cdef int64_t MS = 1000000
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
+cdef int64_t WENT_ON = 100 * MS            # a stub that goes on by itself has done so by then
 cdef int64_t NEVER = INT64_MIN
 cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
@@ -577,6 +581,7 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h) noexcep
 cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     """Judge a lookup; it leaves when all before it have left."""
     cdef Surroundings s
+    cdef Client* c
     if l.closed:
         return
     l.end.stub = recognise(&t.known, l, not finished)
@@ -587,9 +592,14 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
     s.cut = finished and t.busy * CUT_OFTEN >= t.now - t.begun
     judge(l, &s)
+    c = client_of(&t.known, l.client)
+    if c != NULL:
+        learn_name(l, &c.expanding, t.index.seed, t.now - l.last > WENT_ON)
+        if not finished:
+            find_name(l, &c.expanding, t.index.seed, True)
     delist(t, l)
     unlink_all(&t.index, l)
-    l.closed = 1
+    l.closed = CLOSED_LAST if finished else CLOSED
 
 
 cdef void expire(Assembly* t, int64_t now) noexcept nogil:
@@ -710,6 +720,8 @@ cdef class Lookups:
 
     cdef int finish(self) noexcept nogil:
         cdef Assembly* t = self.table
+        cdef Lookup* l
+        cdef Client* c
         cdef uint64_t i
         cdef uint32_t k
         for k in range(t.ended_count):
@@ -720,6 +732,11 @@ cdef class Lookups:
                 recognise(&t.known, t.ring[i & t.ring_mask], True)
         for i in range(t.first, t.next):
             over(t, t.ring[i & t.ring_mask], True)
+        for i in range(t.first, t.next):
+            l = t.ring[i & t.ring_mask]
+            c = client_of(&t.known, l.client)
+            if c != NULL and l.closed == CLOSED_LAST:
+                find_name(l, &c.expanding, t.index.seed, t.now - l.last > WENT_ON)
         return leave(self)
 
     @property

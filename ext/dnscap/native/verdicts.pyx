@@ -492,40 +492,6 @@ cdef void count(Work* w, Lookup* l) noexcept nogil:
                 l.end.tcp_fallback = 1
 
 
-cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
-    """Octets of the whole labels, final dot included, with which both names begin."""
-    cdef uint32_t i = 0, whole = 0
-    while i < na and i < nb and a[i] == b[i]:
-        i += 1
-        if a[i - 1] == c'.' and not (i > 1 and a[i - 2] == c'\\'):
-            whole = i
-    return whole
-
-
-cdef void name(Lookup* l) noexcept nogil:
-    """The name as the application gave it: what the candidates have in common."""
-    cdef uint32_t i, whole, base = 0
-    cdef uint32_t count = 0
-    l.end.name = 0
-    l.end.name_size = <uint16_t>(l.names[1] - l.names[0])
-    l.end.name_certain = 0
-    for i in range(1, l.candidate_count):
-        whole = common(l.text + l.names[0], l.names[1] - l.names[0], l.text + l.names[i], l.names[i + 1] - l.names[i])
-        if whole == 0:
-            continue           # the target of an alias
-        if count == 0 or whole < base:
-            base = whole
-        count += 1
-    if count == 0:
-        return
-    l.end.name_size = <uint16_t>base
-    # One candidate is the name itself: nothing else explains the others.
-    for i in range(l.candidate_count):
-        if l.names[i + 1] - l.names[i] == base:
-            l.end.name_certain = 1
-            l.end.name = <uint8_t>i
-
-
 cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
     cdef Work w
     cdef uint32_t i
@@ -550,7 +516,6 @@ cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
     spend(&w, l)
     count(&w, l)
     name_causes(&w, l, s)
-    name(l)
     l.end.duration = w.release - l.time
     l.end.duration_min = max(w.least - l.time, <int64_t>0)
     l.end.duration_max = w.most - l.time

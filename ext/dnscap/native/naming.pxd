@@ -1,0 +1,18 @@
+"""The name that an application gave: what the candidates of its lookup tell, and how its client expands names."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from dnscap.native.attempts cimport Lookup
+
+cdef struct Expanding:         # how names of a client are expanded, as far as its lookups showed
+    uint64_t suffix            # hash of the first suffix of its search list
+    uint64_t end               # hash of the last label of a name that was expanded with it
+    uint32_t size              # octets of the suffix; 0 none seen
+    uint32_t walks             # lookups with several candidates
+    uint32_t unexpanded        # names that do not exist and were not expanded, by stubs that would
+    uint8_t proved             # the suffix can be no other
+    uint8_t several            # several first suffixes: more than one configuration behind the address
+
+# Find the name of a lookup that was judged, and learn from it how its client expands names.  `still`: the capture went on
+# long enough after the lookup to show whatever would have followed.
+cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, bint still) noexcept nogil
+cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil
