@@ -23,7 +23,10 @@ SILENT = ("unanswered", "unfinished")
 MOST_TIMEOUT = 30
 """glibc's RES_MAXRETRANS; the others allow no more."""
 
-OWN_DEFAULTS = {"c-ares": ((2.0, 5.0), (3, 4))}
+OWN_DEFAULTS: dict[str, tuple[tuple[float, ...], tuple[int, ...]]] = {
+    "c-ares": ((2.0, 5.0), (3, 4)),
+    "dnspython": ((2.0,), ()),
+}
 """Timeouts and attempts that a stub has built in, by version, and keeps whatever resolv.conf says."""
 
 SERVFAIL_RETRIES = ("servfail", "refused", "formerr", "notimp", "unreachable", "truncated")
@@ -166,17 +169,12 @@ _FITS: dict[str, Callable[[float, dict[str, Any], int, list[str], Kept], float |
 def musl_pair(seconds: float, rounds: int) -> tuple[int, int] | None:
     """Timeout and attempts of musl from its interval, which is their quotient.
 
-    Where the lookup ran to its end, `rounds` is the attempts; otherwise the pair with the default of two
-    attempts, or the one in smallest numbers.
+    The quotient alone is that of many pairs: they are known where the lookup ran to its end, after `rounds`.
     """
-    if rounds:
-        timeout = round(seconds * rounds)
-        return (timeout, rounds) if timeout >= 1 and near(seconds, timeout / rounds) else None
-    for attempts in (2, 1, 3, 4, 5, 6, 7, 8, 9, 10):
-        timeout = round(seconds * attempts)
-        if 1 <= timeout <= 60 and abs(seconds - timeout / attempts) <= 0.012 + 0.01 * seconds:
-            return (2 * timeout, 2) if attempts == 1 else (timeout, attempts)
-    return None
+    if not rounds:
+        return None
+    timeout = round(seconds * rounds)
+    return (timeout, rounds) if timeout >= 1 and near(seconds, timeout / rounds) else None
 
 
 def _rounds(k: Kept) -> set[int]:

@@ -184,3 +184,39 @@ def test_half_a_capture_says_unfinished_only_where_that_is_likely() -> None:
     assert last["outcome"] == "timeout"
     assert last["end_basis"] == "timer"
     assert ns(last["duration_max"]) - ns(last["duration_min"]) < 6 * SECOND
+
+
+def pairs_with_loss(lost: list[str]) -> Traffic:
+    """Lookups of a glibc client, each with one of its two first queries lost and asked for again."""
+    traffic = Traffic()
+    for number, which in enumerate(lost):
+        start, port = 10.0 + 10 * number, 40000 + number
+        pair = [query(f"h{number}.example.com", t, id=100 * number + i) for i, t in ((7, "A"), (77, "AAAA"))]
+        for message, kind in zip(pair, ("first", "second"), strict=True):
+            traffic.send(start, message, port=port)
+            if kind != which:
+                traffic.send(start + 0.001, response(message), port=port)
+        for step, message in enumerate(pair):
+            traffic.send(start + 5 + 0.01 * step, message, port=port)
+            traffic.send(start + 5.001 + 0.01 * step, response(message), port=port)
+    traffic.packets.sort()
+    return traffic
+
+
+def test_only_second_packets_lost_is_a_race_and_any_packets_lost_is_not() -> None:
+    assert [row["causes"] for row in of(pairs_with_loss(["second"] * 3))] == [["pair-race"]] * 3
+    causes = [row["causes"] for row in of(pairs_with_loss(["first", "second", "first", "second", "first"]))]
+    assert causes[1:] == [["packet-loss"]] * 4
+
+
+def test_syns_a_second_apart_are_given_up_a_second_after_the_last() -> None:
+    """Linux 6.5 and later: tcp_syn_linear_timeouts."""
+    a = query("www.example.com", "A", id=5, use_edns=0, payload=1232)
+    traffic = Traffic().send(1.0, a).send(1.001, response(a, answer=None, tc=True))
+    for time in (1.0011, 2.02, 3.05):
+        traffic.sequence.clear()
+        traffic.tcp(time, "S")
+    traffic.send(30.0, query("mail.example.com", "A", id=6), port=40001)
+    row = of(traffic)[0]
+    assert row["causes"] == ["truncation", "tcp-blocked"]
+    assert 2.4 < ns(row["duration_min"]) / SECOND < ns(row["duration_max"]) / SECOND < 4

@@ -12,7 +12,7 @@ cdef enum:
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     FIRST_CLIENTS = 256
-    SELDOM = 20                # one lookup in so many whose ids are near one another: chance
+    SELDOM = 8                 # one lookup in so many whose ids are near one another: chance
     MOST_VOTES = 60000
     TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
     SHUNS = 10                 # votes for it

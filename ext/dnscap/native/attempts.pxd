@@ -207,7 +207,10 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     int64_t last_answer        # when it answered last; -1 never
     uint32_t asked             # recursive queries sent to it
     uint32_t answered
+    uint32_t asked_aaaa
     uint32_t answered_aaaa
+    uint32_t lost_second       # queries lost although asked again with success: the second of a pair from one port,
+    uint32_t lost_other        # and all others
     int64_t last_asked
     uint32_t silent            # sent to it since it answered last
 

@@ -40,6 +40,11 @@ cdef bint second_of_pair(const Lookup* l, uint32_t i) noexcept nogil:
     return False
 
 
+cdef inline bint races(const ServerNote* note) noexcept nogil:
+    """Whether what is lost on the way to the server is the second of a pair, rather than anything."""
+    return note == NULL or note.lost_other * 2 <= note.lost_second
+
+
 cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const Question* q) noexcept nogil:
     """Why attempt `i` has no answer."""
     cdef const Attempt* a = &l.attempts[i]
@@ -69,11 +74,12 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
     if plain and not later:
         return CAUSE_EDNS_DROPPED
     if later:
-        return CAUSE_PAIR_RACE if second_of_pair(l, i) else CAUSE_PACKET_LOSS
+        return CAUSE_PAIR_RACE if second_of_pair(l, i) and races(note) else CAUSE_PACKET_LOSS
     if other:
-        if sent > 1 and a.qtype == TYPE_AAAA and (note == NULL or note.answered_aaaa == 0):
+        if a.qtype == TYPE_AAAA and (note == NULL or note.answered_aaaa == 0) \
+                and (sent > 1 or note != NULL and note.asked_aaaa > 1 and not second_of_pair(l, i)):
             return CAUSE_AAAA_DROPPED
-        return CAUSE_PAIR_RACE if second_of_pair(l, i) else CAUSE_PACKET_LOSS
+        return CAUSE_PAIR_RACE if second_of_pair(l, i) and races(note) else CAUSE_PACKET_LOSS
     if q.resolved:
         if note != NULL and note.answered and (note.last_answer > a.time or note.silent <= STILL):
             return CAUSE_PACKET_LOSS

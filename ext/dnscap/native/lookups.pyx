@@ -32,7 +32,7 @@ from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
 )
-from dnscap.native.verdicts cimport judge
+from dnscap.native.verdicts cimport judge, weigh_losses
 
 cdef enum:
     CLOSED = 1
@@ -475,6 +475,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     note = note_of(&t.known, ex.server, True)
     if note != NO_NOTE:
         t.known.notes[note].asked += 1
+        t.known.notes[note].asked_aaaa += ex.qtype == TYPE_AAAA
         t.known.notes[note].silent += 1
         t.known.notes[note].last_asked = ex.time
     ex.lookup = l.number
@@ -585,6 +586,8 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     if l.closed:
         return
     l.end.stub = recognise(&t.known, l, not finished)
+    if not finished:
+        weigh_losses(l, t.known.notes)
     s.notes = t.known.notes
     s.upstream = &t.upstream
     s.now = t.now
@@ -730,6 +733,7 @@ cdef class Lookups:
         for i in range(t.first, t.next):
             if not t.ring[i & t.ring_mask].closed:
                 recognise(&t.known, t.ring[i & t.ring_mask], True)
+                weigh_losses(t.ring[i & t.ring_mask], t.known.notes)
         for i in range(t.first, t.next):
             over(t, t.ring[i & t.ring_mask], True)
         for i in range(t.first, t.next):

@@ -7,16 +7,19 @@ from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from dnscap.native.attempts cimport *
-from dnscap.native.budget cimport account, cause_of, spend
+from dnscap.native.budget cimport account, cause_of, second_of_pair, spend
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport (
-    NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
+    EXCHANGE_EDNS, NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_NXDOMAIN,
     OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
     OUTCOME_UNREACHABLE,
 )
 from dnscap.native.stubs cimport STUB_CARES, Profile, profile
 from dnscap.native.upstreams cimport Upstream, upstream_causes
 from dnscap.native.weighing cimport *
+
+cdef enum:
+    LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
@@ -196,6 +199,10 @@ cdef int64_t dialled(const Lookup* l, int64_t* most) noexcept nogil:
             d = &l.dials[i]
     if d == NULL:
         return -1
+    if 2 < d.syns <= 1 + LINEAR and (d.last - d.time) * 10 < 13 * gap * (d.syns - 1):
+        # Linux 6.5 and later: the first resends are a second apart.
+        most[0] = d.last + gap + gap // 20 + 500000000
+        return d.last + gap
     if d.syns > 2:
         # A blocking connect: the kernel doubles its wait (1, 2, 4 ... s), the last wait being twice the one before.
         while gap * 3 < d.last - d.time:
@@ -490,6 +497,26 @@ cdef void count(Work* w, Lookup* l) noexcept nogil:
         for i in range(l.attempt_count):
             if l.attempts[i].outcome == OUTCOME_TRUNCATED:
                 l.end.tcp_fallback = 1
+
+
+cdef void weigh_losses(Lookup* l, ServerNote* notes) noexcept nogil:
+    cdef uint32_t i, j
+    cdef const Attempt* a
+    cdef const Attempt* b
+    pair_again(l)
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.answered >= 0 or a.transport == TRANSPORT_TCP or a.flags & ATTEMPT_BOGUS or a.note == NO_NOTE:
+            continue
+        for j in range(i + 1, l.attempt_count):
+            b = &l.attempts[j]
+            if b.qtype == a.qtype and b.candidate == a.candidate and b.answered >= 0 and same_server(a, b) \
+                    and (a.sent ^ b.sent) & EXCHANGE_EDNS == 0:
+                if second_of_pair(l, i):
+                    notes[a.note].lost_second += 1
+                else:
+                    notes[a.note].lost_other += 1
+                break
 
 
 cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
