@@ -1,9 +1,8 @@
 """pcapng (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces, packets, statistics."""
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.capture_file cimport (
-    FAR_AHEAD,
     FAULT_BLOCK_SIZE,
     FAULT_BYTE_ORDER,
     FAULT_VERSION,
@@ -19,8 +18,8 @@ from dnscap.native.capture_file cimport (
     add_text,
     aligned,
     count_frames_of,
+    fetch_ahead,
     new_source,
-    prefetch,
     refuse,
     u16,
     u32,
@@ -387,7 +386,7 @@ cdef const uint8_t* pcapng_blocks(CaptureFile* file, const uint8_t* p, const uin
             if file.state == STATE_ENDED:
                 break
         p += size
-        prefetch(<uintptr_t>p + FAR_AHEAD)
+        fetch_ahead(p)
     count[0] = n
     return p
 
