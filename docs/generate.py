@@ -42,6 +42,8 @@ TITLES = {
     "findings": "One row per thing found wrong, the worst first; nothing above `info` where traffic is healthy.",
     "servers": "One row per server address: what it was asked, how it answered, how fast.",
     "clients": "One row per client address and stub, with the configuration that explains what was seen of it.",
+    "names": "One row per name, type and server (and section of the response): TTLs, value, changes, absence.",
+    "rrsets": "One row per value that a name had at a server: the history of its answers.",
     "connections": "One row per TCP connection on DNS ports.",
     "events": "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
 }

@@ -26,6 +26,8 @@ COMMANDS = {
         "dnscap.cli.tables",
         "One row per lookup of an application: its time, its outcome, its causes.",
     ),
+    "names": ("dnscap.cli.tables", "One row per name, type and server: TTLs, value, changes, absence."),
+    "rrsets": ("dnscap.cli.tables", "One row per value that a name had at a server, over time."),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

@@ -17,6 +17,7 @@ from dnscap.findings.costs import CauseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.names import SeenNames
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
@@ -48,6 +49,8 @@ class Diagnosis:
         self._clients = ClientTally(self.keeper)
         self._causes = CauseTally()
         self._names = NameTally()
+        self.seen = SeenNames()
+        """What servers said of names."""
         self._score = ScoreTally()
         self._events: Counter[str] = Counter()
         self._end: int | None = None
@@ -161,6 +164,7 @@ class Diagnosis:
             quality=self.quality,
             events=self._events,
             names=self._names,
+            seen=self.seen.rows(),
         )
 
     @cached_property

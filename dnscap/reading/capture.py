@@ -18,6 +18,7 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
+from dnscap.reading.naming import name_rows, named_table
 from dnscap.reading.passes import Passes
 from dnscap.schema import LOOKUPS, TABLES
 
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
     from dnscap.explain.report import DiagnosisReport
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.names import NameRows
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
 """Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
+
+NAMED = ("names", "rrsets")
+"""Tables of what servers said of names."""
 
 JUDGED = ("servers", "clients", "findings")
 """Tables that are made at the end of a pass, from what was added up on the way."""
@@ -100,12 +105,12 @@ class Capture(Passes):
 
     Attributes
     ----------
-    names : list of str
-        The inputs, in the order in which they are read.
+    inputs : list of str
+        Names of the inputs, in the order in which they are read.
     """
 
     def __repr__(self) -> str:
-        return f"<Capture {', '.join(self.names[:3])}{', …' if len(self.names) > 3 else ''}>"
+        return f"<Capture {', '.join(self.inputs[:3])}{', …' if len(self.inputs) > 3 else ''}>"
 
     def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.
@@ -134,6 +139,8 @@ class Capture(Passes):
         if name in JUDGED:
             table = self.diagnosis.to_arrow(name)
             return table if columns is None else table.select(list(columns))
+        if name in NAMED:
+            return named_table(name, self.name_rows, columns)
         if name == "exchanges":
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
@@ -229,7 +236,7 @@ class Capture(Passes):
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):
                 pass
-        if name in ("sources", *JUDGED) or (keep and self._once) or "records" in self._whole:
+        if name in ("sources", *NAMED, *JUDGED) or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
@@ -313,6 +320,21 @@ class Capture(Passes):
         """One row per thing found wrong, the worst first; nothing above ``info`` where traffic is healthy."""
         return self._frame("findings")
 
+    @cached_property
+    def names(self) -> pd.DataFrame:
+        """One row per name, type and server: TTLs, the last value, changes, absence."""
+        return self._frame("names")
+
+    @cached_property
+    def rrsets(self) -> pd.DataFrame:
+        """One row per value that a name had at a server: the history of answers."""
+        return self._frame("rrsets")
+
+    @cached_property
+    def name_rows(self) -> NameRows:
+        """What servers said of names, as numbers; the tables ``names`` and ``rrsets`` are made of it."""
+        return self.diagnosis.seen.rows() if "diagnosis" in self.__dict__ else name_rows(self)
+
     # ------------------------------------------------------------ judging
 
     @cached_property
@@ -348,6 +370,7 @@ class Capture(Passes):
                 part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
+            diagnosis.seen.feed(self._narrowed(batch))
             diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
 
     def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
@@ -360,7 +383,7 @@ class Capture(Passes):
         """
         from dnscap.explain.report import DiagnosisReport
 
-        return DiagnosisReport(self.names, self.diagnosis, slowest)
+        return DiagnosisReport(self.inputs, self.diagnosis, slowest)
 
     def explain(
         self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
@@ -387,7 +410,7 @@ class Capture(Passes):
         """
         found = self.explanations(lookup, name=name, frame=frame, limit=1)
         if not found:
-            raise UsageError(f"no such lookup in {', '.join(self.names[:3])}")
+            raise UsageError(f"no such lookup in {', '.join(self.inputs[:3])}")
         return found[0]
 
     def explanations(

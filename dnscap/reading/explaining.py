@@ -78,7 +78,7 @@ def write_lookup(capture: Capture, inputs: list[CaptureInput], explanation: Expl
     )
     file_of = dict(enumerate(capture.to_arrow("sources", ["name"]).column("name").to_pylist()))
     files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
-    title = f"lookup {explanation.lookup['lookup']} of {', '.join(capture.names)}"
+    title = f"lookup {explanation.lookup['lookup']} of {', '.join(capture.inputs)}"
     with output_stream(path) as stream:
         return save_frames(stream, inputs, files, title)
 

@@ -52,7 +52,7 @@ class Passes:
         self._exchanges: list[ExchangeBatch] | None = None
         self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
-        self.names = [item.name for item in self._inputs]
+        self.inputs = [item.name for item in self._inputs]
 
     def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
         return Decoding(
@@ -78,6 +78,13 @@ class Passes:
         for batch in decoding:
             yield self._narrowed(batch)
         self._remember(decoding)
+
+    def whole_batches(self) -> Iterator[MessageBatch]:
+        """As `batches`, with records; an input that can be read only once is kept for other tables."""
+        if self._once or "records" in self._whole:
+            yield from self._read_whole(records=True)
+        else:
+            yield from self.batches()
 
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
         if not self._narrowing:

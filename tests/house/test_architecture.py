@@ -76,6 +76,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
+    ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),

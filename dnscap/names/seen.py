@@ -1,0 +1,339 @@
+"""Drives the native tally of names, and reads its rows: numbers as arrays, texts only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dnscap import registry
+from dnscap.messages.rdata_text import rdata_texts
+from dnscap.native.names_seen import NamesSeen
+
+if TYPE_CHECKING:
+    from dnscap.messages.decoding import MessageBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SECTIONS = ("", "answer", "authority", "additional")
+ANSWER, AUTHORITY, ADDITIONAL = 1, 2, 3
+"""Sections as keys have them."""
+
+AUTHORITATIVE, RECURSIVE, NXDOMAIN, NO_SOA, MORE, ASKED = 1, 2, 4, 8, 16, 32
+"""Bits of a row's flags; see names_seen.pxd."""
+
+TRIED = (60, 300, 3600)
+"""Lifetimes in seconds that caching is tried with."""
+
+NO_CODE = 0xFFFFFFFF
+INTERNET = 1
+_CLIENTS = 4
+
+# The native structs field by field; `align=True` lays them out as a C compiler does.
+ROW = np.dtype(
+    [
+        ("key", "u8"),
+        ("first", "i8"),
+        ("last", "i8"),
+        ("expires", "i8"),
+        ("answers", "u4"),
+        ("ttl_min", "u4"),
+        ("ttl_max", "u4"),
+        ("ttl_last", "u4"),
+        ("ttl_own", "u4"),
+        ("versions", "u4"),
+        ("current", "u4"),
+        ("changes", "u4"),
+        ("until", "i8", (3,)),
+        ("hits", "u4", (3,)),
+        ("asked", "u4"),
+        ("first_negative", "i8"),
+        ("last_negative", "i8"),
+        ("negative_until", "i8"),
+        ("negative_frame", "u8"),
+        ("failed_frame", "u8"),
+        ("failed", "i8"),
+        ("signed_at", "i8"),
+        ("negatives", "u4"),
+        ("negative_ttl", "u4"),
+        ("zone", "u4"),
+        ("servfails", "u4"),
+        ("checked_off", "u4"),
+        ("refused", "u4"),
+        ("signed_until", "u4"),
+        ("signed_from", "u4"),
+        ("version_count", "u2"),
+        ("ede", "u2"),
+        ("flags", "u1"),
+    ],
+    align=True,
+)
+VERSION = np.dtype(
+    [
+        ("value", "u8"),
+        ("first", "i8"),
+        ("last", "i8"),
+        ("expires", "i8"),
+        ("first_frame", "u8"),
+        ("last_frame", "u8"),
+        ("rrset", "u4"),
+        ("answers", "u4"),
+        ("ttl_max", "u4"),
+        ("ttl_last", "u4"),
+        ("after", "u4"),
+        ("clients", "u4", (_CLIENTS,)),
+        ("client_count", "u1"),
+    ],
+    align=True,
+)
+
+
+class SeenNames:
+    """Adds up what responses say of names; see `dnscap.native.names_seen`.
+
+    Examples
+    --------
+    >>> from dnscap.reading import Capture
+    >>> tally = SeenNames()
+    >>> for batch in Capture("examples/first-look.pcap").batches():  # doctest: +SKIP
+    ...     tally.feed(batch)
+    >>> tally.rows().count
+    0
+    """
+
+    def __init__(self) -> None:
+        self.native = NamesSeen()
+
+    def feed(self, batch: MessageBatch) -> None:
+        """Take in a batch of messages with their records; narrowed batches count what they keep."""
+        kept = batch.kept
+        self.native.feed(batch.native, None if kept is None else kept.view(np.uint8))
+
+    def merge(self, other: SeenNames) -> None:
+        """Add what another tally saw."""
+        self.native.merge(other.native)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was given up because of a limit."""
+        counts = self.native.counts()
+        return {name: counts[name] for name in ("names_dropped", "values_dropped")}
+
+    def rows(self) -> NameRows:
+        """What was seen up to now."""
+        return NameRows(self.native)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that an RRset had at a server.
+
+    Attributes
+    ----------
+    rdata : tuple of str
+        The records in presentation format, sorted; empty where too large to be kept.
+    first, last : int
+        When it was seen first and last, in nanoseconds since the epoch.
+    expires : int
+        The latest time to which an answer seen may be kept.
+    value : int
+        Equal for equal values.
+    """
+
+    rdata: tuple[str, ...]
+    first: int
+    last: int
+    expires: int
+    answers: int
+    ttl_max: int
+    ttl_last: int
+    first_frame: int
+    last_frame: int
+    clients: tuple[str, ...]
+    more_clients: bool
+    value: int
+
+
+class NameRows:
+    """The rows of a tally: one a name, type, server and section.
+
+    Attributes
+    ----------
+    count : int
+        Rows.
+    rows : numpy.ndarray
+        Numbers of the rows, of `ROW`; `name`, `type`, `server`, `section` are their parted keys.
+    """
+
+    def __init__(self, native: NamesSeen) -> None:
+        octets, size = native.rows()
+        self.rows: Array = _structs(octets, size, ROW)
+        octets, size = native.versions()
+        self.versions: Array = _structs(octets, size, VERSION)
+        starts, self._octets = native.rrsets()
+        self._starts = np.frombuffer(starts, "u8")
+        self._dictionary = native.names
+        key = self.rows["key"]
+        self.name: Array = (key >> np.uint64(37)).astype(np.uint32)
+        self.server: Array = ((key >> np.uint64(18)) & np.uint64(0x7FFFF)).astype(np.uint32)
+        self.type: Array = ((key >> np.uint64(2)) & np.uint64(0xFFFF)).astype(np.uint16)
+        self.section: Array = (key & np.uint64(3)).astype(np.uint8)
+        self.count = len(self.rows)
+
+    # ------------------------------------------------------------ texts
+
+    @cached_property
+    def names(self) -> pa.Array:
+        """Distinct domain names, by code."""
+        count, offsets, text = self._dictionary.names_view()
+        return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+
+    @cached_property
+    def addresses(self) -> pa.Array:
+        """Distinct addresses, by code."""
+        count, offsets, text = self._dictionary.addresses_view()
+        return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+
+    def name_of(self, row: int) -> str:
+        """Name of a row."""
+        text: str = self.names[int(self.name[row])].as_py()
+        return text
+
+    def server_of(self, row: int) -> str:
+        """Address of the server of a row."""
+        text: str = self.addresses[int(self.server[row])].as_py()
+        return text
+
+    def type_of(self, row: int) -> str:
+        """Type of a row."""
+        return registry.rrtype_name(int(self.type[row]))
+
+    def code_of(self, name: str) -> int | None:
+        """Code of a name, None where no row has it."""
+        wanted = name.lower().rstrip(".") + "."
+        found = pc.index(self.names, wanted).as_py()
+        return None if found < 0 else int(found)
+
+    def rdata_of(self, rrsets: Iterable[int]) -> list[tuple[str, ...]]:
+        """Sorted texts of RRsets by number."""
+        types: list[int] = []
+        sizes: list[int] = []
+        parts: list[bytes] = []
+        counts: list[int] = []
+        for rrset in rrsets:
+            if rrset >= len(self._starts) - 1:
+                counts.append(0)
+                continue
+            at, end = int(self._starts[rrset]), int(self._starts[rrset + 1])
+            rtype = int.from_bytes(self._octets[at : at + 2], "little")
+            at += 4
+            count = 0
+            while at < end:
+                size = int.from_bytes(self._octets[at : at + 2], "little")
+                types.append(rtype)
+                sizes.append(size)
+                parts.append(self._octets[at + 2 : at + 2 + size])
+                at += 2 + size
+                count += 1
+            counts.append(count)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
+        texts = rdata_texts(
+            np.array(types, np.uint16),
+            np.full(len(types), INTERNET, np.uint16),
+            offsets,
+            np.frombuffer(b"".join(parts), np.uint8),
+        ).to_pylist()
+        found, at = [], 0
+        for count in counts:
+            found.append(tuple(sorted(texts[at : at + count])))
+            at += count
+        return found
+
+    def octets_of(self, rrset: int) -> list[bytes]:
+        """RDATA of the records of an RRset, as on the wire with names expanded."""
+        if rrset >= len(self._starts) - 1:
+            return []
+        at, end = int(self._starts[rrset]) + 4, int(self._starts[rrset + 1])
+        found = []
+        while at < end:
+            size = int.from_bytes(self._octets[at : at + 2], "little")
+            found.append(self._octets[at + 2 : at + 2 + size])
+            at += 2 + size
+        return found
+
+    # ------------------------------------------------------------ values over time
+
+    def version_numbers(self, row: int) -> Iterator[int]:
+        """Numbers of a row's values, in the order in which they appeared."""
+        number = int(self.rows["versions"][row])
+        while number:
+            yield number
+            number = int(self.versions["after"][number])
+
+    def history(self, row: int) -> list[Value]:
+        """The values of a row, in the order in which they appeared."""
+        numbers = list(self.version_numbers(row))
+        texts = self.rdata_of(int(self.versions["rrset"][n]) for n in numbers)
+        found = []
+        for number, rdata in zip(numbers, texts, strict=True):
+            version = self.versions[number]
+            count = int(version["client_count"])
+            clients = [
+                self.addresses[int(code)].as_py()
+                for code in version["clients"][: min(count, _CLIENTS)]
+                if code != NO_CODE
+            ]
+            found.append(
+                Value(
+                    rdata=rdata,
+                    first=int(version["first"]),
+                    last=int(version["last"]),
+                    expires=int(version["expires"]),
+                    answers=int(version["answers"]),
+                    ttl_max=int(version["ttl_max"]),
+                    ttl_last=int(version["ttl_last"]),
+                    first_frame=int(version["first_frame"]),
+                    last_frame=int(version["last_frame"]),
+                    clients=tuple(clients),
+                    more_clients=count > _CLIENTS,
+                    value=int(version["value"]),
+                )
+            )
+        found.sort(key=lambda value: value.first)
+        return found
+
+    # ------------------------------------------------------------ whole columns
+
+    def has(self, bit: int) -> Array:
+        """Which rows have a flag."""
+        flags: Array = (self.rows["flags"] & np.uint8(bit)) != 0
+        return flags
+
+    @cached_property
+    def question(self) -> Array:
+        """Name and type of each row as one number."""
+        return self.name.astype(np.uint64) << np.uint64(16) | self.type.astype(np.uint64)
+
+    @cached_property
+    def ttl_full(self) -> Array:
+        """The TTL as published: what authoritative servers say, or else the largest that the server gave."""
+        own = np.where(self.has(AUTHORITATIVE), self.rows["ttl_own"], 0).astype(np.int64)
+        own[(self.section == ADDITIONAL) | (self.rows["answers"] == 0)] = 0
+        _, group = np.unique(self.question, return_inverse=True)
+        best = np.zeros(int(group.max()) + 1 if len(group) else 0, np.int64)
+        np.maximum.at(best, group, own)
+        published: Array = np.where(best[group] > 0, best[group], self.rows["ttl_max"].astype(np.int64))
+        return published
+
+
+def _structs(octets: bytes, size: int, form: np.dtype[Any]) -> Array:
+    if size != form.itemsize:
+        raise RuntimeError(
+            f"native struct of {size} octets, {form.itemsize} declared: rebuild the extensions"
+        )
+    return np.frombuffer(octets, dtype=form)
