@@ -166,6 +166,8 @@ class NameRows:
     ----------
     count : int
         Rows.
+    whole : bool
+        Nothing was given up for lack of room: what has no row was not seen.
     rows : numpy.ndarray
         Numbers of the rows, of `ROW`; `name`, `type`, `server`, `section` are their parted keys.
     """
@@ -178,6 +180,8 @@ class NameRows:
         starts, self._octets = native.rrsets()
         self._starts = np.frombuffer(starts, "u8")
         self._dictionary = native.names
+        counts = native.counts()
+        self.whole = not counts["names_dropped"] and not counts["values_dropped"]
         key = self.rows["key"]
         self.name: Array = (key >> np.uint64(37)).astype(np.uint32)
         self.server: Array = ((key >> np.uint64(18)) & np.uint64(0x7FFFF)).astype(np.uint32)
@@ -308,6 +312,43 @@ class NameRows:
         return found
 
     # ------------------------------------------------------------ whole columns
+
+    @cached_property
+    def end(self) -> int:
+        """Time of the last response that says something of a name."""
+        return max((int(self.rows[name].max()) for name in ("last", "last_negative", "failed")), default=0)
+
+    @cached_property
+    def current_value(self) -> Array:
+        """The value that each row had last, as a number; 0 where there is none that is kept."""
+        current = self.rows["current"]
+        values: Array = np.where(current > 0, self.versions["value"][current], np.uint64(0))
+        return values
+
+    def groups(self, chosen: Array, *, differing: bool = False) -> Iterator[list[int]]:
+        """Chosen rows of the same name and type, where there are several.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray of bool
+            One value a row.
+        differing : bool
+            Only where they do not all have one and the same value.
+        """
+        at = np.flatnonzero(chosen)
+        at = at[np.argsort(self.question[at], kind="stable")]
+        if not len(at):
+            return
+        questions = self.question[at]
+        starts = np.flatnonzero(np.concatenate([[True], questions[1:] != questions[:-1]]))
+        sizes = np.diff(np.append(starts, len(at)))
+        wanted = sizes > 1
+        if differing:
+            values, versions = self.current_value[at], self.rows["version_count"][at]
+            one = np.minimum.reduceat(values, starts) == np.maximum.reduceat(values, starts)
+            wanted &= ~(one & (np.maximum.reduceat(versions, starts) <= 1))
+        for start, size in zip(starts[wanted].tolist(), sizes[wanted].tolist(), strict=True):
+            yield at[start : start + size].tolist()
 
     def has(self, bit: int) -> Array:
         """Which rows have a flag."""
