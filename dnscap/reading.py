@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dnscap.explain.report import DiagnosisReport
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.resolutions.resolving import ResolutionBatch
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
@@ -232,6 +233,12 @@ class Capture:
         for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
+    def resolution_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ResolutionBatch]:
+        """Stream what resolvers and forwarders did for their clients; parameters as of `lookup_batches`."""
+        from dnscap.resolutions.resolving import resolve
+
+        return resolve(self._going_by(rows, keep, None), self._end)
+
     def _assembled(
         self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
     ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
@@ -315,6 +322,16 @@ class Capture:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
+    def _resolution_parts(
+        self, columns: Sequence[str] | None, *, keep: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else [*columns, *self._narrowing.resolution_columns]
+        for batch in self.resolution_batches(keep=keep):
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
     @property
     def _once(self) -> bool:
         """Whether an input can be read only once, so that everything must be kept in one pass."""
@@ -357,6 +374,8 @@ class Capture:
             if self._lookups is None:
                 self._lookups = list(self.lookup_batches())
             return self._joined(name, list(self._lookup_parts(columns)), columns)
+        if name == "resolutions":
+            return self._joined(name, list(self._resolution_parts(columns)), columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -441,6 +460,9 @@ class Capture:
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
+        if name == "resolutions":
+            yield from self._resolution_parts(columns, keep=keep)
+            return
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):
                 pass
@@ -512,6 +534,11 @@ class Capture:
     def lookups(self) -> pd.DataFrame:
         """One row per lookup of an application: what it asked for, what that cost, and why."""
         return self._frame("lookups")
+
+    @cached_property
+    def resolutions(self) -> pd.DataFrame:
+        """One row per query to a resolver or forwarder: out of its cache, or what it asked upstream."""
+        return self._frame("resolutions")
 
     @cached_property
     def servers(self) -> pd.DataFrame:

@@ -26,6 +26,10 @@ COMMANDS = {
         "dnscap.cli.tables",
         "One row per lookup of an application: its time, its outcome, its causes.",
     ),
+    "resolutions": (
+        "dnscap.cli.tables",
+        "One row per query to a resolver: out of its cache, or what it asked upstream.",
+    ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

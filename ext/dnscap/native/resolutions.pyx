@@ -1,0 +1,493 @@
+"""The resolution stage; see resolutions.pxd.
+
+Exchanges that matter stand in a ring by their number: those of clients at a server that offers recursion, and those that a
+resolver or forwarder sent on.  Client-side ones are chained by question, upstream ones by name, newest first; a link that
+leads to what is no longer there ends its chain.  A client's exchange is judged when it is answered (cache_verdicts.pyx), or,
+where nothing upstream of its server is seen, as late as the ring allows (countdowns.pyx), so that later answers help.  Rows
+leave in the order of the queries.
+"""
+cimport cython
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+import os
+
+from dnscap.native.cache_model cimport CacheModel, model_close, model_open
+from dnscap.native.cache_verdicts cimport expect, judge_inside, learn_reply, note_refresh
+from dnscap.native.countdowns cimport judge_outside, note_latency
+from dnscap.native.decoder cimport Batch
+from dnscap.native.exchanges cimport *
+from dnscap.native.interning cimport NO_CODE
+from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
+from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
+from dnscap.native.resolution_state cimport *
+from dnscap.native.resolvers cimport host_of, hosts_close, hosts_open, may_ask_for, passes_on, seen_upstream
+from dnscap.native.suffixes cimport question_of
+from dnscap.native.walks cimport close_targets, open_targets, upstream_between
+
+cdef enum:
+    HEADS = 1 << 16
+    FIRST_ROOM = 1 << 13
+    MOST_ENTRIES = 1 << 17     # exchanges remembered, some 30 MiB: ten seconds of a resolver under 10,000 queries a second
+    OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
+    FIRST_NAMES = 1 << 18      # octets of names
+    MOST_NAMES = 1 << 25
+    MOST_PASSED = 16           # questions of one chain looked at
+    TYPE_IXFR = 251
+    TYPE_AXFR = 252
+
+cdef int64_t LINGER = 20000000         # a refresh follows the answer within this
+cdef int64_t OPEN = 10000000000        # a question is taken as open for so long
+cdef int64_t OUTSIDE_WAIT = 10000000000
+cdef int64_t SKEW = 50000
+cdef int64_t RETRIED = 250000000       # no stub sends again before
+cdef int64_t PROMPT = 5000000          # an answer out of the cache comes within this
+
+
+cdef inline Entry* entry_at(const Resolving* t, uint32_t link, uint64_t before) noexcept nogil:
+    """The entry that a link leads to, older than `before`; NULL where it is gone."""
+    cdef uint64_t number = (before & ~<uint64_t>0xFFFFFFFF) | link
+    cdef Entry* e
+    if number >= before:
+        if number < <uint64_t>1 << 32:
+            return NULL
+        number -= <uint64_t>1 << 32
+    e = &t.ring[number & t.mask]
+    return e if e.number == number else NULL
+
+
+cdef inline Entry* entry_of(const Resolving* t, uint64_t number) noexcept nogil:
+    cdef Entry* e = &t.ring[number & t.mask]
+    return e if e.number == number else NULL
+
+
+cdef Entry* open_ring(uint64_t room) noexcept nogil:
+    cdef Entry* ring = <Entry*>malloc(room * sizeof(Entry))
+    cdef uint64_t i
+    if ring == NULL:
+        return NULL
+    for i in range(room):
+        ring[i].number = <uint64_t>-1
+        ring[i].waited = NULL
+    return ring
+
+
+cdef bint grow(Resolving* t) noexcept nogil:
+    cdef uint64_t room = (t.mask + 1) * 4, i
+    cdef Entry* ring
+    cdef Entry* e
+    room = min(room, <uint64_t>MOST_ENTRIES)
+    ring = open_ring(room)
+    if ring == NULL:
+        t.failed = 1
+        return False
+    for i in range(t.mask + 1):
+        e = &t.ring[i]
+        if e.number != <uint64_t>-1:
+            ring[e.number & (room - 1)] = e[0]
+    free(t.ring)
+    t.ring = ring
+    t.mask = room - 1
+    return True
+
+
+cdef bint keep_name(Resolving* t, Entry* e, const uint8_t* name, uint32_t size) noexcept nogil:
+    """Copy a name into the ring of names, in one piece.  False without memory, or where too much is waiting."""
+    cdef uint64_t at, room
+    cdef uint8_t* wider
+    at = t.names_next
+    if (at & t.names_mask) + size > t.names_mask + 1:
+        at = (at | t.names_mask) + 1
+    while at + size - t.names_first > t.names_mask + 1:
+        if t.names_mask + 1 >= MOST_NAMES:
+            return False
+        room = (t.names_mask + 1) * 4
+        wider = <uint8_t*>malloc(room)
+        if wider == NULL:
+            t.failed = 1
+            return False
+        rebuild(t, wider, room)
+        free(t.names)
+        t.names = wider
+        t.names_mask = room - 1
+        at = t.names_next
+        if (at & t.names_mask) + size > t.names_mask + 1:
+            at = (at | t.names_mask) + 1
+    memcpy(t.names + (at & t.names_mask), name, size)
+    e.name_at = at
+    e.name_size = <uint16_t>size
+    t.names_next = at + size
+    return True
+
+
+cdef void rebuild(Resolving* t, uint8_t* wider, uint64_t room) noexcept nogil:
+    """Copy the names of entries that wait to where they belong in a wider ring."""
+    cdef uint64_t n
+    cdef const Entry* e
+    for n in range(t.first, t.next):
+        e = entry_of(t, n)
+        if e != NULL and e.name_size:
+            memcpy(wider + (e.name_at & (room - 1)), t.names + (e.name_at & t.names_mask), e.name_size)
+
+
+cdef void leave(Resolutions self, Entry* e) noexcept nogil:
+    """A client's exchange becomes a row."""
+    cdef Resolving* t = self.table
+    cdef bint seen = seen_upstream(t, e.server_host)
+    if not seen and e.kind & ENTRY_ANSWERED and e.kind & ENTRY_WAITED == 0:
+        e.cache = CACHE_UNKNOWN
+        e.probability = 0
+        e.evidence &= SAID_NXDOMAIN_KNOWN
+        if t.outside:
+            judge_outside(t, e)
+    if not write_row(&self.batch.columns, e, t.given, t.names + (e.name_at & t.names_mask), seen):
+        t.failed = 1
+    t.given += 1
+    self.batch.count += 1
+    t.names_first = e.name_at + e.name_size
+    e.name_size = 0
+    free(e.waited)
+    e.waited = NULL
+    e.waited_count = 0
+
+
+cdef void advance(Resolutions self, uint64_t least) noexcept nogil:
+    """Give out what is judged, oldest first; whatever is older than `least` goes as it is."""
+    cdef Resolving* t = self.table
+    cdef Entry* e
+    while t.first < t.next:
+        e = entry_of(t, t.first)
+        if e != NULL and e.kind & ENTRY_CLIENT:
+            if t.first >= least:
+                if e.kind & ENTRY_DONE == 0 or e.kind & ENTRY_ANSWERED and t.now < e.answered + LINGER:
+                    return
+                if e.kind & ENTRY_ANSWERED and t.next - t.first < OUTSIDE_ENTRIES and t.now < e.answered + OUTSIDE_WAIT \
+                        and not seen_upstream(t, e.server_host):
+                    return
+            elif e.kind & ENTRY_DONE == 0:
+                t.cut_short += 1
+            leave(self, e)
+        t.first += 1
+
+
+cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
+    """A place in the ring; the oldest make room."""
+    cdef Resolving* t = self.table
+    cdef Entry* e
+    if t.first == t.next:
+        t.first = ex.number
+        t.names_first = t.names_next
+    while ex.number - t.first > t.mask:
+        if t.mask + 1 < MOST_ENTRIES:
+            if not grow(t):
+                return NULL
+        else:
+            advance(self, ex.number - t.mask)
+    t.next = ex.number + 1
+    e = &t.ring[ex.number & t.mask]
+    memset(e, 0, sizeof(Entry))
+    e.number = ex.number
+    e.time = ex.time
+    e.answered = -1
+    e.client[0] = ex.client[0]
+    e.client[1] = ex.client[1]
+    e.server[0] = ex.server[0]
+    e.server[1] = ex.server[1]
+    e.flags = ex.flags
+    e.qtype = ex.qtype
+    e.client_port = ex.client_port
+    e.ttl = NO_TTL
+    e.start_depth = -1
+    return e
+
+
+cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+    cdef Resolving* t = self.table
+    cdef const Exchange* ex = exchanges.row(h.exchange)
+    cdef Entry* e
+    cdef Entry* o
+    cdef uint32_t seen = 0
+    cdef const uint8_t* name
+    cdef const int32_t* offsets
+    cdef bint refreshes = False, explained = False
+    if ex == NULL or ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION or ex.query == NO_MESSAGE or ex.qname == NO_CODE:
+        return
+    if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR or ex.number < t.next:
+        return
+    e = enter(self, ex)
+    if e == NULL:
+        return
+    offsets = exchanges.dictionary.names.text_offsets
+    e.name = hash_of(t, &t.own, exchanges.dictionary.names.text, offsets, exchanges.dictionary.names.count, ex.qname)
+    e.key = question_of(e.name, e.qtype)
+    if h.row != NO_MESSAGE and batch is not None:
+        e.direction = batch.columns.direction[h.row]
+    if ex.flags & EXCHANGE_RD:
+        e.kind = ENTRY_CLIENT | ENTRY_RECURSIVE
+        name = <const uint8_t*>exchanges.dictionary.names.text + offsets[ex.qname]
+        if not keep_name(t, e, name, <uint32_t>(offsets[ex.qname + 1] - offsets[ex.qname])):
+            e.kind = 0
+            return
+        e.server_host = host_of(t, ex.server, True)
+        if e.server_host != NO_HOST:
+            t.hosts[e.server_host].asked += 1
+        e.client_host = host_of(t, ex.client, False)
+        if e.client_host != NO_HOST and t.hosts[e.client_host].offers:
+            e.kind |= ENTRY_UPSTREAM
+    else:
+        e.kind = ENTRY_UPSTREAM
+        e.server_host = NO_HOST
+        e.client_host = host_of(t, ex.client, True)
+        if e.client_host != NO_HOST:
+            t.hosts[e.client_host].iterates += 1
+        t.any_upstream = 1
+    # Whoever else asked the same: who waits, whom it was passed on for, whose answer it refreshes.
+    o = entry_at(t, t.key_heads[e.key & (HEADS - 1)], e.number)
+    while o != NULL and seen < MOST_PASSED:
+        seen += 1
+        if o.key == e.key and o.kind & ENTRY_CLIENT:
+            if o.server[0] == e.server[0] and o.server[1] == e.server[1]:
+                if e.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
+                    e.kind |= ENTRY_JOINED
+            elif o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
+                if e.kind & ENTRY_UPSTREAM == 0 and passes_on(t, o, e):
+                    if e.client_host == NO_HOST:
+                        e.client_host = host_of(t, e.client, True)
+                    e.kind |= ENTRY_UPSTREAM
+                    t.any_upstream = 1
+                explained |= e.kind & ENTRY_UPSTREAM != 0 and may_ask_for(t, e.client_host, o.server_host)
+            elif o.kind & ENTRY_DONE and not refreshes and not explained and o.kind & ENTRY_WAITED == 0 \
+                    and o.answered >= 0 and o.outcome <= OUTCOME_NXDOMAIN and e.time >= o.answered - SKEW \
+                    and e.time < o.answered + LINGER and (e.kind & ENTRY_UPSTREAM and may_ask_for(t, e.client_host, o.server_host)
+                                                          or passes_on(t, o, e)):
+                if e.kind & ENTRY_UPSTREAM == 0:
+                    if e.client_host == NO_HOST:
+                        e.client_host = host_of(t, e.client, True)
+                    e.kind |= ENTRY_UPSTREAM
+                refreshes = True
+                e.kind |= ENTRY_REFRESHED
+                note_refresh(t, o)
+        o = entry_at(t, o.older_key, o.number)
+    if e.kind & ENTRY_CLIENT:
+        e.older_key = t.key_heads[e.key & (HEADS - 1)]
+        t.key_heads[e.key & (HEADS - 1)] = <uint32_t>e.number
+    if e.kind & ENTRY_UPSTREAM:
+        e.older_name = t.name_heads[e.name & (HEADS - 1)]
+        t.name_heads[e.name & (HEADS - 1)] = <uint32_t>e.number
+
+
+cdef Entry* sent_again(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
+    """The same question sent again by the client of `e` just before an answer that came at `time`; NULL where it was not."""
+    cdef Entry* o = entry_at(t, t.key_heads[e.key & (HEADS - 1)], t.next)
+    cdef uint32_t seen = 0
+    while o != NULL and o.number > e.number and seen < MOST_PASSED:
+        seen += 1
+        if o.key == e.key and o.answered < 0 and o.kind & ENTRY_DONE == 0 and o.client_port == e.client_port \
+                and o.client[0] == e.client[0] and o.client[1] == e.client[1] and o.server[0] == e.server[0] \
+                and o.server[1] == e.server[1] and o.time <= time and time - o.time < PROMPT:
+            return o
+        o = entry_at(t, o.older_key, o.number)
+    return NULL
+
+
+cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+    cdef Resolving* t = self.table
+    cdef Entry* e = entry_of(t, h.exchange)
+    cdef Entry* again
+    cdef const Exchange* ex
+    cdef Reply reply
+    if e == NULL or e.kind & ENTRY_DONE or e.answered >= 0:
+        return
+    ex = exchanges.row(h.exchange)
+    if ex == NULL:
+        return
+    if e.kind & ENTRY_CLIENT and h.time - e.time > RETRIED:
+        again = sent_again(t, e, h.time)
+        if again != NULL and not upstream_between(t, e, again.time, h.time):
+            # Nothing came from upstream in the meantime: it is the later transmission that brought the answer.
+            e.kind |= ENTRY_DONE
+            e = again
+    e.answered = h.time
+    e.outcome = ex.outcome
+    e.rcode = ex.rcode
+    e.flags = ex.flags
+    e.kind |= ENTRY_ANSWERED
+    if e.kind & ENTRY_UPSTREAM and h.row != NO_MESSAGE and batch is not None:
+        learn_from(t, e, batch, h.row)
+    if e.kind & ENTRY_CLIENT:
+        e.kind |= ENTRY_DONE
+        if e.flags & EXCHANGE_RA == 0 and e.flags & EXCHANGE_AA and (e.server_host == NO_HOST or t.hosts[e.server_host].offers == 0):
+            e.kind &= ~ENTRY_CLIENT    # an authoritative server
+            return
+        if e.server_host != NO_HOST and e.flags & EXCHANGE_RA:
+            t.hosts[e.server_host].offers += 1
+        reply.ttl = NO_TTL
+        reply.aliased = reply.stale_error = reply.negative = False
+        self.walk.target_count = 0
+        if h.row != NO_MESSAGE and batch is not None:
+            read_reply(t, e, batch, h.row, &reply, &self.walk)
+        expect(t, e, &reply)
+        judge_inside(t, &self.walk, e, &reply)
+        learn_reply(t, e)
+        if t.outside:
+            note_latency(t, e)
+
+
+cdef void on_end(Resolving* t, const Happening* h) noexcept nogil:
+    """It will not be answered."""
+    cdef Entry* e = entry_of(t, h.exchange)
+    if e != NULL and e.kind & ENTRY_DONE == 0:
+        e.kind |= ENTRY_DONE
+
+
+@cython.final
+cdef class Resolutions:
+    """Joins what clients asked of resolvers to what these asked upstream; tells what came out of caches.
+
+    Parameters
+    ----------
+    outside : bool
+        Whether answers of servers whose upstream side is not in the capture are judged too.
+    """
+
+    def __cinit__(self, bint outside=True):
+        cdef Resolving* t = <Resolving*>calloc(1, sizeof(Resolving))
+        self.table = t
+        self.batch = ResolutionBatch()
+        if t == NULL:
+            raise MemoryError("no memory for resolutions")
+        t.seed = int.from_bytes(os.urandom(8), "little")
+        t.outside = outside
+        t.now = INT64_MIN
+        t.ring = open_ring(FIRST_ROOM)
+        t.mask = FIRST_ROOM - 1
+        t.key_heads = <uint32_t*>calloc(HEADS, sizeof(uint32_t))
+        t.name_heads = <uint32_t*>calloc(HEADS, sizeof(uint32_t))
+        t.names = <uint8_t*>malloc(FIRST_NAMES)
+        t.names_mask = FIRST_NAMES - 1
+        t.model = <CacheModel*>calloc(1, sizeof(CacheModel))
+        if t.ring == NULL or t.key_heads == NULL or t.name_heads == NULL or t.names == NULL or t.model == NULL \
+                or not (hosts_open(t) and model_open(t.model) and open_targets(&self.walk)):
+            raise MemoryError("no memory for resolutions")
+
+    def __dealloc__(self):
+        cdef Resolving* t = self.table
+        cdef uint64_t i
+        if t == NULL:
+            return
+        if t.ring != NULL:
+            for i in range(t.mask + 1):
+                free(t.ring[i].waited)
+        free(t.ring)
+        free(t.key_heads)
+        free(t.name_heads)
+        free(t.names)
+        free(t.own.of)
+        free(t.theirs.of)
+        if t.model != NULL:
+            model_close(t.model)
+        free(t.model)
+        hosts_close(t)
+        close_targets(&self.walk)
+        free(t)
+
+    cdef int follow(self, Exchanges exchanges, Batch batch) noexcept nogil:
+        cdef Resolving* t = self.table
+        cdef const Happening* h
+        cdef uint32_t i
+        if <void*>exchanges.dictionary != t.own_dictionary or batch is not None and <void*>batch.dictionary != t.their_dictionary:
+            with gil:
+                renew_hashes(self, exchanges, batch)
+        for i in range(exchanges.happening_count):
+            h = &exchanges.happenings[i]
+            t.now = max(t.now, h.time)
+            if h.kind == HAPPENED_QUERY:
+                on_query(self, exchanges, h, batch)
+            elif h.kind == HAPPENED_ANSWER:
+                on_answer(self, exchanges, h, batch)
+            elif h.kind == HAPPENED_EXPIRED or h.kind == HAPPENED_UNREACHABLE:
+                on_end(t, h)
+            if t.failed:
+                return -1
+            if h.kind != HAPPENED_QUERY:
+                advance(self, 0)
+        return -1 if t.failed else 0
+
+    cdef int finish(self) noexcept nogil:
+        advance(self, <uint64_t>-1)
+        return -1 if self.table.failed else 0
+
+    @property
+    def open(self):
+        """Exchanges remembered: those that wait for an answer, or for what may still help to judge them."""
+        return self.table.next - self.table.first
+
+    def counts(self):
+        """What limits made it give up.
+
+        Returns
+        -------
+        dict of str to int
+        """
+        return {"resolutions_cut_short": self.table.cut_short, "resolvers_not_told_apart": self.table.hosts_refused}
+
+    def hold(self, Exchanges exchanges not None):
+        """Keep exchanges where they can be read until `feed` has seen them; call it before they are fed a batch."""
+        exchanges.keep_from = 0
+
+    def let_go(self, Exchanges exchanges not None):
+        """Keep exchanges no more; what happened to them is used up.  Where no lookups are put together."""
+        exchanges.keep_from = <uint64_t>-1
+        exchanges.happening_count = exchanges.turn_count = 0
+
+    def feed(self, Exchanges exchanges not None, Batch batch=None):
+        """Take in what the batch that `exchanges` was fed last did, before lookups use it up."""
+        cdef int bad
+        with nogil:
+            bad = self.follow(exchanges, batch)
+        if bad:
+            raise MemoryError("no memory for resolutions")
+
+    def pass_time(self, int64_t now):
+        """Capture time has come to `now` (nanoseconds since the epoch) without a message."""
+        with nogil:
+            self.table.now = max(self.table.now, now)
+            advance(self, 0)
+        if self.table.failed:
+            raise MemoryError("no memory for resolutions")
+
+    def close(self):
+        """The capture ends."""
+        cdef int bad
+        with nogil:
+            bad = self.finish()
+        if bad:
+            raise MemoryError("no memory for resolutions")
+
+    def take(self):
+        """The resolutions that are judged and were not taken yet.
+
+        Returns
+        -------
+        ResolutionBatch
+        """
+        batch = self.batch
+        self.batch = ResolutionBatch()
+        return batch
+
+
+cdef int renew_hashes(Resolutions self, Exchanges exchanges, Batch batch) except -1:
+    """Another dictionary: its codes mean other names."""
+    cdef Resolving* t = self.table
+    if <void*>exchanges.dictionary != t.own_dictionary:
+        self.own = exchanges.dictionary
+        t.own_dictionary = <void*>self.own
+        if t.own.of != NULL:
+            memset(t.own.of, 0, t.own.room * sizeof(uint64_t))
+    if batch is not None and <void*>batch.dictionary != t.their_dictionary:
+        self.theirs = batch.dictionary
+        t.their_dictionary = <void*>self.theirs
+        if t.theirs.of != NULL:
+            memset(t.theirs.of, 0, t.theirs.room * sizeof(uint64_t))
+    return 0
