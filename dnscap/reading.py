@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from dnscap.explain.report import DiagnosisReport
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
-    from dnscap.resolutions.resolving import ResolutionBatch
+    from dnscap.resolutions.resolving import ResolutionBatch, Resolving
+    from dnscap.resolutions.walk import Walk
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
@@ -240,11 +241,15 @@ class Capture:
         return resolve(self._going_by(rows, keep, None), self._end)
 
     def _assembled(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+        self,
+        rows: int,
+        keep: bool,
+        see: Callable[[MessageBatch], None] | None,
+        resolving: Resolving | None = None,
     ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
-        assembling = Assembling()
+        assembling = Assembling(resolving)
         for batch in self._going_by(rows, keep, see):
             yield batch, list(assembling.feed(batch)), list(assembling.taken())
         exchanges = list(assembling.finish(self._end()))
@@ -561,9 +566,12 @@ class Capture:
     def diagnosis(self) -> Diagnosis:
         """What a pass over the capture added up: servers, clients, findings, scorecard."""
         from dnscap.findings.diagnosis import Diagnosis
+        from dnscap.resolutions.resolving import Resolving
 
         diagnosis = Diagnosis()
-        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+        resolving = Resolving(outside=False)
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None, resolving):
+            self._feed_resolutions(diagnosis, resolving)
             if batch is None:  # the capture has ended, and with it queries that had no answer yet
                 diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
@@ -571,6 +579,16 @@ class Capture:
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
         return diagnosis
+
+    def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:
+        from dnscap.findings.caches import RESOLUTION_COLUMNS
+
+        for resolved in resolving.taken():
+            wanted = [*RESOLUTION_COLUMNS, *self._narrowing.resolution_columns]
+            part = resolved.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
+            diagnosis.feed(resolutions=part)
 
     def _feed(
         self,
@@ -670,6 +688,31 @@ class Capture:
             )
             for row in rows
         ]
+
+    def walk(self, resolution: int) -> Walk:
+        """What a resolver asked upstream for one query, hop by hop, with the time each hop took.
+
+        Parameters
+        ----------
+        resolution : int
+            Its number in the resolutions table.
+
+        Raises
+        ------
+        UsageError
+            If there is no such resolution.
+        """
+        found = self.walks(f"resolution = {int(resolution)}")
+        if not found:
+            raise UsageError(f"no resolution {resolution} in {', '.join(self.names[:3])}")
+        return found[0]
+
+    def walks(self, where: str) -> list[Walk]:
+        """As `walk`, of all resolutions that meet a condition."""
+        from dnscap.resolutions.walking import plain, walks
+
+        rows = [row for part in self.select("resolutions", where=where) for row in plain(part)]
+        return walks(rows, lambda: self._going_by(BATCH_ROWS, True, None))
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.

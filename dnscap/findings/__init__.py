@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnscap.findings import edns, loss, names, replies, search, silence, transport, upstream, waiting
+from dnscap.findings import caches, edns, loss, names, replies, search, silence, transport, upstream, waiting
 from dnscap.findings.rule import SEVERITIES, Facts, Finding, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     *waiting.RULES,
     *names.RULES,
     *upstream.RULES,
+    *caches.RULES,
 )
 """Every rule, by family."""
 

@@ -13,6 +13,7 @@ from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
+from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
@@ -49,6 +50,7 @@ class Diagnosis:
         self._causes = CauseTally()
         self._names = NameTally()
         self._score = ScoreTally()
+        self._caches = CacheTally()
         self._events: Counter[str] = Counter()
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
@@ -64,6 +66,7 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
+        resolutions: pa.RecordBatch | None = None,
         details: Details | None = None,
     ) -> None:
         """Take what the stages before gave for a stretch of the capture.
@@ -74,6 +77,9 @@ class Diagnosis:
             self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
+        if resolutions is not None and resolutions.num_rows:
+            self._caches.feed(resolutions)
+            self._score.feed_resolutions(Columns(resolutions))
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
             vain = connections.filter(pc.equal(connections.column("queries"), 0))
@@ -161,6 +167,7 @@ class Diagnosis:
             quality=self.quality,
             events=self._events,
             names=self._names,
+            caches=self._caches,
         )
 
     @cached_property

@@ -74,6 +74,8 @@ class Facts:
         Events by kind.
     names : NameFacts or None
         What the names themselves tell.
+    caches : CacheTally or None
+        What resolvers did for their clients, by resolver.
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Facts:
     quality: CaptureQuality = field(default_factory=CaptureQuality)
     events: Counter[str] = field(default_factory=Counter)
     names: Any = None
+    caches: Any = None
 
     def cases(
         self, causes: Sequence[str], covers: Sequence[str] = (), covered_by: Sequence[str] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dnscap.resolutions.words import FROM_CACHE
 from dnscap.servers.tally import ANSWERED, OUTCOMES, kinds_of
 from dnscap.tables.columns import Columns
 from dnscap.tables.histogram import BUCKETS, buckets_of, percentile
@@ -83,10 +84,8 @@ class ScoreTally:
     def feed_resolutions(self, rows: Columns) -> None:
         """Count cache verdicts where there is a table of them."""
         if rows.rows:
-            self.hits += int(
-                rows.word_is("cache", "hit", "negative-hit", "prefetch", "coalesced", "stale").sum()
-            )
-            self.verdicts += int((~rows.word_is("cache", "unknown", "forwarded")).sum())
+            self.hits += int(rows.word_is("cache", *FROM_CACHE).sum())
+            self.verdicts += int((~rows.word_is("cache", "unknown")).sum())
 
     def figures(self) -> list[Figure]:
         """The seven rows, in their order."""

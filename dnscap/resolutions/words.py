@@ -39,5 +39,7 @@ EVIDENCE = (
     "authoritative",
     "ttl-counted-down",
     "several-back-ends",
+    "ttl-not-counted-down",
+    "asked-again",
 )
 """What a verdict rests on."""

@@ -16,6 +16,7 @@ from dnscap.native.walks cimport Walk, add_target, charge, find_direct, find_wal
 
 cdef enum:
     STALE_TTL = 30             # RFC 8767 section 4: the TTL that stale data should be given out with
+    KEPT_LONGER = 2            # seconds beyond its TTL: more than rounding
     ANY_TYPE = 0xFFFE          # in keys of the model: of a name that does not exist (RFC 8020)
 
 cdef int64_t SECOND = 1000000000
@@ -36,7 +37,7 @@ cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     if e.server_host == NO_HOST or reply.ttl == NO_TTL:
         return
     k = known_of(t.model, question_of(at_server(e), e.qtype))
-    if k != NULL:
+    if k != NULL and k.learned <= e.time:
         age = max(e.answered - k.learned, <int64_t>0)
         e.full_ttl = k.full
         if age < k.ttl * SECOND:
@@ -45,9 +46,9 @@ cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
         else:
             e.expected = EXPECT_EXPIRED
             e.expected_ttl = <uint32_t>min((age - k.ttl * SECOND) // SECOND, <int64_t>0xFFFFFF)
-    elif e.outcome == OUTCOME_NXDOMAIN:
+    elif e.outcome == OUTCOME_NXDOMAIN and k == NULL:
         k = known_of(t.model, question_of(at_server(e), ANY_TYPE))
-        if k != NULL and e.answered < k.learned + k.ttl * SECOND:
+        if k != NULL and k.learned <= e.time and e.answered < k.learned + k.ttl * SECOND:
             e.evidence |= SAID_NXDOMAIN_KNOWN
 
 
@@ -101,6 +102,10 @@ cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     elif looks_stale(t, e, reply):
         e.cache = CACHE_STALE
         e.evidence |= SAID_EXPIRED | (SAID_STALE_ERROR if reply.stale_error else SAID_STALE_TTL)
+    elif e.expected == EXPECT_EXPIRED:
+        if e.expected_ttl >= KEPT_LONGER and not reply.aliased and e.ttl != 0 and not renewed(t, e):
+            e.evidence |= SAID_EXPIRED
+        e.probability = <float>0.8
     elif e.expected == EXPECT_NOTHING:
         e.evidence |= SAID_BEFORE_CAPTURE
         e.probability = <float>0.95
@@ -120,8 +125,8 @@ cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noex
         if not positive:
             waited = True
         elif w.good:
-            # A refresh under way is no reason to wait for what is still valid.
-            waited = not (w.refreshing and e.expected == EXPECT_VALID)
+            # What is still valid is not waited for, though it be refreshed just then, or others wait for more.
+            waited = not (e.expected == EXPECT_VALID and (w.refreshing or w.before == w.direct and w.last < e.time))
         elif reply.stale_error or e.expected == EXPECT_EXPIRED and (e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl):
             stale = True
         else:
@@ -163,7 +168,7 @@ cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noex
     joined = w.direct and w.before == w.direct or e.kind & ENTRY_JOINED != 0
     if joined:
         e.cache = CACHE_COALESCED
-        e.evidence |= SAID_UNDER_WAY
+        e.evidence |= SAID_ASKED_AGAIN if w.again else SAID_UNDER_WAY
     else:
         e.cache = CACHE_FORWARDED if w.forwarded else CACHE_MISS
         for i in range(w.count):
@@ -176,7 +181,7 @@ cdef void note_refresh(Resolving* t, Entry* e) noexcept nogil:
     e.kind |= ENTRY_REFRESHED
     if e.cache == CACHE_HIT or e.cache == CACHE_NEGATIVE_HIT:
         e.evidence |= SAID_REFRESHED
-        if e.expected == EXPECT_EXPIRED:
+        if e.expected == EXPECT_EXPIRED and e.expected_ttl > 0:
             e.cache = CACHE_STALE
             e.evidence |= SAID_EXPIRED
         else:

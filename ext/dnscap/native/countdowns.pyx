@@ -10,9 +10,6 @@ from dnscap.native.exchanges cimport *
 from dnscap.native.resolution_state cimport *
 from dnscap.native.suffixes cimport question_of
 
-cdef enum:
-    FEW = 3                    # latencies that make a mode
-
 
 cdef inline uint64_t at_server(const Entry* e) noexcept nogil:
     return e.name + (<uint64_t>e.server_host + 1) * <uint64_t>0x2545F4914F6CDD1D
@@ -66,21 +63,35 @@ cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
     cdef double odds = 0
     cdef Host* h
     cdef const Known* k
+    cdef const Entry* o
     cdef uint32_t full = e.full_ttl, c, fast, slow
     cdef bint valid = e.expected == EXPECT_VALID
-    if not e.kind & ENTRY_ANSWERED or e.server_host == NO_HOST:
+    if not e.kind & ENTRY_ANSWERED or e.server_host == NO_HOST or e.outcome in (OUTCOME_REFUSED, OUTCOME_FORMERR, OUTCOME_NOTIMP):
         return
+    if e.kind & ENTRY_JOINED:
+        # The same question was open: both waited for one thing, or neither waited.
+        o = &t.ring[e.joined & t.mask]
+        if o.number == e.joined and o.kind & ENTRY_ANSWERED and o.answered <= e.answered and o.cache != CACHE_UNKNOWN:
+            e.evidence |= SAID_UNDER_WAY
+            e.cache = CACHE_COALESCED if o.cache == CACHE_MISS else o.cache
+            e.probability = o.probability
+            return
     h = &t.hosts[e.server_host]
     k = known_of(t.model, question_of(at_server(e), e.qtype))
     if k != NULL:
         full = max(full, k.full)
-    if e.flags & EXCHANGE_AA:
-        e.evidence |= SAID_AUTHORITATIVE
     if e.ttl == NO_TTL:
         odds = 0
     elif e.ttl == 0:
         odds -= 3
         e.evidence |= SAID_TTL_FULL
+    elif e.flags & EXCHANGE_AA:
+        # A server that offers recursion and answers with authority has the data itself.
+        e.evidence |= SAID_AUTHORITATIVE
+        odds += 2.5
+    elif h.disagreements > h.agreements:
+        e.evidence |= SAID_CONSTANT_TTL
+        odds += 1 if valid else -1 if e.expected == EXPECT_EXPIRED else 0
     elif valid:
         if e.ttl <= e.expected_ttl + 1 and e.ttl + 1 >= e.expected_ttl:
             e.evidence |= SAID_VALID
@@ -99,12 +110,13 @@ cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
         else:
             e.evidence |= SAID_TTL_BELOW
             odds += 3
-    elif e.ttl < full:
+    elif e.ttl + 1 < full:
         e.evidence |= SAID_TTL_BELOW
         odds += 3.5
-    elif round_ttl(e.ttl):
+    elif round_ttl(e.ttl) or round_ttl(e.ttl + 1):
+        # One in so many answers out of a cache has its whole TTL still.
         e.evidence |= SAID_TTL_FULL
-        odds -= 1.5
+        odds -= 2.5 if e.ttl >= 20 else 1.5
     else:
         e.evidence |= SAID_TTL_ODD
         odds += 2
@@ -117,7 +129,7 @@ cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
             odds += 1
         elif c > fast + 6 and (slow == LATENCY_CLASSES or c + 4 >= slow):
             e.evidence |= SAID_SLOW
-            odds -= 2.5
+            odds -= 1 if valid else 2.5
     if odds > 0:
         e.cache = CACHE_NEGATIVE_HIT if e.outcome == OUTCOME_NXDOMAIN or e.outcome == OUTCOME_NODATA else CACHE_HIT
     elif odds < 0:

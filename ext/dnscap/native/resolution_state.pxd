@@ -33,6 +33,8 @@ cdef enum Evidence:            # bits; words in the same order in dnscap/resolut
     SAID_AUTHORITATIVE = 65536
     SAID_TTL_ODD = 131072      # a TTL that nobody configures: counted down
     SAID_BACK_ENDS = 262144    # TTLs of this server disagree: several caches
+    SAID_CONSTANT_TTL = 524288     # this server does not count TTLs down
+    SAID_ASKED_AGAIN = 1048576     # the question went upstream once more while it was out already
 
 cdef enum EntryKind:           # bits
     ENTRY_CLIENT = 1           # asked of a resolver or forwarder
@@ -59,9 +61,11 @@ cdef struct Entry:
     uint64_t key               # of name and type
     int64_t time
     int64_t answered           # -1 not
+    int64_t since              # when the first of the queries that wait together was sent
     uint64_t[2] client
     uint64_t[2] server
     uint64_t name_at           # place in the ring of names
+    uint64_t joined            # the exchange of the same question that was open when it came
     uint64_t* waited           # exchanges it waited for; NULL none
     int64_t upstream_time
     uint32_t older_key         # links to older entries, low 32 bits of their numbers

@@ -34,10 +34,11 @@ cdef enum:
     FIRST_NAMES = 1 << 18      # octets of names
     MOST_NAMES = 1 << 25
     MOST_PASSED = 16           # questions of one chain looked at
+    TYPE_A = 1
     TYPE_IXFR = 251
     TYPE_AXFR = 252
 
-cdef int64_t LINGER = 20000000         # a refresh follows the answer within this
+cdef int64_t LINGER = 5000000          # a refresh follows the answer within this
 cdef int64_t OPEN = 10000000000        # a question is taken as open for so long
 cdef int64_t OUTSIDE_WAIT = 10000000000
 cdef int64_t SKEW = 50000
@@ -188,7 +189,7 @@ cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
     e = &t.ring[ex.number & t.mask]
     memset(e, 0, sizeof(Entry))
     e.number = ex.number
-    e.time = ex.time
+    e.time = e.since = ex.time
     e.answered = -1
     e.client[0] = ex.client[0]
     e.client[1] = ex.client[1]
@@ -200,6 +201,27 @@ cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
     e.ttl = NO_TTL
     e.start_depth = -1
     return e
+
+
+cdef bint minimised_for(Resolving* t, const Entry* e) noexcept nogil:
+    """Whether a query for addresses is the last step of QNAME minimisation on the way to another type (RFC 9156 section 2.3)."""
+    cdef uint16_t[6] others
+    cdef const Entry* o
+    cdef uint64_t key
+    cdef uint32_t i, seen
+    if e.qtype != TYPE_A:
+        return False
+    others[0], others[1], others[2], others[3], others[4], others[5] = 28, 65, 15, 16, 33, 12
+    for i in range(6):
+        key = question_of(e.name, others[i])
+        o = entry_at(t, t.key_heads[key & (HEADS - 1)], e.number)
+        seen = 0
+        while o != NULL and seen < MOST_PASSED:
+            seen += 1
+            if o.key == key and o.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0:
+                return True
+            o = entry_at(t, o.older_key, o.number)
+    return False
 
 
 cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
@@ -250,6 +272,8 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
             if o.server[0] == e.server[0] and o.server[1] == e.server[1]:
                 if e.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
                     e.kind |= ENTRY_JOINED
+                    e.joined = o.number
+                    e.since = min(e.since, o.since)
             elif o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
                 if e.kind & ENTRY_UPSTREAM == 0 and passes_on(t, o, e):
                     if e.client_host == NO_HOST:
@@ -266,6 +290,8 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
                         e.client_host = host_of(t, e.client, True)
                     e.kind |= ENTRY_UPSTREAM
                 refreshes = True
+                if minimised_for(t, e):
+                    break
                 e.kind |= ENTRY_REFRESHED
                 note_refresh(t, o)
         o = entry_at(t, o.older_key, o.number)

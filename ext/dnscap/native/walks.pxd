@@ -28,6 +28,7 @@ cdef struct Walk:
     uint32_t denied            # a name above does not exist
     int64_t last               # answer that came last in time
     bint refreshing
+    bint again                 # sent for this client though the same question was out already
 
 cdef bint open_targets(Walk* w) noexcept nogil      # False without memory
 cdef void close_targets(Walk* w) noexcept nogil

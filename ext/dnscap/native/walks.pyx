@@ -4,7 +4,7 @@ An exchange upstream belongs to a client's when its time overlaps and its name i
 for or the target of an alias on the way (*direct*), a name above these (what QNAME minimisation (RFC 9156) and validation
 (DS and DNSKEY, RFC 4035) ask for), or the address of a name server of a zone above these, with the same again for that name.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -26,6 +26,7 @@ cdef enum:
     TYPE_ANY = 255
 
 cdef enum:                     # nanoseconds
+    AT_ONCE = 50000000         # no resolver sends a question again so soon for want of an answer
     SKEW = 50000               # clocks of captures: a query may seem to be passed on this much before it came
 cdef int64_t LONGEST = 10000000000         # a fetch that others join is no older than this
 
@@ -69,9 +70,9 @@ cdef inline Entry* entry_at(const Resolving* t, uint32_t link, uint64_t before) 
 cdef inline bint overlaps(const Entry* u, const Entry* e) noexcept nogil:
     if u.time > e.answered:
         return False
-    if u.time >= e.time - SKEW:
+    if u.time >= e.since - SKEW:
         return True
-    return e.time - u.time < LONGEST and (u.answered < 0 or u.answered >= e.time)
+    return e.since - u.time < LONGEST and (u.answered < 0 or u.answered >= e.since)
 
 
 cdef inline bint asked_by(const Resolving* t, const Entry* u, const Entry* e) noexcept nogil:
@@ -88,9 +89,10 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
     cdef uint32_t i, steps, old
     cdef uint64_t name, before
     cdef const Entry* u
+    cdef int64_t mine = INT64_MAX, theirs = INT64_MIN
     w.direct = w.good = w.failed = w.silent = w.before = w.forwarded = 0
     w.last = -1
-    w.refreshing = False
+    w.refreshing = w.again = False
     for i in range(max(w.target_count, <uint32_t>1)):
         name = w.targets[i].path[w.targets[i].labels] if w.target_count else e.name
         u = entry_at(t, t.name_heads[name & 0xFFFF], t.next)
@@ -99,13 +101,17 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
             before = u.number
             if u.name == name and u.kind & ENTRY_UPSTREAM:
                 steps += 1
-                if u.time < e.time - SKEW:
+                if u.time < e.since - SKEW:
                     old += 1
                 if (u.qtype == e.qtype or e.qtype == TYPE_ANY) and overlaps(u, e) and asked_by(t, u, e):
                     w.direct += 1
                     w.before += u.time < e.time - SKEW
                     w.forwarded += u.kind & ENTRY_RECURSIVE != 0
                     w.refreshing |= u.kind & ENTRY_REFRESHED != 0
+                    if u.time >= e.time - SKEW and u.time < e.time + AT_ONCE:
+                        mine = min(mine, u.time)
+                    elif u.time < e.time - SKEW and u.answered >= 0 and u.outcome == OUTCOME_ANSWER:
+                        theirs = max(theirs, u.answered)
                     if u.answered < 0 or u.answered > e.answered + SKEW:
                         w.silent += 1
                     else:
@@ -117,6 +123,7 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
             else:
                 steps += 1
             u = entry_at(t, u.older_name, before)
+    w.again = e.kind & ENTRY_JOINED != 0 and theirs > mine
 
 
 cdef bint upstream_between(Resolving* t, const Entry* e, int64_t begin, int64_t end) noexcept nogil:
@@ -160,7 +167,7 @@ cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, uint16_t on
         before = u.number
         steps += 1
         if u.name == name and u.kind & ENTRY_UPSTREAM:
-            if u.time < e.time - SKEW:
+            if u.time < e.since - SKEW:
                 old += 1
             if overlaps(u, e) and asked_by(t, u, e) and not taken(w, u.number):
                 if w.forwarded and not u.kind & ENTRY_RECURSIVE:
