@@ -10,7 +10,7 @@ from dnscap.native.cache_model cimport Known, known_of, learn
 from dnscap.native.exchanges cimport *
 from dnscap.native.replies cimport Reply
 from dnscap.native.resolution_state cimport *
-from dnscap.native.resolvers cimport note_link
+from dnscap.native.resolvers cimport note_link, seen_upstream
 from dnscap.native.suffixes cimport question_of
 from dnscap.native.walks cimport Walk, add_target, charge, find_direct, find_walk, upstream_during
 
@@ -62,7 +62,7 @@ cdef inline void heard(Resolving* t, uint64_t key, const Entry* e) noexcept nogi
 
 cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil:
     """What the answer teaches for the next; one that is stale already teaches nothing."""
-    if e.server_host == NO_HOST or e.ttl == NO_TTL or e.cache == CACHE_STALE:
+    if e.server_host == NO_HOST or e.ttl == NO_TTL or e.cache == CACHE_STALE and seen_upstream(t, e.server_host):
         return
     heard(t, question_of(at_server(e), e.qtype), e)
     if e.outcome == OUTCOME_NXDOMAIN:
@@ -105,7 +105,7 @@ cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     elif e.expected == EXPECT_EXPIRED:
         if e.expected_ttl >= KEPT_LONGER and not reply.aliased and e.ttl != 0 and not renewed(t, e):
             e.evidence |= SAID_EXPIRED
-        e.probability = <float>0.8
+            e.probability = <float>0.8
     elif e.expected == EXPECT_NOTHING:
         e.evidence |= SAID_BEFORE_CAPTURE
         e.probability = <float>0.95

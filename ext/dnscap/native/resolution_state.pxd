@@ -45,6 +45,7 @@ cdef enum EntryKind:           # bits
     ENTRY_ANSWERED = 32
     ENTRY_REFRESHED = 64       # asked upstream again right after it was answered
     ENTRY_RECURSIVE = 128      # recursion was desired
+    ENTRY_CLOSED = 256         # waits no more
 
 cdef enum:
     EXPECT_NOTHING = 0
@@ -107,6 +108,19 @@ cdef struct Host:
     uint32_t disagreements     # TTLs that rose though the answer before still held
     uint32_t agreements
 
+cdef enum:
+    HEADS = 1 << 16
+
+cdef struct QuestionHead:      # of a chain of clients' questions: enough to pass over it unread
+    int64_t until              # nothing of it was open, or had just been answered, later; INT64_MAX while one is open
+    uint32_t newest            # low 32 bits of its number
+    uint32_t open
+
+cdef struct NameHead:          # of a chain of upstream queries, likewise
+    int64_t until
+    uint32_t newest
+    uint32_t open
+
 cdef struct Hashes:            # of the names of a dictionary, by code
     uint64_t* of
     uint32_t room
@@ -118,8 +132,9 @@ cdef struct Resolving:
     uint64_t next
     uint64_t seed
     int64_t now
-    uint32_t* key_heads
-    uint32_t* name_heads
+    QuestionHead* questions
+    NameHead* upstream
+    uint32_t record_at         # where the records of the message looked at last begin
     Host* hosts
     uint32_t* host_slots
     uint32_t host_count

@@ -22,14 +22,13 @@ from dnscap.native.interning cimport NO_CODE
 from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
 from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
-from dnscap.native.resolvers cimport host_of, hosts_close, hosts_open, may_ask_for, passes_on, seen_upstream
+from dnscap.native.resolvers cimport host_of, hosts_close, hosts_open, may_ask_for, note_link, passes_on, seen_upstream
 from dnscap.native.suffixes cimport question_of
 from dnscap.native.walks cimport close_targets, open_targets, upstream_between
 
 cdef enum:
-    HEADS = 1 << 16
     FIRST_ROOM = 1 << 13
-    MOST_ENTRIES = 1 << 17     # exchanges remembered, some 30 MiB: ten seconds of a resolver under 10,000 queries a second
+    MOST_ENTRIES = 1 << 16     # exchanges remembered, some 12 MiB: six seconds of a resolver under 10,000 queries a second
     OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
     FIRST_NAMES = 1 << 18      # octets of names
     MOST_NAMES = 1 << 25
@@ -172,6 +171,26 @@ cdef void advance(Resolutions self, uint64_t least) noexcept nogil:
         t.first += 1
 
 
+cdef void closed(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
+    """It waits no more, from that time on."""
+    cdef QuestionHead* q
+    cdef NameHead* n
+    if e.kind & ENTRY_CLIENT:
+        q = &t.questions[e.key & (HEADS - 1)]
+        q.open -= 1
+        q.until = max(q.until, time)
+    if e.kind & ENTRY_UPSTREAM:
+        n = &t.upstream[e.name & (HEADS - 1)]
+        n.open -= 1
+        n.until = max(n.until, time)
+
+
+cdef inline void end(Resolving* t, Entry* e, int64_t time) noexcept nogil:
+    if e.kind & ENTRY_CLOSED == 0:
+        closed(t, e, time)
+        e.kind |= ENTRY_CLOSED
+
+
 cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
     """A place in the ring; the oldest make room."""
     cdef Resolving* t = self.table
@@ -187,6 +206,8 @@ cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
             advance(self, ex.number - t.mask)
     t.next = ex.number + 1
     e = &t.ring[ex.number & t.mask]
+    if e.number != <uint64_t>-1 and e.kind & ENTRY_CLOSED == 0:
+        closed(t, e, t.now)
     memset(e, 0, sizeof(Entry))
     e.number = ex.number
     e.time = e.since = ex.time
@@ -214,7 +235,7 @@ cdef bint minimised_for(Resolving* t, const Entry* e) noexcept nogil:
     others[0], others[1], others[2], others[3], others[4], others[5] = 28, 65, 15, 16, 33, 12
     for i in range(6):
         key = question_of(e.name, others[i])
-        o = entry_at(t, t.key_heads[key & (HEADS - 1)], e.number)
+        o = entry_at(t, t.questions[key & (HEADS - 1)].newest, e.number)
         seen = 0
         while o != NULL and seen < MOST_PASSED:
             seen += 1
@@ -233,6 +254,8 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
     cdef const uint8_t* name
     cdef const int32_t* offsets
     cdef bint refreshes = False, explained = False
+    cdef QuestionHead* head
+    cdef NameHead* up
     if ex == NULL or ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION or ex.query == NO_MESSAGE or ex.qname == NO_CODE:
         return
     if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR or ex.number < t.next:
@@ -264,22 +287,27 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
         if e.client_host != NO_HOST:
             t.hosts[e.client_host].iterates += 1
         t.any_upstream = 1
+    head = &t.questions[e.key & (HEADS - 1)]
     # Whoever else asked the same: who waits, whom it was passed on for, whose answer it refreshes.
-    o = entry_at(t, t.key_heads[e.key & (HEADS - 1)], e.number)
+    o = entry_at(t, head.newest, e.number) if head.open or head.until >= e.time - LINGER else NULL
     while o != NULL and seen < MOST_PASSED:
         seen += 1
+        if o.time < e.time - OPEN or o.key == e.key and o.kind & ENTRY_ANSWERED and o.answered < e.time - LINGER:
+            break              # older ones are over as well
         if o.key == e.key and o.kind & ENTRY_CLIENT:
             if o.server[0] == e.server[0] and o.server[1] == e.server[1]:
                 if e.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
                     e.kind |= ENTRY_JOINED
                     e.joined = o.number
                     e.since = min(e.since, o.since)
+                    break
             elif o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
-                if e.kind & ENTRY_UPSTREAM == 0 and passes_on(t, o, e):
+                if e.kind & ENTRY_CLIENT and passes_on(t, o, e):
                     if e.client_host == NO_HOST:
                         e.client_host = host_of(t, e.client, True)
                     e.kind |= ENTRY_UPSTREAM
-                    t.any_upstream = 1
+                    if not may_ask_for(t, e.client_host, o.server_host):
+                        note_link(t, e.client_host, o.server_host)
                 explained |= e.kind & ENTRY_UPSTREAM != 0 and may_ask_for(t, e.client_host, o.server_host)
             elif o.kind & ENTRY_DONE and not refreshes and not explained and o.kind & ENTRY_WAITED == 0 \
                     and o.answered >= 0 and o.outcome <= OUTCOME_NXDOMAIN and e.time >= o.answered - SKEW \
@@ -296,16 +324,20 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
                 note_refresh(t, o)
         o = entry_at(t, o.older_key, o.number)
     if e.kind & ENTRY_CLIENT:
-        e.older_key = t.key_heads[e.key & (HEADS - 1)]
-        t.key_heads[e.key & (HEADS - 1)] = <uint32_t>e.number
+        e.older_key = head.newest
+        head.newest = <uint32_t>e.number
+        head.open += 1
     if e.kind & ENTRY_UPSTREAM:
-        e.older_name = t.name_heads[e.name & (HEADS - 1)]
-        t.name_heads[e.name & (HEADS - 1)] = <uint32_t>e.number
+        up = &t.upstream[e.name & (HEADS - 1)]
+        e.older_name = up.newest
+        up.newest = <uint32_t>e.number
+        up.open += 1
+        t.any_upstream = 1
 
 
 cdef Entry* sent_again(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
     """The same question sent again by the client of `e` just before an answer that came at `time`; NULL where it was not."""
-    cdef Entry* o = entry_at(t, t.key_heads[e.key & (HEADS - 1)], t.next)
+    cdef Entry* o = entry_at(t, t.questions[e.key & (HEADS - 1)].newest, t.next)
     cdef uint32_t seen = 0
     while o != NULL and o.number > e.number and seen < MOST_PASSED:
         seen += 1
@@ -332,6 +364,7 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
         again = sent_again(t, e, h.time)
         if again != NULL and not upstream_between(t, e, again.time, h.time):
             # Nothing came from upstream in the meantime: it is the later transmission that brought the answer.
+            end(t, e, h.time)
             e.kind |= ENTRY_DONE
             e = again
     e.answered = h.time
@@ -339,6 +372,7 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
     e.rcode = ex.rcode
     e.flags = ex.flags
     e.kind |= ENTRY_ANSWERED
+    end(t, e, h.time)
     if e.kind & ENTRY_UPSTREAM and h.row != NO_MESSAGE and batch is not None:
         learn_from(t, e, batch, h.row)
     if e.kind & ENTRY_CLIENT:
@@ -364,6 +398,7 @@ cdef void on_end(Resolving* t, const Happening* h) noexcept nogil:
     """It will not be answered."""
     cdef Entry* e = entry_of(t, h.exchange)
     if e != NULL and e.kind & ENTRY_DONE == 0:
+        end(t, e, h.time)
         e.kind |= ENTRY_DONE
 
 
@@ -388,12 +423,12 @@ cdef class Resolutions:
         t.now = INT64_MIN
         t.ring = open_ring(FIRST_ROOM)
         t.mask = FIRST_ROOM - 1
-        t.key_heads = <uint32_t*>calloc(HEADS, sizeof(uint32_t))
-        t.name_heads = <uint32_t*>calloc(HEADS, sizeof(uint32_t))
+        t.questions = <QuestionHead*>calloc(HEADS, sizeof(QuestionHead))
+        t.upstream = <NameHead*>calloc(HEADS, sizeof(NameHead))
         t.names = <uint8_t*>malloc(FIRST_NAMES)
         t.names_mask = FIRST_NAMES - 1
         t.model = <CacheModel*>calloc(1, sizeof(CacheModel))
-        if t.ring == NULL or t.key_heads == NULL or t.name_heads == NULL or t.names == NULL or t.model == NULL \
+        if t.ring == NULL or t.questions == NULL or t.upstream == NULL or t.names == NULL or t.model == NULL \
                 or not (hosts_open(t) and model_open(t.model) and open_targets(&self.walk)):
             raise MemoryError("no memory for resolutions")
 
@@ -406,8 +441,8 @@ cdef class Resolutions:
             for i in range(t.mask + 1):
                 free(t.ring[i].waited)
         free(t.ring)
-        free(t.key_heads)
-        free(t.name_heads)
+        free(t.questions)
+        free(t.upstream)
         free(t.names)
         free(t.own.of)
         free(t.theirs.of)
@@ -425,6 +460,7 @@ cdef class Resolutions:
         if <void*>exchanges.dictionary != t.own_dictionary or batch is not None and <void*>batch.dictionary != t.their_dictionary:
             with gil:
                 renew_hashes(self, exchanges, batch)
+        t.record_at = 0
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
             t.now = max(t.now, h.time)

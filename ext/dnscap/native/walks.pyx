@@ -17,7 +17,7 @@ from dnscap.native.suffixes cimport suffixes
 
 cdef enum:
     MOST_STEPS = 96            # entries of one name looked at: so many are asked for one name in the time of a slow walk
-    MOST_OLD = 12              # entries before the client's question looked at
+    MOST_OLD = 6               # entries before the client's question looked at
     TYPE_A = 1
     TYPE_CNAME = 5
     TYPE_AAAA = 28
@@ -85,6 +85,12 @@ cdef inline bint asked_by(const Resolving* t, const Entry* u, const Entry* e) no
     return may_ask_for(t, u.client_host, e.server_host)
 
 
+cdef inline bint quiet(const Resolving* t, uint64_t name, int64_t since) noexcept nogil:
+    """Whether no upstream query for the name was out at that time or later."""
+    cdef const NameHead* h = &t.upstream[name & (HEADS - 1)]
+    return h.open == 0 and h.until < since - SKEW
+
+
 cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
     cdef uint32_t i, steps, old
     cdef uint64_t name, before
@@ -95,10 +101,14 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
     w.refreshing = w.again = False
     for i in range(max(w.target_count, <uint32_t>1)):
         name = w.targets[i].path[w.targets[i].labels] if w.target_count else e.name
-        u = entry_at(t, t.name_heads[name & 0xFFFF], t.next)
+        if quiet(t, name, e.since):
+            continue
+        u = entry_at(t, t.upstream[name & (HEADS - 1)].newest, t.next)
         steps = old = 0
         while u != NULL and steps < MOST_STEPS and old < MOST_OLD:
             before = u.number
+            if u.time < e.since - LONGEST:
+                break
             if u.name == name and u.kind & ENTRY_UPSTREAM:
                 steps += 1
                 if u.time < e.since - SKEW:
@@ -127,7 +137,7 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
 
 
 cdef bint upstream_between(Resolving* t, const Entry* e, int64_t begin, int64_t end) noexcept nogil:
-    cdef const Entry* u = entry_at(t, t.name_heads[e.name & 0xFFFF], t.next)
+    cdef const Entry* u = entry_at(t, t.upstream[e.name & (HEADS - 1)].newest, t.next)
     cdef uint32_t steps = 0
     cdef uint64_t before
     while u != NULL and steps < MOST_STEPS:
@@ -160,12 +170,17 @@ cdef bint taken(const Walk* w, uint64_t number) noexcept nogil:
 
 cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, uint16_t only, bint above, bint host) noexcept nogil:
     """Add the exchanges upstream for one name that overlap with the client's."""
-    cdef const Entry* u = entry_at(t, t.name_heads[name & 0xFFFF], t.next)
+    cdef const Entry* u
     cdef uint32_t steps = 0, old = 0
     cdef uint64_t before
+    if quiet(t, name, e.since):
+        return
+    u = entry_at(t, t.upstream[name & (HEADS - 1)].newest, t.next)
     while u != NULL and steps < MOST_STEPS and old < MOST_OLD and w.count < MOST_WAITED:
         before = u.number
         steps += 1
+        if u.time < e.since - LONGEST:
+            break
         if u.name == name and u.kind & ENTRY_UPSTREAM:
             if u.time < e.since - SKEW:
                 old += 1
