@@ -682,12 +682,24 @@ class Capture:
             return []
         belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
         sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
+        walks = self._walks_of([e["exchange"] for e in sent])
         return [
             Explanation(
-                row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set())
+                row,
+                own := [e for e in sent if e["lookup"] == row["lookup"]],
+                self._connections_of(row, set()),
+                [walks[e["exchange"]] for e in own if e["exchange"] in walks],
             )
             for row in rows
         ]
+
+    def _walks_of(self, exchanges: Sequence[int]) -> dict[int, Walk]:
+        """Walks of those of these exchanges for which something upstream was asked."""
+        if not exchanges:
+            return {}
+        numbers = ", ".join(map(str, sorted(exchanges)))
+        walks = self.walks(f"exchange in ({numbers}) and len(upstream) > 0")
+        return {walk.resolution["exchange"]: walk for walk in walks}
 
     def walk(self, resolution: int) -> Walk:
         """What a resolver asked upstream for one query, hop by hop, with the time each hop took.

@@ -102,24 +102,22 @@ class Walk:
 
     def lines(self) -> list[str]:
         """The walk as lines of plain text."""
-        from dnscap.output.cells import duration, safe
-
         row = self.resolution
-        latency = "no answer" if row["latency"] is None else f"answered after {duration(row['latency'])}"
+        latency = "no answer" if row["latency"] is None else f"answered after {took(row['latency'])}"
         lines = [
-            f"resolution {row['resolution']}  {safe(row['qname'])}  {row['qtype'] or '?'}  at {row['resolver']}",
-            f"{row['cache']}, {latency}; resolver itself {duration(self.own)}",
+            f"resolution {row['resolution']}  {row['qname']}  {row['qtype'] or '?'}  at {row['resolver']}",
+            f"{row['cache']}, {latency}; resolver itself {took(self.own)}",
         ]
         for hop in self.hops:
-            took = "-" if hop.latency is None else duration(hop.latency)
+            lasted = "-" if hop.latency is None else took(hop.latency)
             notes = []
             if hop.zone is not None:
                 glued = f"glue {hop.glue}" if hop.glue else "no glue"
-                notes.append(f"to {safe(hop.zone)} (servers {len(hop.servers)}, {glued})")
-            notes += [f"to {safe(target)}" for target in hop.targets]
+                notes.append(f"to {hop.zone} (servers {len(hop.servers)}, {glued})")
+            notes += [f"to {target}" for target in hop.targets]
             lines.append(
-                f"  +{duration(max(hop.offset, 0)):>9} {took:>9} {duration(hop.charged):>9}  {hop.kind:<10} "
-                f"{hop.server:<15} {safe(hop.qname)} {hop.qtype}  {hop.outcome}"
+                f"  +{took(max(hop.offset, 0)):>9} {lasted:>9} {took(hop.charged):>9}  {hop.kind:<10} "
+                f"{hop.server:<15} {hop.qname} {hop.qtype}  {hop.outcome}"
                 + (f"  {'; '.join(notes)}" if notes else "")
             )
         return lines
@@ -171,6 +169,16 @@ def walk_of(
             wanted.update(hop.targets)
         hops.append(hop)
     return Walk(resolution, hops, own)
+
+
+def took(nanoseconds: int) -> str:
+    """A duration in three digits and its unit."""
+    value, unit = float(nanoseconds), "ns"
+    for larger in ("µs", "ms", "s"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 
 def _over(row: Mapping[str, Any]) -> int:

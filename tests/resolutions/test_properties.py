@@ -32,13 +32,17 @@ def noise(seed: int, count: int) -> Traffic:
         name = f"{chance.choice(labels)}.{chance.choice(zones)}"
         took = chance.randrange(1, 60) * MS // 2
         ttl = chance.choice([0, 1, 5, 300])
-        answer = chance.choice([(f"{name} {ttl} A 203.0.113.1",), (f"{name} {ttl} CNAME mail.example.net.",), ()])
+        answer = chance.choice(
+            [(f"{name} {ttl} A 203.0.113.1",), (f"{name} {ttl} CNAME mail.example.net.",), ()]
+        )
         kind = chance.random()
         rest = {"took": took, "answer": answer, "rcode": chance.choice([0, 0, 0, 2, 3])}
         if chance.random() < 0.1:
             rest = {"silent": True}
         if kind < 0.5:
-            traffic.ask(at, name, chance.choice(["A", "AAAA"]), client=f"192.0.2.{chance.randrange(10, 14)}", **rest)
+            traffic.ask(
+                at, name, chance.choice(["A", "AAAA"]), client=f"192.0.2.{chance.randrange(10, 14)}", **rest
+            )
         elif kind < 0.9:
             traffic.upstream(at, name, server=chance.choice([ZONE, "198.51.100.9"]), **rest)
         else:

@@ -3,7 +3,16 @@
 import pytest
 
 from tests.resolutions.traffic import (
-    CLIENT, MS, OTHER, OUTSIDE, RESOLVER, ROOT, SECOND, TLD, ZONE, Traffic,
+    CLIENT,
+    MS,
+    OTHER,
+    OUTSIDE,
+    RESOLVER,
+    ROOT,
+    SECOND,
+    TLD,
+    ZONE,
+    Traffic,
 )  # fmt: skip
 
 WWW = "www.example.com."

@@ -15,10 +15,14 @@ def walked() -> Traffic:
     traffic = Traffic()
     answer = (f"{WWW} 300 A 203.0.113.1",)
     traffic.ask(0, took=40 * MS, answer=answer)
-    traffic.upstream(MS, ".", "NS", server=ROOT, answer=(". 3600 NS a.root.",), additional=(f"a.root. 60 A {ROOT}",))
+    traffic.upstream(
+        MS, ".", "NS", server=ROOT, answer=(". 3600 NS a.root.",), additional=(f"a.root. 60 A {ROOT}",)
+    )
     traffic.upstream(3 * MS, "com.", server=ROOT, aa=False, authority=("com. 60 NS ns.com.",),
                      additional=(f"ns.com. 60 A {TLD}",))  # fmt: skip
-    traffic.upstream(5 * MS, "example.com.", server=TLD, aa=False, authority=("example.com. 60 NS ns.dns.test.",))
+    traffic.upstream(
+        5 * MS, "example.com.", server=TLD, aa=False, authority=("example.com. 60 NS ns.dns.test.",)
+    )
     traffic.upstream(8 * MS, "ns.dns.test.", server=ROOT, answer=("ns.dns.test. 60 A 198.51.100.3",))
     traffic.upstream(12 * MS, rcode=5, aa=False, took=4 * MS)
     traffic.upstream(20 * MS, server="198.51.100.4", answer=answer, took=10 * MS)

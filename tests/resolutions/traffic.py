@@ -52,7 +52,11 @@ class Traffic:
         reply.set_rcode(rcode)
         if aa:
             reply.flags |= dns.flags.AA
-        for section, records in ((reply.answer, answer), (reply.authority, authority), (reply.additional, additional)):
+        for section, records in (
+            (reply.answer, answer),
+            (reply.authority, authority),
+            (reply.additional, additional),
+        ):
             for record in records:
                 owner, ttl, kind, data = record.split(" ", 3)
                 section.append(dns.rrset.from_text(owner, int(ttl), "IN", kind, data))
@@ -82,7 +86,9 @@ class Traffic:
     def octets(self):
         parts = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 101)]
         for time, packet in sorted(self.packets, key=lambda row: row[0]):
-            parts.append(struct.pack("<IIII", time // SECOND, time % SECOND, len(packet), len(packet)) + packet)
+            parts.append(
+                struct.pack("<IIII", time // SECOND, time % SECOND, len(packet), len(packet)) + packet
+            )
         return b"".join(parts)
 
     def rows(self):

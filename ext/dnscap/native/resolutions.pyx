@@ -367,6 +367,8 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
             end(t, e, h.time)
             e.kind |= ENTRY_DONE
             e = again
+            e.since = e.time
+            e.kind &= ~ENTRY_JOINED
     e.answered = h.time
     e.outcome = ex.outcome
     e.rcode = ex.rcode
