@@ -26,6 +26,7 @@ cdef enum:
     TYPE_ANY = 255
 
 cdef enum:                     # nanoseconds
+    NEXT = 2000000             # a resolver goes on after an answer within this
     AT_ONCE = 50000000         # no resolver sends a question again so soon for want of an answer
     SKEW = 50000               # clocks of captures: a query may seem to be passed on this much before it came
 cdef int64_t LONGEST = 10000000000         # a fetch that others join is no older than this
@@ -168,7 +169,7 @@ cdef bint taken(const Walk* w, uint64_t number) noexcept nogil:
     return False
 
 
-cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, uint16_t only, bint above, bint host) noexcept nogil:
+cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, bint above, bint host) noexcept nogil:
     """Add the exchanges upstream for one name that overlap with the client's."""
     cdef const Entry* u
     cdef uint32_t steps = 0, old = 0
@@ -201,6 +202,33 @@ cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, uint16_t on
         u = entry_at(t, u.older_name, before)
 
 
+cdef bint leads_on(Resolving* t, const Walk* w, const Entry* u, uint16_t qtype) noexcept nogil:
+    """Whether a question of the walk, of type `qtype`, was sent as soon as `u` was answered."""
+    cdef uint32_t i
+    cdef const Entry* o
+    for i in range(w.count):
+        o = &t.ring[w.numbers[i] & t.mask]
+        if o.name == u.name and o.qtype == qtype and u.answered >= 0 and o.time >= u.answered - SKEW and o.time < u.answered + NEXT:
+            return True
+    return False
+
+
+cdef void find_steps(Resolving* t, Walk* w, Entry* e, uint64_t name) noexcept nogil:
+    """Add the address queries for the whole name that QNAME minimisation sent ahead of the question (RFC 9156 section 2.1)."""
+    cdef const Entry* u = entry_at(t, t.upstream[name & (HEADS - 1)].newest, t.next)
+    cdef uint32_t steps = 0
+    cdef uint64_t before
+    while u != NULL and steps < MOST_STEPS and w.count < MOST_WAITED:
+        before = u.number
+        steps += 1
+        if u.name == name and u.kind & ENTRY_UPSTREAM and u.qtype == TYPE_A and overlaps(u, e) and asked_by(t, u, e) \
+                and not taken(w, u.number) and leads_on(t, w, u, e.qtype):
+            w.numbers[w.count] = u.number
+            w.count += 1
+            return
+        u = entry_at(t, u.older_name, before)
+
+
 cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
     cdef uint32_t i = 0, k, j, n
     cdef const Zone* z
@@ -211,7 +239,9 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
         a = &w.targets[i]
         for k in range(a.labels + 1):
             n = a.labels - k
-            find_named(t, w, e, a.path[n], 0, k > 0, a.host)
+            find_named(t, w, e, a.path[n], k > 0, a.host)
+        if e.qtype != TYPE_A and w.forwarded == 0:
+            find_steps(t, w, e, a.path[a.labels])
         if w.forwarded == 0:
             for n in range(a.labels + 1):
                 z = zone_of(t.model, a.path[n])
@@ -221,7 +251,7 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
                     if w.target_count == MOST_TARGETS:
                         break
                     found = w.count
-                    find_named(t, w, e, z.hosts[j * HOST_SUFFIXES + z.labels[j]], 0, False, True)
+                    find_named(t, w, e, z.hosts[j * HOST_SUFFIXES + z.labels[j]], False, True)
                     if w.count > found:
                         memcpy(w.targets[w.target_count].path, &z.hosts[j * HOST_SUFFIXES], (z.labels[j] + 1) * sizeof(uint64_t))
                         w.targets[w.target_count].labels = z.labels[j]
