@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import pyarrow as pa
+import numpy as np
 
 from dnscap.findings.gate import bounded
 from dnscap.findings.rule import Facts, Finding, Rule, plural
-from dnscap.resolutions.words import FROM_CACHE
-from dnscap.tables.columns import Columns
+from dnscap.resolutions.arrow import Verdicts
+from dnscap.resolutions.words import CACHES, EVIDENCE, FROM_CACHE
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_RESOLVERS = 1_000
 """Resolvers told apart; a capture of one network has a few."""
@@ -28,8 +30,6 @@ GOOD_RATE = 0.5
 
 LEAST_CASES = 3
 """Times that something must be seen before it is more than a remark."""
-
-RESOLUTION_COLUMNS = ("exchange", "resolver", "cache", "evidence")
 
 
 @dataclass(slots=True)
@@ -67,41 +67,29 @@ class CacheTally:
     def __init__(self) -> None:
         self.resolvers: dict[str, ResolverCache] = {}
 
-    def feed(self, batch: pa.RecordBatch) -> None:
-        """Count a batch of resolutions."""
-        rows = Columns(batch)
-        if not rows.rows:
+    def feed(self, verdicts: Verdicts) -> None:
+        """Count some resolutions."""
+        if not len(verdicts.cache):
             return
-        resolver, addresses = rows.codes("resolver")
-        cache, words = rows.codes("cache")
-        pairs = Counter(zip(resolver.tolist(), cache.tolist(), strict=True))
-        for (place, word), count in pairs.items():
-            if (counts := self._of(addresses[place])) is not None:
-                counts.verdicts[words[word]] += count
-        self._note(batch, resolver.tolist(), addresses, [words[code] for code in cache.tolist()])
+        width = len(CACHES)
+        counted = np.bincount(
+            verdicts.resolver.astype(np.int64) * width + verdicts.cache,
+            minlength=width * len(verdicts.addresses),
+        ).reshape(-1, width)
+        for address, row in zip(verdicts.addresses, counted.tolist(), strict=True):
+            if any(row) and (counts := self._of(address)) is not None:
+                counts.verdicts.update({word: n for word, n in zip(CACHES, row, strict=True) if n})
+        for sign, shown in _signs(verdicts):
+            self._note(sign, verdicts, np.flatnonzero(shown))
 
-    def _note(
-        self, batch: pa.RecordBatch, resolver: list[int], addresses: list[str], cache: list[str]
-    ) -> None:
-        told = batch.column("evidence")
-        offsets = told.offsets.to_pylist()
-        evidence = told.values.to_pylist() if len(told.values) else []
-        exchange = batch.column("exchange")
-        for row, word in enumerate(cache):
-            said = evidence[offsets[row] : offsets[row + 1]]
-            signs = [word] if word in ("prefetch", "stale") else []
-            if "asked-again" in said:
-                signs.append("asked-again")
-            if word == "hit" and "earlier-answer-expired" in said:
-                signs.append("kept-longer")
-            if "ttl-not-counted-down" in said:
-                signs.append("constant")
-            if not signs or (counts := self._of(addresses[resolver[row]])) is None:
+    def _note(self, sign: str, verdicts: Verdicts, rows: Array) -> None:
+        for place in np.unique(verdicts.resolver[rows]).tolist():
+            if (counts := self._of(verdicts.addresses[place])) is None:
                 continue
-            for sign in signs:
-                counts.signs[sign] += 1
-                if len(counts.examples[sign]) < MOST_EXAMPLES:
-                    counts.examples[sign].append(exchange[row].as_py())
+            own = rows[verdicts.resolver[rows] == place]
+            counts.signs[sign] += len(own)
+            room = MOST_EXAMPLES - len(counts.examples[sign])
+            counts.examples[sign] += verdicts.exchange[own[: max(room, 0)]].tolist()
 
     def _of(self, address: str) -> ResolverCache | None:
         counts = self.resolvers.get(address)
@@ -119,6 +107,19 @@ class CacheTally:
             for sign, numbers in theirs.examples.items():
                 room = MOST_EXAMPLES - len(mine.examples[sign])
                 mine.examples[sign] += numbers[: max(room, 0)]
+
+
+def _signs(verdicts: Verdicts) -> Iterator[tuple[str, Array]]:
+    """What is noticed, and the rows that show it."""
+
+    def said(word: str) -> Array:
+        return np.asarray(verdicts.evidence >> EVIDENCE.index(word) & 1 == 1)
+
+    yield "prefetch", verdicts.cache == CACHES.index("prefetch")
+    yield "stale", verdicts.cache == CACHES.index("stale")
+    yield "asked-again", said("asked-again")
+    yield "kept-longer", (verdicts.cache == CACHES.index("hit")) & said("earlier-answer-expired")
+    yield "constant", said("ttl-not-counted-down")
 
 
 class _OfACache(Rule):

@@ -18,6 +18,7 @@ from dnscap.findings.costs import CauseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
@@ -66,7 +67,7 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
-        resolutions: pa.RecordBatch | None = None,
+        resolutions: Verdicts | None = None,
         details: Details | None = None,
     ) -> None:
         """Take what the stages before gave for a stretch of the capture.
@@ -77,9 +78,9 @@ class Diagnosis:
             self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
-        if resolutions is not None and resolutions.num_rows:
+        if resolutions is not None:
             self._caches.feed(resolutions)
-            self._score.feed_resolutions(Columns(resolutions))
+            self._score.feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
             vain = connections.filter(pc.equal(connections.column("queries"), 0))

@@ -346,13 +346,12 @@ class Capture(Passes):
         return diagnosis
 
     def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:
-        from dnscap.findings.caches import RESOLUTION_COLUMNS
-
         for resolved in resolving.taken():
-            part = resolved.to_arrow([*RESOLUTION_COLUMNS, *self._narrowing.resolution_columns])
+            verdicts = resolved.verdicts()
             if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
-            diagnosis.feed(resolutions=part)
+                rows = resolved.to_arrow(self._narrowing.resolution_columns)
+                verdicts = verdicts.keep(self._narrowing.keeps_resolutions(rows))
+            diagnosis.feed(resolutions=verdicts)
 
     def _feed(
         self,

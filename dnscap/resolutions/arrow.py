@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,46 @@ class Columns:
     def answered(self) -> Array:
         """Which rows were answered."""
         return np.asarray(self.rows["answered"] != 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What is added up of some resolutions.
+
+    Attributes
+    ----------
+    exchange, cache, evidence : ndarray
+        Row of the exchanges table, place in `CACHES`, bits by place in `EVIDENCE`.
+    resolver : ndarray
+        Place in `addresses`.
+    addresses : list of str
+        Resolvers.
+    """
+
+    exchange: Array
+    cache: Array
+    evidence: Array
+    resolver: Array
+    addresses: list[str]
+
+    @staticmethod
+    def of(native: NativeBatch) -> Verdicts:
+        """Those of a batch."""
+        access = Columns(native)
+        resolver = _address("resolver")(access)
+        return Verdicts(
+            access.values("exchange"),
+            access.values("cache"),
+            access.values("evidence"),
+            resolver.indices.to_numpy(),
+            resolver.dictionary.to_pylist(),
+        )
+
+    def keep(self, mask: Array) -> Verdicts:
+        """Those of them that a mask keeps."""
+        return Verdicts(
+            self.exchange[mask], self.cache[mask], self.evidence[mask], self.resolver[mask], self.addresses
+        )
 
 
 Column = Callable[[Columns], pa.Array]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dnscap.exchanges.matching import Matching
 from dnscap.native.resolution_columns import ResolutionBatch as NativeBatch
 from dnscap.native.resolutions import Resolutions
-from dnscap.resolutions.arrow import resolution_batch
+from dnscap.resolutions.arrow import Verdicts, resolution_batch
 
 if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch
@@ -47,6 +47,10 @@ class ResolutionBatch:
         """
         return resolution_batch(self.native, columns)
 
+    def verdicts(self) -> Verdicts:
+        """What is added up of the rows, without their texts."""
+        return Verdicts.of(self.native)
+
     def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
         return self.to_arrow().__arrow_c_array__(requested_schema)
 
@@ -57,7 +61,8 @@ class Resolving:
     Parameters
     ----------
     outside : bool
-        Whether answers of servers whose upstream side is not in the capture are judged too.
+        Whether answers of servers whose upstream side is not in the capture are judged too; they are left
+        out otherwise.
 
     Examples
     --------

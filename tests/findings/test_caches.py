@@ -1,7 +1,9 @@
 """Findings about caches: each raised by traffic that shows it, and not by traffic that nearly does."""
 
+import numpy as np
+
 import dnscap
-from dnscap.findings.caches import RESOLUTION_COLUMNS, CacheTally
+from dnscap.findings.caches import CacheTally
 from dnscap.findings.rule import Facts
 from tests.resolutions.traffic import MS, OTHER, SECOND, Traffic
 
@@ -102,11 +104,14 @@ def test_the_scorecard_tells_the_rate() -> None:
 
 
 def test_tallies_merge() -> None:
-    batch = dnscap.read(healthy().octets()).to_arrow("resolutions", list(RESOLUTION_COLUMNS)).to_batches()[0]
+    batches = dnscap.read(healthy().octets()).resolution_batches()
+    verdicts = max((batch.verdicts() for batch in batches), key=lambda v: len(v.cache))
+    assert len(verdicts.cache) > 13
+    first = np.arange(len(verdicts.cache)) < 13
     whole, one, two = CacheTally(), CacheTally(), CacheTally()
-    whole.feed(batch)
-    one.feed(batch.slice(0, 13))
-    two.feed(batch.slice(13))
+    whole.feed(verdicts)
+    one.feed(verdicts.keep(first))
+    two.feed(verdicts.keep(~first))
     one.merge(two)
     assert one.resolvers == whole.resolvers
     assert Facts().caches is None

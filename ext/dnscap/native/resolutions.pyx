@@ -141,10 +141,11 @@ cdef void leave(Resolutions self, Entry* e) noexcept nogil:
         e.evidence &= SAID_NXDOMAIN_KNOWN
         if t.outside:
             judge_outside(t, e)
-    if not write_row(&self.batch.columns, e, t.given, t.names + (e.name_at & t.names_mask), seen):
-        t.failed = 1
-    t.given += 1
-    self.batch.count += 1
+    if seen or t.outside:
+        if not write_row(&self.batch.columns, e, t.given, t.names + (e.name_at & t.names_mask), seen):
+            t.failed = 1
+        t.given += 1
+        self.batch.count += 1
     t.names_first = e.name_at + e.name_size
     e.name_size = 0
     free(e.waited)
@@ -387,6 +388,8 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
         reply.ttl = NO_TTL
         reply.aliased = reply.stale_error = reply.negative = False
         self.walk.target_count = 0
+        if not t.outside and not t.any_upstream:
+            return             # nothing can come of it
         if h.row != NO_MESSAGE and batch is not None:
             read_reply(t, e, batch, h.row, &reply, &self.walk)
         expect(t, e, &reply)
@@ -411,7 +414,7 @@ cdef class Resolutions:
     Parameters
     ----------
     outside : bool
-        Whether answers of servers whose upstream side is not in the capture are judged too.
+        Whether answers of servers whose upstream side is not in the capture are judged too; they are left out otherwise.
     """
 
     def __cinit__(self, bint outside=True):
