@@ -11,14 +11,12 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-import os
-
 from dnscap.native.cache_model cimport CacheModel, model_close, model_open
 from dnscap.native.cache_verdicts cimport expect, judge_inside, learn_reply, note_refresh
 from dnscap.native.countdowns cimport judge_outside, note_latency
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
-from dnscap.native.interning cimport NO_CODE
+from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
 from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
@@ -32,6 +30,7 @@ cdef enum:
     OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
     FIRST_NAMES = 1 << 18      # octets of names
     MOST_NAMES = 1 << 25
+    AHEAD = 8                  # happenings whose entries are fetched before they are needed
     MOST_PASSED = 16           # questions of one chain looked at
     TYPE_A = 1
     TYPE_IXFR = 251
@@ -423,7 +422,8 @@ cdef class Resolutions:
         self.batch = ResolutionBatch()
         if t == NULL:
             raise MemoryError("no memory for resolutions")
-        t.seed = int.from_bytes(os.urandom(8), "little")
+        # The same each time, so that results are: what names of one bucket could do is bounded by MOST_PASSED and MOST_STEPS.
+        t.seed = <uint64_t>0x9FB21C651E98DF25
         t.outside = outside
         t.now = INT64_MIN
         t.ring = open_ring(FIRST_ROOM)
@@ -468,6 +468,9 @@ cdef class Resolutions:
         t.record_at = 0
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
+            if i + AHEAD < exchanges.happening_count:
+                prefetch(&t.ring[exchanges.happenings[i + AHEAD].exchange & t.mask])
+                prefetch(<const uint8_t*>&t.ring[exchanges.happenings[i + AHEAD].exchange & t.mask] + 128)
             t.now = max(t.now, h.time)
             if h.kind == HAPPENED_QUERY:
                 on_query(self, exchanges, h, batch)
