@@ -56,6 +56,11 @@ class ResolverCache:
         return sum(self.verdicts.values()) - self.verdicts["unknown"]
 
     @property
+    def walked(self) -> int:
+        """Those for which the resolver asked servers of the world itself."""
+        return self.verdicts["miss"] + self.verdicts["coalesced"]
+
+    @property
     def hits(self) -> int:
         """Those answered out of the cache."""
         return sum(self.verdicts[word] for word in FROM_CACHE)
@@ -96,6 +101,14 @@ class CacheTally:
         if counts is None and len(self.resolvers) < MOST_RESOLVERS:
             counts = self.resolvers[address] = ResolverCache()
         return counts
+
+    def roles(self) -> dict[str, str]:
+        """Roles of the servers that were seen to ask upstream for their clients."""
+        return {
+            address: "forwarder" if counts.verdicts["forwarded"] > counts.walked else "recursive"
+            for address, counts in self.resolvers.items()
+            if counts.verdicts["forwarded"] or counts.walked
+        }
 
     def merge(self, other: CacheTally) -> None:
         """Add what another tally counted."""

@@ -125,6 +125,7 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
+        self._servers.told = self._caches.roles()
         self.keeper.finish()
         for kept in self.keeper.troubled():
             left = None

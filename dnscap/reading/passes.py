@@ -156,9 +156,12 @@ class Passes:
 
     def resolution_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ResolutionBatch]:
         """Stream what resolvers and forwarders did for their clients; parameters as of `lookup_batches`."""
-        from dnscap.resolutions.resolving import resolve
+        from dnscap.resolutions.resolving import Resolving, resolve
 
-        return resolve(self._going_by(rows, keep, None), self._end)
+        resolving = Resolving()
+        yield from resolve(self._going_by(rows, keep, None), self._end, resolving)
+        if self._quality is not None:
+            self._quality.counts.update(resolving.counts)
 
     def _assembled(
         self,
@@ -177,6 +180,8 @@ class Passes:
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
+            if resolving is not None:
+                self._quality.counts.update(resolving.counts)
 
     def _going_by(
         self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None

@@ -106,7 +106,7 @@ class Resolving:
 
 
 def resolve(
-    batches: Iterable[MessageBatch], end: Callable[[], int | None], *, outside: bool = True
+    batches: Iterable[MessageBatch], end: Callable[[], int | None], resolving: Resolving | None = None
 ) -> Iterator[ResolutionBatch]:
     """Resolutions of the batches of a whole capture, without putting lookups together.
 
@@ -116,11 +116,11 @@ def resolve(
         Messages with their records.
     end : callable
         Gives the time of the last frame, once the batches are used up; None where there is none.
-    outside : bool
-        As of `Resolving`.
+    resolving : Resolving, optional
+        What to drive, where its counts are wanted afterwards.
     """
     exchanges = Matching()
-    resolving = Resolving(outside=outside)
+    resolving = resolving or Resolving()
     native = resolving.native
 
     def taken_in(batch: MessageBatch | None) -> Iterator[ResolutionBatch]:

@@ -103,6 +103,22 @@ def test_the_scorecard_tells_the_rate() -> None:
     assert figures["cache hit rate"].sample == 40
 
 
+def test_servers_are_called_what_they_do() -> None:
+    traffic = Traffic()
+    for k in range(3):
+        at, name = k * SECOND, f"n{k}.example.com."
+        answer = (f"{name} 300 A 203.0.113.1",)
+        traffic.ask(at, name, took=9 * MS, answer=answer, resolver="192.0.2.60")
+        traffic.exchange(at + MS, "192.0.2.60", "192.0.2.53", name, took=6 * MS, answer=answer)
+        traffic.upstream(at + 3 * MS, name, took=MS, answer=answer)
+    rows = dnscap.read(traffic.octets()).to_arrow("servers").to_pylist()
+    assert {row["server"]: row["role"] for row in rows} == {
+        "192.0.2.60": "forwarder",
+        "192.0.2.53": "recursive",
+        "198.51.100.3": "authoritative",
+    }
+
+
 def test_tallies_merge() -> None:
     batches = dnscap.read(healthy().octets()).resolution_batches()
     verdicts = max((batch.verdicts() for batch in batches), key=lambda v: len(v.cache))

@@ -306,8 +306,7 @@ cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Ba
                     if e.client_host == NO_HOST:
                         e.client_host = host_of(t, e.client, True)
                     e.kind |= ENTRY_UPSTREAM
-                    if not may_ask_for(t, e.client_host, o.server_host):
-                        note_link(t, e.client_host, o.server_host)
+                    note_link(t, e.client_host, o.server_host)
                 explained |= e.kind & ENTRY_UPSTREAM != 0 and may_ask_for(t, e.client_host, o.server_host)
             elif o.kind & ENTRY_DONE and not refreshes and not explained and o.kind & ENTRY_WAITED == 0 \
                     and o.answered >= 0 and o.outcome <= OUTCOME_NXDOMAIN and e.time >= o.answered - SKEW \
