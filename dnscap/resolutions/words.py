@@ -33,7 +33,7 @@ EVIDENCE = (
     "ttl-full",
     "fast",
     "slow",
-    "cached-before-capture",
+    "source-not-seen",
     "name-known-not-to-exist",
     "alias",
     "authoritative",

@@ -265,3 +265,25 @@ def test_the_depth_at_which_a_walk_begins() -> None:
     rows = traffic.rows()
     assert [row["start_depth"] for row in rows] == [0, 2]
     assert len(rows[0]["upstream"]) == 4
+
+
+def test_an_answer_whose_source_is_not_seen() -> None:
+    traffic = Traffic()
+    traffic.miss(0)
+    traffic.hit(SECOND, "old.example.com.", ttl=77)
+    traffic.hit(2 * SECOND)
+    rows = traffic.rows()
+    assert [row["cache"] for row in rows] == ["miss", "hit", "hit"]
+    assert ["source-not-seen" in row["evidence"] for row in rows] == [False, True, False]
+    assert rows[1]["probability"] < rows[2]["probability"]
+
+
+def test_stale_within_a_second_of_expiry() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=2)
+    traffic.hit(2500 * MS, ttl=30)
+    assert traffic.caches() == ["miss", "stale"]
+    traffic = Traffic()
+    traffic.miss(0, ttl=30)
+    traffic.hit(30_400 * MS, ttl=30)
+    assert traffic.caches() == ["miss", "hit"]

@@ -78,8 +78,10 @@ cdef bint renewed(Resolving* t, const Entry* e) noexcept nogil:
 cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:
     if reply.stale_error:
         return True
-    if e.expected != EXPECT_EXPIRED or e.expected_ttl == 0 or renewed(t, e):
+    if e.expected != EXPECT_EXPIRED or renewed(t, e):
         return False
+    if e.expected_ttl == 0:
+        return e.ttl == STALE_TTL and e.ttl > e.full_ttl + 1
     return e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl
 
 
@@ -107,7 +109,8 @@ cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
             e.evidence |= SAID_EXPIRED
             e.probability = <float>0.8
     elif e.expected == EXPECT_NOTHING:
-        e.evidence |= SAID_BEFORE_CAPTURE
+        if e.ttl != NO_TTL and known_of(t.model, question_of(e.name ^ 1, e.qtype)) == NULL:
+            e.evidence |= SAID_BEFORE_CAPTURE
         e.probability = <float>0.95
 
 

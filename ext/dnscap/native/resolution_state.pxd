@@ -27,7 +27,7 @@ cdef enum Evidence:            # bits; words in the same order in dnscap/resolut
     SAID_TTL_FULL = 1024
     SAID_FAST = 2048           # as fast as what this server has cached
     SAID_SLOW = 4096
-    SAID_BEFORE_CAPTURE = 8192     # cached before the capture began
+    SAID_BEFORE_CAPTURE = 8192     # how it came into the cache is not in the capture
     SAID_NXDOMAIN_KNOWN = 16384    # the name was said not to exist, whatever the type (RFC 8020)
     SAID_ALIAS = 32768         # reached over an alias that others share
     SAID_AUTHORITATIVE = 65536
