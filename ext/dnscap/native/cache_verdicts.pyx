@@ -40,6 +40,7 @@ cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     if k != NULL and k.learned <= e.time:
         age = max(e.answered - k.learned, <int64_t>0)
         e.full_ttl = k.full
+        e.learned = k.learned
         if age < k.ttl * SECOND:
             e.expected = EXPECT_VALID
             e.expected_ttl = k.ttl - <uint32_t>(age // SECOND)
@@ -72,7 +73,7 @@ cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil:
 cdef bint renewed(Resolving* t, const Entry* e) noexcept nogil:
     """Whether what upstream said since has not run out, though what the client was told before has."""
     cdef const Known* k = known_of(t.model, question_of(e.name ^ 1, e.qtype))
-    return k != NULL and k.learned <= e.answered and e.answered < k.learned + (k.ttl + 1) * SECOND
+    return k != NULL and e.learned < k.learned <= e.answered and e.answered < k.learned + (k.ttl + 1) * SECOND
 
 
 cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:

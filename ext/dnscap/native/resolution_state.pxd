@@ -62,6 +62,7 @@ cdef struct Entry:
     uint64_t key               # of name and type
     int64_t time
     int64_t answered           # -1 not
+    int64_t learned            # when the server had given an answer before
     int64_t since              # when the first of the queries that wait together was sent
     uint64_t[2] client
     uint64_t[2] server
