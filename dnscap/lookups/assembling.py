@@ -61,6 +61,9 @@ class Beside(Protocol):
     def feed(self, exchanges: Exchanges, batch: MessageBatch | None = None) -> None:
         """Take in what a batch of messages, or the passing of time, did to the exchanges."""
 
+    def tick(self, time: int) -> None:
+        """The capture's clock has come to `time` (nanoseconds since the epoch)."""
+
     def finish(self) -> None:
         """The capture has ended."""
 
@@ -113,6 +116,7 @@ class Assembling:
         exchanges.pass_time(time)
         if self._resolving is not None:
             self._resolving.feed(exchanges)
+            self._resolving.tick(time)
         self.native.feed(exchanges)
         self.native.pass_time(time)
         return self.matching.taken()
