@@ -90,6 +90,23 @@ def test_expiry_that_is_kept_to_is_honoured() -> None:
     assert "ttl-not-honoured" not in found(traffic)
 
 
+def test_ttls_that_are_not_counted_down() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=300)
+    for k in range(1, 6):
+        traffic.hit(k * 20 * SECOND, ttl=300)
+    assert found(traffic) == {"ttl-not-honoured": "info"}
+
+
+def test_a_refresh_makes_ttls_full_again() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=300)
+    for k in range(1, 6):
+        traffic.upstream(k * 20 * SECOND - SECOND, answer=A)
+        traffic.hit(k * 20 * SECOND, ttl=299)
+    assert "ttl-not-honoured" not in found(traffic)
+
+
 def test_cache_hit_rate_low() -> None:
     traffic = Traffic()
     for k in range(220):

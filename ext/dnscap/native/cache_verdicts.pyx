@@ -102,6 +102,8 @@ cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     if e.expected == EXPECT_VALID:
         e.evidence |= SAID_VALID
         e.probability = <float>0.99
+        if e.ttl > e.expected_ttl + 1 and not reply.aliased and e.flags & EXCHANGE_AA == 0 and not renewed(t, e):
+            e.evidence |= SAID_CONSTANT_TTL
     elif looks_stale(t, e, reply):
         e.cache = CACHE_STALE
         e.evidence |= SAID_EXPIRED | (SAID_STALE_ERROR if reply.stale_error else SAID_STALE_TTL)
