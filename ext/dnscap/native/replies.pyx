@@ -169,7 +169,7 @@ cdef void learn_from(Resolving* t, Entry* e, Batch batch, uint32_t row) noexcept
         if c.section[at] & 3 == 0:
             answered = True
             if c.type[at] == TYPE_CNAME and 0 < size <= 255:
-                owner = hash_of(t, &t.theirs, batch.dictionary.names.text, batch.dictionary.names.text_offsets,
+                owner = hash_of(t, &t.hashes, batch.dictionary.names.text, batch.dictionary.names.text_offsets,
                                 batch.dictionary.names.count, c.name[at])
                 end = put_name(text, c.rdata_octets + c.rdata[at], size)
                 learn_alias(t.model, owner, text, <uint32_t>(end - text))

@@ -143,10 +143,8 @@ cdef struct Resolving:
     uint64_t names_mask
     uint64_t names_first
     uint64_t names_next
-    Hashes own                 # of the matcher's dictionary
-    Hashes theirs              # of the batch's
-    void* own_dictionary
-    void* their_dictionary
+    Hashes hashes              # of the names of the batch's dictionary
+    void* dictionary
     CacheModel* model
     uint64_t given             # rows
     uint64_t cut_short         # given out before they were answered, because of a limit

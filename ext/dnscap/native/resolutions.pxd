@@ -12,8 +12,7 @@ cdef class Resolutions:
     cdef Resolving* table
     cdef Walk walk
     cdef ResolutionBatch batch     # resolutions that are judged and wait to be taken
-    cdef Dictionary own            # kept, so that no other takes its place in memory
-    cdef Dictionary theirs
+    cdef Dictionary dictionary     # of the batch fed last; kept, so that no other takes its place in memory
 
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`, and
     # before whatever uses the happenings up.  0, or -1 without memory.

@@ -16,7 +16,9 @@ from dnscap.native.cache_verdicts cimport expect, judge_inside, learn_reply, not
 from dnscap.native.countdowns cimport judge_outside, note_latency
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
-from dnscap.native.interning cimport NO_CODE, prefetch
+from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_TRUNCATED_CAPTURE
+from dnscap.native.interning cimport prefetch
+from dnscap.native.messages cimport HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
 from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
@@ -32,6 +34,9 @@ cdef enum:
     MOST_NAMES = 1 << 25
     AHEAD = 8                  # happenings whose entries are fetched before they are needed
     MOST_PASSED = 16           # questions of one chain looked at
+    FLAG_AA = 0x0400
+    FLAG_RD = 0x0100
+    FLAG_RA = 0x0080
     TYPE_A = 1
     TYPE_IXFR = 251
     TYPE_AXFR = 252
@@ -191,34 +196,26 @@ cdef inline void end(Resolving* t, Entry* e, int64_t time) noexcept nogil:
         e.kind |= ENTRY_CLOSED
 
 
-cdef Entry* enter(Resolutions self, const Exchange* ex) noexcept nogil:
+cdef Entry* enter(Resolutions self, uint64_t number) noexcept nogil:
     """A place in the ring; the oldest make room."""
     cdef Resolving* t = self.table
     cdef Entry* e
     if t.first == t.next:
-        t.first = ex.number
+        t.first = number
         t.names_first = t.names_next
-    while ex.number - t.first > t.mask:
+    while number - t.first > t.mask:
         if t.mask + 1 < MOST_ENTRIES:
             if not grow(t):
                 return NULL
         else:
-            advance(self, ex.number - t.mask)
-    t.next = ex.number + 1
-    e = &t.ring[ex.number & t.mask]
+            advance(self, number - t.mask)
+    t.next = number + 1
+    e = &t.ring[number & t.mask]
     if e.number != <uint64_t>-1 and e.kind & ENTRY_CLOSED == 0:
         closed(t, e, t.now)
     memset(e, 0, sizeof(Entry))
-    e.number = ex.number
-    e.time = e.since = ex.time
+    e.number = number
     e.answered = -1
-    e.client[0] = ex.client[0]
-    e.client[1] = ex.client[1]
-    e.server[0] = ex.server[0]
-    e.server[1] = ex.server[1]
-    e.flags = ex.flags
-    e.qtype = ex.qtype
-    e.client_port = ex.client_port
     e.ttl = NO_TTL
     e.start_depth = -1
     return e
@@ -245,45 +242,55 @@ cdef bint minimised_for(Resolving* t, const Entry* e) noexcept nogil:
     return False
 
 
-cdef void on_query(Resolutions self, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept nogil:
     cdef Resolving* t = self.table
-    cdef const Exchange* ex = exchanges.row(h.exchange)
+    cdef const MessageColumns* c
+    cdef const uint64_t* keys
+    cdef const int32_t* offsets
     cdef Entry* e
     cdef Entry* o
-    cdef uint32_t seen = 0
-    cdef const uint8_t* name
-    cdef const int32_t* offsets
+    cdef uint32_t seen = 0, r = h.row, code
     cdef bint refreshes = False, explained = False
     cdef QuestionHead* head
     cdef NameHead* up
-    if ex == NULL or ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION or ex.query == NO_MESSAGE or ex.qname == NO_CODE:
+    if r == NO_MESSAGE or batch is None or h.exchange < t.next:
         return
-    if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR or ex.number < t.next:
+    c = &batch.columns
+    if c.flags[r] >> 11 & 15 or c.presence[r] & HAS_TYPE == 0 or c.presence[r] & HAS_NAME == 0:
         return
-    e = enter(self, ex)
+    if c.qtype[r] == TYPE_AXFR or c.qtype[r] == TYPE_IXFR:
+        return
+    e = enter(self, h.exchange)
     if e == NULL:
         return
-    offsets = exchanges.dictionary.names.text_offsets
-    e.name = hash_of(t, &t.own, exchanges.dictionary.names.text, offsets, exchanges.dictionary.names.count, ex.qname)
+    e.time = e.since = c.time[r]
+    keys = batch.dictionary.addresses.keys
+    e.client[0] = keys[2 * c.src[r]]
+    e.client[1] = keys[2 * c.src[r] + 1]
+    e.server[0] = keys[2 * c.dst[r]]
+    e.server[1] = keys[2 * c.dst[r] + 1]
+    e.client_port = c.src_port[r]
+    e.qtype = c.qtype[r]
+    e.direction = c.direction[r]
+    code = c.qname[r]
+    offsets = batch.dictionary.names.text_offsets
+    e.name = hash_of(t, &t.hashes, batch.dictionary.names.text, offsets, batch.dictionary.names.count, code)
     e.key = question_of(e.name, e.qtype)
-    if h.row != NO_MESSAGE and batch is not None:
-        e.direction = batch.columns.direction[h.row]
-    if ex.flags & EXCHANGE_RD:
+    if c.flags[r] & FLAG_RD:
         e.kind = ENTRY_CLIENT | ENTRY_RECURSIVE
-        name = <const uint8_t*>exchanges.dictionary.names.text + offsets[ex.qname]
-        if not keep_name(t, e, name, <uint32_t>(offsets[ex.qname + 1] - offsets[ex.qname])):
+        if not keep_name(t, e, <const uint8_t*>batch.dictionary.names.text + offsets[code], <uint32_t>(offsets[code + 1] - offsets[code])):
             e.kind = 0
             return
-        e.server_host = host_of(t, ex.server, True)
+        e.server_host = host_of(t, e.server, True)
         if e.server_host != NO_HOST:
             t.hosts[e.server_host].asked += 1
-        e.client_host = host_of(t, ex.client, False)
+        e.client_host = host_of(t, e.client, False)
         if e.client_host != NO_HOST and t.hosts[e.client_host].offers:
             e.kind |= ENTRY_UPSTREAM
     else:
         e.kind = ENTRY_UPSTREAM
         e.server_host = NO_HOST
-        e.client_host = host_of(t, ex.client, True)
+        e.client_host = host_of(t, e.client, True)
         if e.client_host != NO_HOST:
             t.hosts[e.client_host].iterates += 1
         t.any_upstream = 1
@@ -353,8 +360,9 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
     cdef Entry* e = entry_of(t, h.exchange)
     cdef Entry* again
     cdef const Exchange* ex
+    cdef const MessageColumns* c
     cdef Reply reply
-    if e == NULL or e.kind & ENTRY_DONE or e.answered >= 0:
+    if e == NULL or e.kind & ENTRY_DONE or e.answered >= 0 or h.row == NO_MESSAGE or batch is None:
         return
     ex = exchanges.row(h.exchange)
     if ex == NULL:
@@ -370,11 +378,17 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
             e.kind &= ~ENTRY_JOINED
     e.answered = h.time
     e.outcome = ex.outcome
-    e.rcode = ex.rcode
-    e.flags = ex.flags
+    c = &batch.columns
+    e.rcode = c.rcode[h.row]
+    if c.flags[h.row] & FLAG_AA:
+        e.flags |= EXCHANGE_AA
+    if c.flags[h.row] & FLAG_RA:
+        e.flags |= EXCHANGE_RA
+    if c.status[h.row] == STATUS_TRUNCATED_CAPTURE or c.status[h.row] == STATUS_FIRST_FRAGMENT:
+        e.flags |= EXCHANGE_CUT
     e.kind |= ENTRY_ANSWERED
     end(t, e, h.time)
-    if e.kind & ENTRY_UPSTREAM and h.row != NO_MESSAGE and batch is not None:
+    if e.kind & ENTRY_UPSTREAM:
         learn_from(t, e, batch, h.row)
     if e.kind & ENTRY_CLIENT:
         e.kind |= ENTRY_DONE
@@ -383,13 +397,10 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
             return
         if e.server_host != NO_HOST and e.flags & EXCHANGE_RA:
             t.hosts[e.server_host].offers += 1
-        reply.ttl = NO_TTL
-        reply.aliased = reply.stale_error = reply.negative = False
         self.walk.target_count = 0
         if not t.outside and not t.any_upstream:
             return             # nothing can come of it
-        if h.row != NO_MESSAGE and batch is not None:
-            read_reply(t, e, batch, h.row, &reply, &self.walk)
+        read_reply(t, e, batch, h.row, &reply, &self.walk)
         expect(t, e, &reply)
         judge_inside(t, &self.walk, e, &reply)
         learn_reply(t, e)
@@ -448,8 +459,7 @@ cdef class Resolutions:
         free(t.questions)
         free(t.upstream)
         free(t.names)
-        free(t.own.of)
-        free(t.theirs.of)
+        free(t.hashes.of)
         if t.model != NULL:
             model_close(t.model)
         free(t.model)
@@ -461,9 +471,9 @@ cdef class Resolutions:
         cdef Resolving* t = self.table
         cdef const Happening* h
         cdef uint32_t i
-        if <void*>exchanges.dictionary != t.own_dictionary or batch is not None and <void*>batch.dictionary != t.their_dictionary:
+        if batch is not None and <void*>batch.dictionary != t.dictionary:
             with gil:
-                renew_hashes(self, exchanges, batch)
+                renew_hashes(self, batch)
         t.record_at = 0
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
@@ -472,7 +482,7 @@ cdef class Resolutions:
                 prefetch(<const uint8_t*>&t.ring[exchanges.happenings[i + AHEAD].exchange & t.mask] + 128)
             t.now = max(t.now, h.time)
             if h.kind == HAPPENED_QUERY:
-                on_query(self, exchanges, h, batch)
+                on_query(self, h, batch)
             elif h.kind == HAPPENED_ANSWER:
                 on_answer(self, exchanges, h, batch)
             elif h.kind == HAPPENED_EXPIRED or h.kind == HAPPENED_UNREACHABLE:
@@ -546,17 +556,11 @@ cdef class Resolutions:
         return batch
 
 
-cdef int renew_hashes(Resolutions self, Exchanges exchanges, Batch batch) except -1:
+cdef int renew_hashes(Resolutions self, Batch batch) except -1:
     """Another dictionary: its codes mean other names."""
     cdef Resolving* t = self.table
-    if <void*>exchanges.dictionary != t.own_dictionary:
-        self.own = exchanges.dictionary
-        t.own_dictionary = <void*>self.own
-        if t.own.of != NULL:
-            memset(t.own.of, 0, t.own.room * sizeof(uint64_t))
-    if batch is not None and <void*>batch.dictionary != t.their_dictionary:
-        self.theirs = batch.dictionary
-        t.their_dictionary = <void*>self.theirs
-        if t.theirs.of != NULL:
-            memset(t.theirs.of, 0, t.theirs.room * sizeof(uint64_t))
+    self.dictionary = batch.dictionary
+    t.dictionary = <void*>self.dictionary
+    if t.hashes.of != NULL:
+        memset(t.hashes.of, 0, t.hashes.room * sizeof(uint64_t))
     return 0
