@@ -294,6 +294,40 @@ LOOKUPS = _columns(
     ("t_gap", "duration", "The client did nothing."),
 )
 
+RESOLUTIONS = _columns(
+    ("resolution", "u64", "Row number, in order of time."),
+    ("exchange", "u64", "Exchange of the client with the resolver (exchanges table)."),
+    ("time", "time", "When the client's query was sent."),
+    ("client", "category", "Address that asked."),
+    ("resolver", "category", "Resolver or forwarder that was asked."),
+    ("qname", "string", "Name asked for."),
+    ("qtype", "category", "Type asked for."),
+    ("rcode", "category", "Response code of the answer; null where none was seen.", True),
+    ("latency", "duration", "From query to answer.", True),
+    (
+        "cache",
+        "category",
+        "hit, negative-hit, prefetch (answered at once, refreshed after) or stale: out of the cache; miss, "
+        "coalesced (waited for what another client had caused) or forwarded: asked upstream; or unknown.",
+    ),
+    (
+        "probability",
+        "float",
+        "How likely the verdict is right; near 1 where the resolver's upstream side is in the capture.",
+        True,
+    ),
+    ("evidence", "texts", "What the verdict rests on."),
+    ("ttl", "u32", "Least TTL of the answer, or its negative TTL (RFC 2308), in seconds.", True),
+    ("upstream", "numbers", "Exchanges with other servers that the answer waited for."),
+    ("upstream_time", "duration", "Time within the latency in which one of them was out."),
+    (
+        "start_depth",
+        "u8",
+        "Labels of the zone at which the walk began: 0 the root; null where nothing shows it.",
+        True,
+    ),
+)
+
 SERVERS = _columns(
     ("server", "category", "Address that was asked."),
     (
@@ -460,6 +494,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "events": EVENTS,
     "exchanges": EXCHANGES,
     "lookups": LOOKUPS,
+    "resolutions": RESOLUTIONS,
     "servers": SERVERS,
     "clients": CLIENTS,
     "names": NAMES,

@@ -39,6 +39,7 @@ TITLES = {
     "records": "One row per resource record, OPT excepted.",
     "exchanges": "One row per query sent, and per response that nobody asked for.",
     "lookups": "One row per name that an application looked up.",
+    "resolutions": "One row per query to a resolver or forwarder: out of its cache, or what it asked upstream.",
     "findings": "One row per thing found wrong, the worst first; nothing above `info` where traffic is healthy.",
     "servers": "One row per server address: what it was asked, how it answered, how fast.",
     "clients": "One row per client address and stub, with the configuration that explains what was seen of it.",

@@ -28,6 +28,10 @@ COMMANDS = {
     ),
     "names": ("dnscap.cli.tables", "One row per name, type and server: TTLs, value, changes, absence."),
     "rrsets": ("dnscap.cli.tables", "One row per value that a name had at a server, over time."),
+    "resolutions": (
+        "dnscap.cli.tables",
+        "One row per query to a resolver: out of its cache, or what it asked upstream.",
+    ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),
     "sources": ("dnscap.cli.tables", "One row per file section or interface."),

@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, exchanges, lookups, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, lookups, resolutions, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ SHOWN = {
         "records": "message section name type ttl rdata class",
         "exchanges": "time latency client server qname qtype outcome transport id transmission late",
         "lookups": "lookup time duration name qtypes outcome causes client queries stub",
+        "resolutions": "time latency client resolver qname qtype cache rcode probability upstream_time start_depth",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
         "findings": "severity id lookups cost_seconds title",
@@ -152,6 +153,13 @@ rrsets = _command(
     "of its answers. `dnscap trace` tells it in words.",
     "dnscap rrsets slow.pcap --where \"name = 'www.example.com.'\"",
     "Narrowing options look at the messages.",
+)
+resolutions = _command(
+    "resolutions",
+    "One row per query to a recursive resolver or forwarder: out of its cache, or what it asked upstream. "
+    "Where the upstream side is not in the capture, the verdict comes from TTLs and latency, with a "
+    "probability.",
+    "dnscap resolutions resolver.pcap --where \"cache = 'miss' and latency > interval '100 ms'\"",
 )
 connections = _command(
     "connections",

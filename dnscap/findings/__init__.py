@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dnscap.findings import (
+    caches,
     challenges,
     delegations,
     dnssec,
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *lifetimes.RULES,
     *views.RULES,
     *record_forms.RULES,
+    *caches.RULES,
 )
 """Every rule, by family."""
 

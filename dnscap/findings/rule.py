@@ -77,6 +77,8 @@ class Facts:
         What the names themselves tell.
     seen : NameRows or None
         What servers said of names.
+    caches : CacheTally or None
+        What resolvers did for their clients, by resolver.
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -90,6 +92,7 @@ class Facts:
     events: Counter[str] = field(default_factory=Counter)
     names: Any = None
     seen: NameRows | None = None
+    caches: Any = None
 
     def cases(
         self, causes: Sequence[str], covers: Sequence[str] = (), covered_by: Sequence[str] = ()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.names import NameRows
+    from dnscap.resolutions.resolving import Resolving
+    from dnscap.resolutions.walk import Walk
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
@@ -149,6 +151,8 @@ class Capture(Passes):
             if self._lookups is None:
                 self._lookups = list(self.lookup_batches())
             return self._joined(name, list(self._lookup_parts(columns)), columns)
+        if name == "resolutions":
+            return self._joined(name, list(self._resolution_parts(columns)), columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -233,6 +237,9 @@ class Capture(Passes):
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
+        if name == "resolutions":
+            yield from self._resolution_parts(columns, keep=keep)
+            return
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):
                 pass
@@ -306,6 +313,11 @@ class Capture(Passes):
         return self._frame("lookups")
 
     @cached_property
+    def resolutions(self) -> pd.DataFrame:
+        """One row per query to a resolver or forwarder: out of its cache, or what it asked upstream."""
+        return self._frame("resolutions")
+
+    @cached_property
     def servers(self) -> pd.DataFrame:
         """One row per server address: what it was asked, how it answered, how fast."""
         return self._frame("servers")
@@ -341,9 +353,12 @@ class Capture(Passes):
     def diagnosis(self) -> Diagnosis:
         """What a pass over the capture added up: servers, clients, findings, scorecard."""
         from dnscap.findings.diagnosis import Diagnosis
+        from dnscap.resolutions.resolving import Resolving
 
         diagnosis = Diagnosis()
-        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+        resolving = Resolving(outside=False)
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None, resolving):
+            self._feed_resolutions(diagnosis, resolving)
             if batch is None:  # the capture has ended, and with it queries that had no answer yet
                 diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
@@ -351,6 +366,14 @@ class Capture(Passes):
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
         return diagnosis
+
+    def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:
+        for resolved in resolving.taken():
+            verdicts = resolved.verdicts()
+            if self._narrowing:
+                rows = resolved.to_arrow(self._narrowing.resolution_columns)
+                verdicts = verdicts.keep(self._narrowing.keeps_resolutions(rows))
+            diagnosis.feed(resolutions=verdicts)
 
     def _feed(
         self,
@@ -420,6 +443,31 @@ class Capture(Passes):
         from dnscap.reading.explaining import explanations
 
         return explanations(self, lookup, name=name, frame=frame, limit=limit)
+
+    def walk(self, resolution: int) -> Walk:
+        """What a resolver asked upstream for one query, hop by hop, with the time each hop took.
+
+        Parameters
+        ----------
+        resolution : int
+            Its number in the resolutions table.
+
+        Raises
+        ------
+        UsageError
+            If there is no such resolution.
+        """
+        found = self.walks(f"resolution = {int(resolution)}")
+        if not found:
+            raise UsageError(f"no resolution {resolution} in {', '.join(self.inputs[:3])}")
+        return found[0]
+
+    def walks(self, where: str) -> list[Walk]:
+        """As `walk`, of all resolutions that meet a condition."""
+        from dnscap.resolutions.walking import plain, walks
+
+        rows = [row for part in self.select("resolutions", where=where) for row in plain(part)]
+        return walks(rows, lambda: self._going_by(BATCH_ROWS, True, None))
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
