@@ -16,6 +16,7 @@ COMMANDS = {
     "summary": ("dnscap.cli.summary", "What is in a capture: traffic, top talkers, capture quality."),
     "diagnose": ("dnscap.cli.diagnose", "What is wrong, what it costs, what to do; the slowest lookups."),
     "explain": ("dnscap.cli.explain", "One lookup: waterfall, time budget, evidence; or its frames."),
+    "trace": ("dnscap.cli.trace", "One name: who asked whom, TTLs, copies in caches, changes, over time."),
     "findings": ("dnscap.cli.health", "One row per thing found wrong."),
     "servers": ("dnscap.cli.health", "One row per server: answers, silence, latency, TCP, EDNS."),
     "clients": ("dnscap.cli.health", "One row per client and stub, with its inferred configuration."),

@@ -93,8 +93,21 @@ VERSION = np.dtype(
 )
 
 
+MOST_ROWS = 1 << 16
+"""Names, types and servers told apart while a capture is judged: some 20 MiB."""
+
+MOST_ROWS_ALONE = 1 << 20
+"""The same where names are all that is asked for."""
+
+
 class SeenNames:
     """Adds up what responses say of names; see `dnscap.native.names_seen`.
+
+    Parameters
+    ----------
+    most_rows : int
+        Names, types and servers told apart. Beyond that a sample of the names is followed, and those that come
+        again and again.
 
     Examples
     --------
@@ -106,8 +119,8 @@ class SeenNames:
     0
     """
 
-    def __init__(self) -> None:
-        self.native = NamesSeen()
+    def __init__(self, most_rows: int = MOST_ROWS) -> None:
+        self.native = NamesSeen(most_rows)
 
     def feed(self, batch: MessageBatch) -> None:
         """Take in a batch of messages with their records; narrowed batches count what they keep."""

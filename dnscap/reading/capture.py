@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.explain import Explanation
     from dnscap.explain.report import DiagnosisReport
+    from dnscap.explain.trace_text import Trace
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.names import NameRows
@@ -345,7 +346,7 @@ class Capture(Passes):
     @cached_property
     def name_rows(self) -> NameRows:
         """What servers said of names, as numbers; the tables ``names`` and ``rrsets`` are made of it."""
-        return self.diagnosis.seen.rows() if "diagnosis" in self.__dict__ else name_rows(self)
+        return name_rows(self)
 
     # ------------------------------------------------------------ judging
 
@@ -363,6 +364,7 @@ class Capture(Passes):
                 diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
         quality = self.quality_so_far
+        quality.counts.update(diagnosis.seen.counts)
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
         return diagnosis
@@ -443,6 +445,22 @@ class Capture(Passes):
         from dnscap.reading.explaining import explanations
 
         return explanations(self, lookup, name=name, frame=frame, limit=limit)
+
+    def trace(self, name: str) -> Trace:
+        """What happened to a name at every layer: who asked whom, TTLs, copies in caches, changes, absence.
+
+        Parameters
+        ----------
+        name : str
+            A domain name; names that it is an alias of are followed.
+
+        Examples
+        --------
+        >>> print(read("examples/first-look.pcap").trace("www.example.com"))  # doctest: +SKIP
+        """
+        from dnscap.reading.tracing import trace
+
+        return trace(self, name)
 
     def walk(self, resolution: int) -> Walk:
         """What a resolver asked upstream for one query, hop by hop, with the time each hop took.

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dnscap.names import NameRows, SeenNames
 from dnscap.names.arrow import names_table, rrsets_table
+from dnscap.names.seen import MOST_ROWS_ALONE
 
 if TYPE_CHECKING:
     from dnscap.reading.capture import Capture
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def name_rows(capture: Capture) -> NameRows:
     """Read a capture for what servers said of names, and for nothing else."""
-    seen = SeenNames()
+    seen = SeenNames(MOST_ROWS_ALONE)
     for batch in capture.whole_batches():
         seen.feed(batch)
     capture.quality_so_far.counts.update(seen.counts)
