@@ -30,7 +30,7 @@ class Traffic:
         self.port = 20_000
 
     def send(self, at, src, sport, dst, dport, message):
-        payload = message.to_wire()
+        payload = message.to_wire(max_size=65535)
         udp = struct.pack(">HHHH", sport, dport, 8 + len(payload), 0) + payload
         one, two = ipaddress.ip_address(src).packed, ipaddress.ip_address(dst).packed
         header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + one + two

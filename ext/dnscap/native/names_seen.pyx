@@ -16,7 +16,7 @@ import os
 from dnscap.native.decoder cimport Batch
 from dnscap.native.interning cimport (
     ENTRY_ALIGN, NO_CODE, Dictionary, Entry, NameTable, address_tag, entry_octets, find_address, fold_hash,
-    intern_name, prefetch, unlikely)
+    intern_name, prefetch, same_octets, unlikely)
 from dnscap.native.messages cimport HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
 from dnscap.native.names_table cimport (
     NO_RRSET, NO_VERSION, SECTION_ANSWER, SEEN_ASKED, SEEN_AUTHORITATIVE, SEEN_MORE, SEEN_NO_SOA, SEEN_NXDOMAIN,
@@ -141,10 +141,26 @@ cdef inline bint is_challenge(const Entry* e) noexcept nogil:
     return e.size > 16 and memcmp(entry_octets(e), b"\x0f_acme-challenge", 16) == 0
 
 
+cdef bint is_known(NamesSeen self, const Entry* e) noexcept nogil:
+    """Whether a name is among those that are followed."""
+    cdef NameTable* t = &self.dictionary.names
+    cdef const Entry* known
+    cdef uint8_t[320] folded
+    cdef uint64_t capitals, hash = fold_hash(entry_octets(e), folded, e.size, t.seed, &capitals)
+    cdef uint32_t tag = <uint32_t>hash, i = tag & t.mask
+    while t.slots[i].ref != 0:
+        if t.slots[i].tag == tag:
+            known = <const Entry*>(t.arena + <size_t>t.slots[i].ref * ENTRY_ALIGN)
+            if known.size == e.size and same_octets(entry_octets(known), folded, e.size):
+                return True
+        i = (i + 1) & t.mask
+    return False
+
+
 cdef uint32_t meet_name(NamesSeen self, uint32_t code) noexcept nogil:
     """Own code of a name that has none yet; NO_CODE where it is not followed."""
     cdef const Entry* e = <const Entry*>(self.translated.names.arena + <size_t>self.name_refs[code] * ENTRY_ALIGN)
-    if self.name_codes[code] == UNKNOWN and self.thinned and not is_sampled(self, e):
+    if self.name_codes[code] == UNKNOWN and self.thinned and not is_sampled(self, e) and not is_known(self, e):
         self.name_codes[code] = SHUNNED
     if SHUNNED <= self.name_codes[code] < SHUNNED + POPULAR:
         self.name_codes[code] += 1
