@@ -131,11 +131,10 @@ class Trace:
         askers = len({event.asker for event in sent})
         servers = len({event.server for event in sent})
         told = (
-            f"{_count(len(sent), 'question')} in {duration(last - first)}, "
+            f"from {full_time(first)}: {_count(len(sent), 'question')} in {duration(last - first)}, "
             f"{_count(askers, 'asker')}, {_count(servers, 'server')}"
         )
-        lines.append([(f"from {full_time(first)}: {told}", "dim")])
-        return lines
+        return lines + wrapped(told, width, style="dim")
 
     def _holding(self, width: int) -> list[Line]:
         if not self.holders:

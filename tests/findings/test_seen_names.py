@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dns.dnssec
@@ -499,8 +500,7 @@ def test_ad_locator() -> None:
 
 
 def test_every_finding_about_names_is_tested_here() -> None:
-    with open(__file__, encoding="utf-8") as file:
-        text = file.read()
+    text = Path(__file__).read_text(encoding="utf-8")
     assert not [id_ for id_ in sorted(IDS) if f'"{id_}"' not in text]
 
 
