@@ -1,4 +1,4 @@
-"""Write the pages that are made from the sources: columns.md and statuses.md.
+"""Write the pages that are made from the sources: columns.md, statuses.md, findings.md.
 
     python docs/generate.py [--check]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dnscap.findings import RULES
 from dnscap.native.decoder import statuses
 from dnscap.quality import COUNTS
 from dnscap.schema import TABLES, Kind
@@ -104,6 +105,26 @@ def status_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def findings_page() -> str:
+    """The page of findings: what each is, what it rests on, what would disprove it."""
+    lines = [
+        "# Findings",
+        "",
+        MADE,
+        "",
+        "What `dnscap diagnose` and `dnscap findings` look for. A finding has a severity (info, low, medium,",
+        "high), what it cost in time and queries, a confidence, the lookups and frames that show it, and a",
+        "remedy. Healthy traffic has none above info.",
+        "",
+        "| id | what it says | what would disprove it |",
+        "| --- | --- | --- |",
+    ]
+    for rule in sorted(RULES, key=lambda rule: rule.id):
+        what = (type(rule).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+        lines.append(f"| `{rule.id}` | {what} | {rule.disproved_by.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
 def quality_page() -> str:
     """The page of capture quality: written by hand, but for the table of counts."""
     page = (HERE / "capture-quality.md").read_text(encoding="utf-8")
@@ -113,7 +134,12 @@ def quality_page() -> str:
     return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
 
 
-PAGES = {"columns.md": columns, "statuses.md": status_page, "capture-quality.md": quality_page}
+PAGES = {
+    "columns.md": columns,
+    "statuses.md": status_page,
+    "findings.md": findings_page,
+    "capture-quality.md": quality_page,
+}
 
 
 def stale() -> list[str]:

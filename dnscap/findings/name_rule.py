@@ -17,7 +17,10 @@ SECOND = 1_000_000_000
 MOST_FINDINGS = 5
 """Of one rule told one by one; further ones are counted."""
 
-MOST_GROUPS = 5_000
+MOST_COUNTED = 200
+"""Of one rule looked for: that there are more is seldom a question."""
+
+MOST_GROUPS = 2_000
 """Names of which the answers of several servers are compared: more say nothing new."""
 
 
@@ -40,11 +43,12 @@ class NameRule(Rule):
         seen = facts.seen
         if seen is None or not seen.count or (self.needs_all and not seen.whole):
             return
-        found = list(itertools.islice(self.look(facts, seen), 1000))
+        found = list(itertools.islice(self.look(facts, seen), MOST_COUNTED))
         found.sort(key=lambda finding: -finding.confidence)
         told = found[:MOST_FINDINGS]
         if len(found) > len(told):
-            told[-1].explanation += f" The same holds for {len(found) - len(told):,} more."
+            more = f"{len(found) - len(told):,} more" if len(found) < MOST_COUNTED else "many more"
+            told[-1].explanation += f" The same holds for {more}."
         yield from told
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def _compared(seen: NameRows) -> Iterator[list[Server]]:
     chosen = (seen.section == ANSWER) & (seen.rows["answers"] > 0)
     for infrastructure in (_SOA, _DNSKEY):
         chosen &= seen.type != infrastructure
-    for count, rows in enumerate(seen.groups(chosen, differing=True)):
+    for count, rows in enumerate(seen.groups(chosen, differing=True, changing=True)):
         if count >= MOST_GROUPS:
             return
         if any(seen.rows["changes"][row] > seen.rows["version_count"][row] for row in rows):
@@ -181,7 +181,7 @@ class PropagationPending(NameRule):
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
         """Give one finding a name: when the change can be everywhere at the earliest."""
         chosen = (seen.section == ANSWER) & ((seen.rows["answers"] > 0) | (seen.rows["negatives"] > 0))
-        for count, rows in enumerate(seen.groups(chosen)):
+        for count, rows in enumerate(seen.groups(chosen, differing=True, changing=True)):
             if count >= MOST_GROUPS:
                 return
             own = [r for r in rows if seen.rows["flags"][r] & AUTHORITATIVE and seen.rows["answers"][r]]
@@ -251,6 +251,9 @@ class AskedTooEarly(NameRule):
         """Give one finding a name and type."""
         both = (seen.section == ANSWER) & (seen.rows["answers"] > 0) & (seen.rows["negatives"] > 0)
         both &= (seen.rows["last_negative"] < seen.rows["first"]) & ((seen.rows["flags"] & RECURSIVE) != 0)
+        back_and_forth = seen.has(AUTHORITATIVE) & (seen.rows["answers"] > 0) & (seen.rows["negatives"] > 0)
+        back_and_forth &= seen.rows["last_negative"] > seen.rows["first"]
+        flapping = set(seen.question[back_and_forth].tolist())
         for row in both.nonzero()[0][:MOST_GROUPS].tolist():
             values = seen.rows[row]
             others = [
@@ -262,6 +265,8 @@ class AskedTooEarly(NameRule):
             ]
             there = min([int(values["first"]), *others])
             kept = max(0, int(values["last_negative"]) - there) / SECOND
+            if int(seen.question[row]) in flapping:
+                kept = 0.0  # the zone itself says now this, now that
             name, server = seen.name_of(row), seen.server_of(row)
             first = seen.history(row)[0]
             waited = f", {span(kept)} after its zone had it" if kept >= 1 else ""

@@ -35,7 +35,7 @@ class SplitHorizon(NameRule):
         """Give one finding a pair of servers."""
         found: dict[tuple[str, str], list[tuple[str, str, list[int]]]] = {}
         chosen = (seen.section == ANSWER) & (seen.rows["asked"] + seen.rows["negatives"] > 0)
-        for count, rows in enumerate(seen.groups(chosen)):
+        for count, rows in enumerate(seen.groups(chosen, differing=True)):
             if count >= MOST_GROUPS:
                 break
             for pair, what, frames in self._views(seen, rows):

@@ -338,7 +338,9 @@ class NameRows:
         values: Array = np.where(current > 0, self.versions["value"][current], np.uint64(0))
         return values
 
-    def groups(self, chosen: Array, *, differing: bool = False) -> Iterator[list[int]]:
+    def groups(
+        self, chosen: Array, *, differing: bool = False, changing: bool = False
+    ) -> Iterator[list[int]]:
         """Chosen rows of the same name and type, where there are several.
 
         Parameters
@@ -347,6 +349,8 @@ class NameRows:
             One value a row.
         differing : bool
             Only where they do not all have one and the same value.
+        changing : bool
+            Only where one of them has had several values, or gave a negative answer.
         """
         at = np.flatnonzero(chosen)
         at = at[np.argsort(self.question[at], kind="stable")]
@@ -360,6 +364,9 @@ class NameRows:
             values, versions = self.current_value[at], self.rows["version_count"][at]
             one = np.minimum.reduceat(values, starts) == np.maximum.reduceat(values, starts)
             wanted &= ~(one & (np.maximum.reduceat(versions, starts) <= 1))
+        if changing:
+            changed = (self.rows["version_count"][at] > 1) | (self.rows["negatives"][at] > 0)
+            wanted &= np.maximum.reduceat(changed, starts)
         for start, size in zip(starts[wanted].tolist(), sizes[wanted].tolist(), strict=True):
             yield at[start : start + size].tolist()
 
