@@ -252,7 +252,8 @@ cdef void take_rrset(NamesSeen self, const Job* job, const MessageColumns* c, co
     if time + <int64_t>ttl * SECOND > v.expires:
         v.expires = time + <int64_t>ttl * SECOND
     v.ttl_max = ttl if ttl > v.ttl_max else v.ttl_max
-    note_client(v, own_address(self, c.dst[r]))
+    if v.client_count <= VERSION_CLIENTS:
+        note_client(v, own_address(self, c.dst[r]))
 
 
 cdef void take_negative(NamesSeen self, const Job* job, const MessageColumns* c) noexcept nogil:
@@ -666,6 +667,8 @@ cdef void add_version_up(NamesSeen into, Seen* a, const Version* w, NamesSeen ot
     v.ttl_max = w.ttl_max if w.ttl_max > v.ttl_max else v.ttl_max
     v.answers += w.answers
     for k in range(w.client_count if w.client_count < VERSION_CLIENTS else VERSION_CLIENTS):
+        if w.clients[k] == NO_CODE:
+            continue
         note_client(v, find_address(
             &into.dictionary.addresses, keys[2 * w.clients[k]], keys[2 * w.clients[k] + 1],
             address_tag(&into.dictionary.addresses, keys[2 * w.clients[k]], keys[2 * w.clients[k] + 1])))

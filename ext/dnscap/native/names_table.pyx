@@ -197,7 +197,7 @@ cdef void note_client(Version* v, uint32_t client) noexcept nogil:
     for k in range(v.client_count if v.client_count < VERSION_CLIENTS else VERSION_CLIENTS):
         if v.clients[k] == client:
             return
-    if v.client_count < VERSION_CLIENTS:
+    if v.client_count < VERSION_CLIENTS and client != NO_CODE:
         v.clients[v.client_count] = client
         v.client_count += 1
     else:
