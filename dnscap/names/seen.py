@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dnscap import registry
 from dnscap.messages.rdata_text import rdata_texts
@@ -142,34 +140,71 @@ class SeenNames:
         return NameRows(self.native)
 
 
-@dataclass(frozen=True, slots=True)
 class Value:
-    """A value that an RRset had at a server.
+    """A value that an RRset had at a server; texts are made when asked for.
 
     Attributes
     ----------
-    rdata : tuple of str
-        The records in presentation format, sorted; empty where too large to be kept.
     first, last : int
         When it was seen first and last, in nanoseconds since the epoch.
     expires : int
         The latest time to which an answer seen may be kept.
+    answers : int
+        Responses that gave it.
+    ttl_max, ttl_last : int
+        TTLs in seconds.
+    first_frame, last_frame : int
+        Frames that gave it.
     value : int
         Equal for equal values.
     """
 
-    rdata: tuple[str, ...]
+    value: int
     first: int
     last: int
     expires: int
+    first_frame: int
+    last_frame: int
     answers: int
     ttl_max: int
     ttl_last: int
-    first_frame: int
-    last_frame: int
-    clients: tuple[str, ...]
-    more_clients: bool
-    value: int
+
+    def __init__(self, rows: NameRows, number: int) -> None:
+        self._rows = rows
+        self._number = number
+        (
+            self.value,
+            self.first,
+            self.last,
+            self.expires,
+            self.first_frame,
+            self.last_frame,
+            self._rrset,
+            self.answers,
+            self.ttl_max,
+            self.ttl_last,
+            *_,
+        ) = rows.versions[number].item()
+
+    def __repr__(self) -> str:
+        return f"<Value {', '.join(self.rdata[:3])}>"
+
+    @cached_property
+    def rdata(self) -> tuple[str, ...]:
+        """The records in presentation format, sorted; empty where too large to be kept."""
+        return self._rows.rdata_of([self._rrset])[0]
+
+    @cached_property
+    def clients(self) -> tuple[str, ...]:
+        """Addresses that were given it, the first few."""
+        version = self._rows.versions[self._number]
+        codes = version["clients"][: min(int(version["client_count"]), _CLIENTS)]
+        return tuple(self._rows.addresses[int(code)].as_py() for code in codes)
+
+    @property
+    def more_clients(self) -> bool:
+        """Whether there were more."""
+        return int(self._rows.versions["client_count"][self._number]) > _CLIENTS
 
 
 class NameRows:
@@ -201,6 +236,7 @@ class NameRows:
         self.type: Array = ((key >> np.uint64(2)) & np.uint64(0xFFFF)).astype(np.uint16)
         self.section: Array = (key & np.uint64(3)).astype(np.uint8)
         self.count = len(self.rows)
+        self._histories: dict[int, list[Value]] = {}
 
     # ------------------------------------------------------------ texts
 
@@ -232,9 +268,11 @@ class NameRows:
 
     def code_of(self, name: str) -> int | None:
         """Code of a name, None where no row has it."""
-        wanted = name.lower().rstrip(".") + "."
-        found = pc.index(self.names, wanted).as_py()
-        return None if found < 0 else int(found)
+        return self._codes.get(name.lower().rstrip(".") + ".")
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.names.to_pylist())}
 
     def rdata_of(self, rrsets: Iterable[int]) -> list[tuple[str, ...]]:
         """Sorted texts of RRsets by number."""
@@ -294,34 +332,10 @@ class NameRows:
 
     def history(self, row: int) -> list[Value]:
         """The values of a row, in the order in which they appeared."""
-        numbers = list(self.version_numbers(row))
-        texts = self.rdata_of(int(self.versions["rrset"][n]) for n in numbers)
-        found = []
-        for number, rdata in zip(numbers, texts, strict=True):
-            version = self.versions[number]
-            count = int(version["client_count"])
-            clients = [
-                self.addresses[int(code)].as_py()
-                for code in version["clients"][: min(count, _CLIENTS)]
-                if code != NO_CODE
-            ]
-            found.append(
-                Value(
-                    rdata=rdata,
-                    first=int(version["first"]),
-                    last=int(version["last"]),
-                    expires=int(version["expires"]),
-                    answers=int(version["answers"]),
-                    ttl_max=int(version["ttl_max"]),
-                    ttl_last=int(version["ttl_last"]),
-                    first_frame=int(version["first_frame"]),
-                    last_frame=int(version["last_frame"]),
-                    clients=tuple(clients),
-                    more_clients=count > _CLIENTS,
-                    value=int(version["value"]),
-                )
-            )
-        found.sort(key=lambda value: value.first)
+        found = self._histories.get(row)
+        if found is None:
+            found = sorted((Value(self, n) for n in self.version_numbers(row)), key=lambda value: value.first)
+            self._histories[row] = found
         return found
 
     # ------------------------------------------------------------ whole columns
@@ -329,7 +343,9 @@ class NameRows:
     @cached_property
     def end(self) -> int:
         """Time of the last response that says something of a name."""
-        return max((int(self.rows[name].max()) for name in ("last", "last_negative", "failed")), default=0)
+        if not self.count:
+            return 0
+        return max(int(self.rows[name].max()) for name in ("last", "last_negative", "failed"))
 
     @cached_property
     def current_value(self) -> Array:
