@@ -1,4 +1,4 @@
-"""Write the pages that are made from the sources: columns.md and statuses.md.
+"""Write the pages that are made from the sources: columns.md, statuses.md, findings.md.
 
     python docs/generate.py [--check]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dnscap.findings import RULES
 from dnscap.native.decoder import statuses
 from dnscap.quality import COUNTS
 from dnscap.schema import TABLES, Kind
@@ -39,9 +40,12 @@ TITLES = {
     "records": "One row per resource record, OPT excepted.",
     "exchanges": "One row per query sent, and per response that nobody asked for.",
     "lookups": "One row per name that an application looked up.",
+    "resolutions": "One row per query to a resolver or forwarder: out of its cache, or what it asked upstream.",
     "findings": "One row per thing found wrong, the worst first; nothing above `info` where traffic is healthy.",
     "servers": "One row per server address: what it was asked, how it answered, how fast.",
     "clients": "One row per client address and stub, with the configuration that explains what was seen of it.",
+    "names": "One row per name, type and server (and section of the response): TTLs, value, changes, absence.",
+    "rrsets": "One row per value that a name had at a server: the history of its answers.",
     "connections": "One row per TCP connection on DNS ports.",
     "events": "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
 }
@@ -101,6 +105,26 @@ def status_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def findings_page() -> str:
+    """The page of findings: what each is, what it rests on, what would disprove it."""
+    lines = [
+        "# Findings",
+        "",
+        MADE,
+        "",
+        "What `dnscap diagnose` and `dnscap findings` look for. A finding has a severity (info, low, medium,",
+        "high), what it cost in time and queries, a confidence, the lookups and frames that show it, and a",
+        "remedy. Healthy traffic has none above info.",
+        "",
+        "| id | what it says | what would disprove it |",
+        "| --- | --- | --- |",
+    ]
+    for rule in sorted(RULES, key=lambda rule: rule.id):
+        what = (type(rule).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+        lines.append(f"| `{rule.id}` | {what} | {rule.disproved_by.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
 def quality_page() -> str:
     """The page of capture quality: written by hand, but for the table of counts."""
     page = (HERE / "capture-quality.md").read_text(encoding="utf-8")
@@ -110,7 +134,12 @@ def quality_page() -> str:
     return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
 
 
-PAGES = {"columns.md": columns, "statuses.md": status_page, "capture-quality.md": quality_page}
+PAGES = {
+    "columns.md": columns,
+    "statuses.md": status_page,
+    "findings.md": findings_page,
+    "capture-quality.md": quality_page,
+}
 
 
 def stale() -> list[str]:

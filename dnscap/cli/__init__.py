@@ -16,6 +16,7 @@ COMMANDS = {
     "summary": ("dnscap.cli.summary", "What is in a capture: traffic, top talkers, capture quality."),
     "diagnose": ("dnscap.cli.diagnose", "What is wrong, what it costs, what to do; the slowest lookups."),
     "explain": ("dnscap.cli.explain", "One lookup: waterfall, time budget, evidence; or its frames."),
+    "trace": ("dnscap.cli.trace", "One name: who asked whom, TTLs, copies in caches, changes, over time."),
     "findings": ("dnscap.cli.health", "One row per thing found wrong."),
     "servers": ("dnscap.cli.health", "One row per server: answers, silence, latency, TCP, EDNS."),
     "clients": ("dnscap.cli.health", "One row per client and stub, with its inferred configuration."),
@@ -25,6 +26,12 @@ COMMANDS = {
     "lookups": (
         "dnscap.cli.tables",
         "One row per lookup of an application: its time, its outcome, its causes.",
+    ),
+    "names": ("dnscap.cli.tables", "One row per name, type and server: TTLs, value, changes, absence."),
+    "rrsets": ("dnscap.cli.tables", "One row per value that a name had at a server, over time."),
+    "resolutions": (
+        "dnscap.cli.tables",
+        "One row per query to a resolver: out of its cache, or what it asked upstream.",
     ),
     "connections": ("dnscap.cli.tables", "One row per TCP connection on DNS ports."),
     "events": ("dnscap.cli.tables", "ICMP errors, gaps, fragments that never came together."),

@@ -10,6 +10,7 @@ from dnscap.explain.waterfall import WIDTH, waterfall
 from dnscap.findings import RULES
 from dnscap.findings.costs import shares_of
 from dnscap.output.cells import duration, full_time, safe, shortened
+from dnscap.resolutions.walk import Walk
 
 BUDGET = {
     "t_timeout": "waiting for answers that never came",
@@ -43,6 +44,8 @@ class Explanation:
         Its rows of the exchanges table in order of time, likewise.
     connections : list of dict
         TCP connections that it tried in vain, likewise.
+    walks : list of Walk
+        What the resolver asked upstream for its queries, where that is in the capture.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class Explanation:
         lookup: dict[str, Any],
         exchanges: list[dict[str, Any]],
         connections: Iterable[dict[str, Any]] = (),
+        walks: Iterable[Walk] = (),
     ) -> None:
         self.lookup = lookup
         self.exchanges = sorted(exchanges, key=lambda row: (row["time"], row["exchange"]))
         self.connections = [row for row in connections if tried_in_vain(row, lookup)]
+        self.walks = list(walks)
 
     def __repr__(self) -> str:
         return f"<Explanation of lookup {self.lookup['lookup']}: {safe(self.lookup['name'] or '?')}>"
@@ -95,6 +100,7 @@ class Explanation:
         ]
         if evidence:
             lines += self._causes(width)
+            lines += self._upstream()
             lines += self._evidence(width)
         return lines
 
@@ -158,6 +164,14 @@ class Explanation:
             if rule is not None:
                 lines += wrapped(rule.explanation, width, "  ")
                 lines += wrapped(f"What would disprove it: {rule.disproved_by}", width, "  ", "dim")
+        return lines
+
+    def _upstream(self) -> list[Line]:
+        """What the resolver did meanwhile: a line a hop."""
+        lines: list[Line] = []
+        for walk in self.walks:
+            heading, *hops = walk.lines()
+            lines += [[], [(heading, "bold")], *([(text, "")] for text in hops)]
         return lines
 
     def _evidence(self, width: int) -> list[Line]:

@@ -13,10 +13,13 @@ from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
+from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.names import SeenNames
+from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
@@ -48,7 +51,10 @@ class Diagnosis:
         self._clients = ClientTally(self.keeper)
         self._causes = CauseTally()
         self._names = NameTally()
+        self.seen = SeenNames()
+        """What servers said of names."""
         self._score = ScoreTally()
+        self._caches = CacheTally()
         self._events: Counter[str] = Counter()
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
@@ -64,6 +70,7 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
+        resolutions: Verdicts | None = None,
         details: Details | None = None,
     ) -> None:
         """Take what the stages before gave for a stretch of the capture.
@@ -74,6 +81,9 @@ class Diagnosis:
             self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
+        if resolutions is not None:
+            self._caches.feed(resolutions)
+            self._score.feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
             vain = connections.filter(pc.equal(connections.column("queries"), 0))
@@ -118,6 +128,7 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
+        self._servers.told = self._caches.roles()
         self.keeper.finish()
         for kept in self.keeper.troubled():
             left = None
@@ -129,6 +140,11 @@ class Diagnosis:
         for row in self.server_rows:
             self.quality.queries += row["queries"]
             self.quality.responses += row["answered"]
+        if dropped := self.seen.counts["names_dropped"]:
+            self.quality.notes.append(
+                f"{dropped:,} answers are about names that were not followed, for lack of room: findings about "
+                "names rest on a sample of them"
+            )
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
 
@@ -161,6 +177,8 @@ class Diagnosis:
             quality=self.quality,
             events=self._events,
             names=self._names,
+            seen=self.seen.rows(),
+            caches=self._caches,
         )
 
     @cached_property

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dnscap.resolutions.arrow import Verdicts
+from dnscap.resolutions.words import CACHES, FROM_CACHE
 from dnscap.servers.tally import ANSWERED, OUTCOMES, kinds_of
 from dnscap.tables.columns import Columns
 from dnscap.tables.histogram import BUCKETS, buckets_of, percentile
@@ -80,13 +82,11 @@ class ScoreTally:
             if minute in self.minutes or len(self.minutes) < MOST_MINUTES:
                 self.minutes[minute] += count
 
-    def feed_resolutions(self, rows: Columns) -> None:
-        """Count cache verdicts where there is a table of them."""
-        if rows.rows:
-            self.hits += int(
-                rows.word_is("cache", "hit", "negative-hit", "prefetch", "coalesced", "stale").sum()
-            )
-            self.verdicts += int((~rows.word_is("cache", "unknown", "forwarded")).sum())
+    def feed_resolutions(self, verdicts: Verdicts) -> None:
+        """Count cache verdicts where the resolver's upstream side is seen."""
+        counts = np.bincount(verdicts.cache, minlength=len(CACHES)).tolist()
+        self.hits += sum(counts[CACHES.index(word)] for word in FROM_CACHE)
+        self.verdicts += sum(counts) - counts[CACHES.index("unknown")]
 
     def figures(self) -> list[Figure]:
         """The seven rows, in their order."""

@@ -90,6 +90,11 @@ class MessageBatch:
         batch.records = int(mask[self._columns.record("message")].sum())
         return batch
 
+    @property
+    def kept(self) -> Array | None:
+        """One value a message: whether it is kept; None where all are."""
+        return self._kept
+
     def __repr__(self) -> str:
         return f"<MessageBatch {self.messages} messages from {self.first_message}, {self.records} records>"
 

@@ -20,6 +20,7 @@ from dnscap.messages.decoding import (
 if TYPE_CHECKING:
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.resolutions.resolving import ResolutionBatch, Resolving
 
 
 class Passes:
@@ -52,7 +53,7 @@ class Passes:
         self._exchanges: list[ExchangeBatch] | None = None
         self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
-        self.names = [item.name for item in self._inputs]
+        self.inputs = [item.name for item in self._inputs]
 
     def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
         return Decoding(
@@ -78,6 +79,13 @@ class Passes:
         for batch in decoding:
             yield self._narrowed(batch)
         self._remember(decoding)
+
+    def whole_batches(self) -> Iterator[MessageBatch]:
+        """As `batches`, with records; an input that can be read only once is kept for other tables."""
+        if self._once or "records" in self._whole:
+            yield from self._read_whole(records=True)
+        else:
+            yield from self.batches()
 
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
         if not self._narrowing:
@@ -153,12 +161,25 @@ class Passes:
         for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
+    def resolution_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ResolutionBatch]:
+        """Stream what resolvers and forwarders did for their clients; parameters as of `lookup_batches`."""
+        from dnscap.resolutions.resolving import Resolving, resolve
+
+        resolving = Resolving()
+        yield from resolve(self._going_by(rows, keep, None), self._end, resolving)
+        if self._quality is not None:
+            self._quality.counts.update(resolving.counts)
+
     def _assembled(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+        self,
+        rows: int,
+        keep: bool,
+        see: Callable[[MessageBatch], None] | None,
+        resolving: Resolving | None = None,
     ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
-        assembling = Assembling()
+        assembling = Assembling(resolving)
         for batch in self._going_by(rows, keep, see):
             yield batch, list(assembling.feed(batch)), list(assembling.taken())
         exchanges = list(assembling.finish(self._end()))
@@ -166,6 +187,8 @@ class Passes:
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
+            if resolving is not None:
+                self._quality.counts.update(resolving.counts)
 
     def _going_by(
         self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
@@ -234,6 +257,16 @@ class Passes:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
+    def _resolution_parts(
+        self, columns: Sequence[str] | None, *, keep: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else [*columns, *self._narrowing.resolution_columns]
+        for batch in self.resolution_batches(keep=keep):
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     @property

@@ -89,6 +89,8 @@ class ServerTally:
         self._types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
         self.failovers: Counter[str] = Counter()
         """Fail-overs by the server that was left; counted by whoever sees whole lookups."""
+        self.told: dict[str, str] = {}
+        """Roles of servers whose own queries upstream show them; set by whoever joins the two sides."""
 
     # ------------------------------------------------------------ feeding
 
@@ -244,7 +246,7 @@ class ServerTally:
         tcp = self._tcp[number].tolist()
         return {
             "server": name,
-            "role": _role(name, of, extras, is_client),
+            "role": self.told.get(name) or _role(name, of, extras, is_client),
             "clients": min(len(self._clients.get(number, ())), MOST_CLIENTS),
             "queries": queries,
             "answered": answered,

@@ -75,7 +75,16 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
-    ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
+    (
+        "resolutions",
+        (
+            "dnscap.resolutions*",
+            "dnscap.native.resolution*",
+            *(f"dnscap.native.{name}" for name in ("cache_model", "cache_verdicts", "countdowns")),
+            *(f"dnscap.native.{name}" for name in ("replies", "resolvers", "suffixes", "walks")),
+        ),
+    ),
+    ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
