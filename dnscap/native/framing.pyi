@@ -11,6 +11,9 @@ class Framing:
     def frames(self) -> int:
         """Number of the last frame of this file."""
     @property
+    def last_time(self) -> int | None:
+        """Time of the latest frame of all files, nanoseconds since the epoch; None before the first."""
+    @property
     def position(self) -> int:
         """Octets of this file read."""
     @property
