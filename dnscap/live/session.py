@@ -178,6 +178,7 @@ class Session:
         self._clock: int | None = None  # where the stages' clock is
         self._counters: Counters | None = None
         self._next_count = 0.0
+        self._next_adding = 0.0
         self._next_judging = 0.0
         self._held = LiveBatch()  # not yet added up
         self._around: list[list[pa.RecordBatch]] = []  # nor these: connections and events
@@ -357,8 +358,10 @@ class Session:
         if self._clock is not None:
             clock = (self._latest or 0) + int((now - self._arrived) * 1e9)
             batch.findings += self._alerts.found(self.open_lookups(clock, since=clock - 500_000_000), clock)
-        if now >= self._next_judging:
+        if now >= self._next_adding:
+            self._next_adding = now + COUNTED_EVERY
             self._add_up()
+        if now >= self._next_judging:
             self._findings = self.diagnosis.findings_so_far()
             spent = time.monotonic() - now
             self._next_judging = now + max(COUNTED_EVERY, SHARE * spent)
@@ -437,7 +440,7 @@ class Session:
             self._feed(messages, batch)
         batch.exchange_batches += self._assembling.finish(self._end())
         batch.lookup_batches += self._assembling.taken()
-        batch.time = self._decoding.last_time
+        batch.time = self._end()
         self.totals.feed(batch.exchange_batches, batch.lookup_batches)
         if self._judging:
             self._add_up()
@@ -452,11 +455,13 @@ class Session:
         return batch
 
     def _end(self) -> int | None:
-        return self._decoding.last_time
+        """When the capture ended: nothing came any more until where its clock has got to."""
+        last = self._decoding.last_time
+        return last if last is None or self._clock is None else max(last, self._clock)
 
     def _close_saver(self) -> None:
         if self._saver is not None:
-            self._saver.close(self._counters, self._clock)
+            self._saver.close(self._counters, self._end())
             if self._saver.fault is not None:
                 self.fault = self.fault or self._saver.fault
 

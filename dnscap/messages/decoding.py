@@ -27,6 +27,9 @@ BATCH_ROWS = 16_384
 
 Larger batches leave the processor's cache before they are looked at, which costs a tenth of the time."""
 
+MOST_SILENCE = 86_400_000_000_000
+"""Nanoseconds after its latest frame that a capture is believed to have gone on."""
+
 Progress = Callable[[int, int | None], None]
 
 KeepsRows = Callable[[str, pa.RecordBatch], Array]
@@ -273,6 +276,15 @@ class Decoding:
     def last_time(self) -> int | None:
         """Time of the latest frame, nanoseconds since the epoch."""
         return self._decoder.framing.last_time
+
+    @property
+    def end_time(self) -> int | None:
+        """When the capture ended: with its latest frame, or after it where the capture tells so."""
+        framing = self._decoder.framing
+        last, told = framing.last_time, framing.end_time
+        if last is None or told is None or told - last > MOST_SILENCE:
+            return last
+        return max(last, told)
 
     @property
     def frames(self) -> int:

@@ -14,6 +14,9 @@ class Framing:
     def last_time(self) -> int | None:
         """Time of the latest frame of all files, nanoseconds since the epoch; None before the first."""
     @property
+    def end_time(self) -> int | None:
+        """When capturing ended, as far as files tell; None where none does."""
+    @property
     def position(self) -> int:
         """Octets of this file read."""
     @property

@@ -163,6 +163,11 @@ cdef class Framing:
         return latest if any else None
 
     @property
+    def end_time(self) -> int | None:
+        """When capturing ended, as far as files tell; None where none does."""
+        return self.file.end_time or None
+
+    @property
     def position(self) -> int:
         """Octets of this file read."""
         return self.file.offset
