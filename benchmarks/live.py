@@ -63,11 +63,30 @@ class Listener:
     def __init__(self, tool: str, expression: str) -> None:
         self.tool = tool
         if tool == "tcpdump":
-            command = ["tcpdump", "-i", "listener", "-w", "/dev/null", *(["-B", "32768"] if BUFFER else []), expression]
+            command = [
+                "tcpdump",
+                "-i",
+                "listener",
+                "-w",
+                "/dev/null",
+                *(["-B", "32768"] if BUFFER else []),
+                expression,
+            ]
         else:
-            command = [sys.executable, "-c", DNSCAP, "live", "-i", "listener", "--format", "jsonl", "-Z", "root"]
+            command = [
+                sys.executable,
+                "-c",
+                DNSCAP,
+                "live",
+                "-i",
+                "listener",
+                "--format",
+                "jsonl",
+                "-Z",
+                "root",
+            ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.err = tempfile.TemporaryFile("w+")
+        self.err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the tool runs
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=self.err, env=environment, cwd="/"
         )
@@ -91,7 +110,10 @@ class Listener:
         self.err.seek(0)
         said = self.err.read()
         if self.tool == "tcpdump":
-            numbers = [int(re.search(rf"(\d+) packets? {what}", said)[1]) for what in ("captured", "dropped by kernel")]
+            numbers = [
+                int(re.search(rf"(\d+) packets? {what}", said)[1])
+                for what in ("captured", "dropped by kernel")
+            ]
             return numbers[0], numbers[1]
         captured = re.search(r"dnscap: ([\d,]+) frames?, (none|[\d,]+)", said)
         if captured is None:
@@ -153,8 +175,10 @@ def measure_load(capture: Path, queries: int, seconds: float) -> dict[str, float
     """Share of a core that a steady rate of queries takes."""
     listener = Listener("dnscap", "")
     with subprocess.Popen(
-        ["tcpreplay", "-q", "-K", "-i", "sender", "--pps", str(2 * queries), "--loop", "1000"]
-        + ["--limit", str(int(2 * queries * (seconds + 3))), str(capture)],
+        [
+            *("tcpreplay", "-q", "-K", "-i", "sender", "--pps", str(2 * queries), "--loop", "1000"),
+            *("--limit", str(int(2 * queries * (seconds + 3))), str(capture)),
+        ],
         stdout=subprocess.DEVNULL,
     ) as sender:
         time.sleep(2)
@@ -178,7 +202,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often both tools have their turn")
     parser.add_argument("--load", action="store_true", help="instead, CPU at a steady rate")
     parser.add_argument("--queries", type=int, default=10_000, help="with --load, queries a second")
-    parser.add_argument("--same-buffer", action="store_true", help="give tcpdump as large a ring as dnscap has")
+    parser.add_argument(
+        "--same-buffer", action="store_true", help="give tcpdump as large a ring as dnscap has"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the single measurements")
     parser.add_argument("--check", action="store_true", help="exit with 1 unless every limit is kept")
     arguments = parser.parse_args()
@@ -201,12 +227,14 @@ def main() -> int:
         bad = row["core"] > 15
     else:
         rows = measure_loss(capture, arguments.rates, arguments.seconds, arguments.rounds)
-        print(f"{'packets/s':>10} {'tool':>8} {'reached':>10} {'lost %':>8} {'unreported':>10} {'CPU s':>7}   (medians)")
+        print(f"{'packets/s':>10} {'tool':>8} {'reached':>10} {'lost %':>8} {'unreported':>10} {'CPU s':>7}")
         for rate in arguments.rates:
             lost = {}
             for tool in ("tcpdump", "dnscap"):
                 runs = [row for row in rows if row["rate"] == rate and row["tool"] == tool]
-                middle = {name: statistics.median(run[name] for run in runs) for name in runs[0] if name != "tool"}
+                middle = {
+                    name: statistics.median(run[name] for run in runs) for name in runs[0] if name != "tool"
+                }
                 lost[tool] = middle["lost"]
                 print(
                     f"{rate:>10,} {tool:>8} {middle['reached']:>10,.0f} {middle['lost']:>8.3f} "

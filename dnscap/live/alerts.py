@@ -28,6 +28,9 @@ PATIENCE = 300_000_000
 """Nanoseconds that the latest query of a lookup gets for its answer before its server is called silent: a stub
 that asked again is helped in no more than that, as a rule."""
 
+UNREACHABLE = 11
+"""Outcome of an attempt that an ICMP error or a reset ended; see ext/dnscap/native/exchanges.pxd."""
+
 MOST_SERVERS = 4096
 """Servers whose latest answer is remembered; under a flood of forged ones the oldest are forgotten."""
 
@@ -120,7 +123,7 @@ class Alerts:
             del self._answered[next(iter(self._answered))]
 
     def found(self, waiting: Iterable[OpenLookup], now: int) -> list[Finding]:
-        """Servers that let timeouts of open lookups run out and answered nobody since.
+        """Servers that let timeouts of open lookups run out, or do not exist, and answered nobody since.
 
         Parameters
         ----------
@@ -130,10 +133,15 @@ class Alerts:
             The time, nanoseconds since the epoch.
         """
         silent: defaultdict[str, list[OpenLookup]] = defaultdict(list)
+        absent: defaultdict[str, list[OpenLookup]] = defaultdict(list)
         for lookup in waiting:
             for server in _given_up(lookup, now, self._answered):
                 silent[server].append(lookup)
-        return self.news([self._silence(server, lookups, now) for server, lookups in silent.items()])
+            for server in _unreachable(lookup, self._answered):
+                absent[server].append(lookup)
+        found = [self._silence(server, lookups, now) for server, lookups in silent.items()]
+        found += [_absence(server, lookups) for server, lookups in absent.items()]
+        return self.news(found)
 
     def news(self, findings: Iterable[Finding]) -> list[Finding]:
         """Those of these findings that were not told yet, or are more severe than when they were."""
@@ -180,6 +188,36 @@ class Alerts:
 
 
 _RULES = {rule.id: rule for rule in RULES}
+
+
+def _absence(server: str, lookups: list[OpenLookup]) -> Finding:
+    rule: Any = _RULES["server-unreachable"]
+    return Finding(
+        id=rule.id,
+        severity="high" if len(lookups) > 1 else "medium",
+        title=f"Nobody listens at name server {server}: {plural(len(lookups), 'lookup')} had to go elsewhere or failed",
+        causes=list(rule.causes),
+        subject=server,
+        lookups=len(lookups),
+        failed=0,
+        cost_seconds=0.0,
+        cost_queries=sum(lookup.queries for lookup in lookups),
+        confidence=rule.certainty,
+        evidence=[f"lookup:{lookup.lookup}" for lookup in lookups[:8]],
+        explanation=rule.explanation,
+        remedy=rule.remedy,
+        counterfactual=None,
+        disproved_by=rule.disproved_by,
+    )
+
+
+def _unreachable(lookup: OpenLookup, answered: dict[str, int]) -> set[str]:
+    """Servers at which nobody listened, and that answered nobody since."""
+    found = set()
+    for _, at, address, _, _, outcome, *_ in lookup.attempts:
+        if outcome == UNREACHABLE and answered.get(server := address_text(address), 0) < at:
+            found.add(server)
+    return found
 
 
 def _given_up(lookup: OpenLookup, now: int, answered: dict[str, int]) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dnscap.errors import CaptureError
 from dnscap.live.alerts import Alerts
@@ -40,13 +41,23 @@ MOST_LATE = 60_000_000_000
 seen to be late, and by this at most."""
 
 COUNTED_EVERY = 1.0
-"""Seconds between two looks at the kernel's counters, and two rounds of adding up."""
+"""Seconds between two looks at the kernel's counters, and two rounds of adding up and judging at least."""
 
 COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
 """Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
 
-SHARE = 20
-"""Judging may take one part in so many of the time: the longer it takes, the rarer it gets."""
+TICKED_EVERY = 500_000_000
+"""Nanoseconds after which the stages are told the time although messages come, which tell it too."""
+
+ALERTED_EVERY = 0.25
+"""Seconds between two looks at lookups that wait."""
+
+SHARE = 40
+"""Adding up, and judging, may each take one part in so many of the time: the longer they take, the rarer they
+get."""
+
+MOST_HELD = 5.0
+"""Seconds that rows wait to be added up at most: they hold memory."""
 
 
 @dataclass
@@ -178,6 +189,7 @@ class Session:
         self._clock: int | None = None  # where the stages' clock is
         self._counters: Counters | None = None
         self._next_count = 0.0
+        self._next_alert = 0.0
         self._next_adding = 0.0
         self._next_judging = 0.0
         self._held = LiveBatch()  # not yet added up
@@ -305,7 +317,11 @@ class Session:
         for messages in self._decoding.taken():
             self._feed(messages, batch)
         clock = self._watermark()
-        if clock is not None and clock != self._clock:
+        if (
+            clock is not None
+            and clock != self._clock
+            and not (batch.message_batches and clock - (self._clock or 0) < TICKED_EVERY)
+        ):
             batch.exchange_batches += self._assembling.tick(clock)
             self._clock = clock
         batch.lookup_batches += self._assembling.taken()
@@ -355,12 +371,14 @@ class Session:
             return
         self._hold(batch)
         now = time.monotonic()
-        if self._clock is not None:
+        if self._clock is not None and now >= self._next_alert:
+            self._next_alert = now + ALERTED_EVERY
             clock = (self._latest or 0) + int((now - self._arrived) * 1e9)
             batch.findings += self._alerts.found(self.open_lookups(clock, since=clock - 500_000_000), clock)
         if now >= self._next_adding:
-            self._next_adding = now + COUNTED_EVERY
             self._add_up()
+            spent = time.monotonic() - now
+            self._next_adding = now + min(max(COUNTED_EVERY, SHARE * spent), MOST_HELD)
         if now >= self._next_judging:
             self._findings = self.diagnosis.findings_so_far()
             spent = time.monotonic() - now
@@ -504,11 +522,27 @@ class _Details:
 def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """Batches of one table as one, if there are any rows."""
     parts = [part for part in parts if part.num_rows]
+    parts = [_compacted(part) for part in parts]
     if len(parts) < 2:
         return parts
     table = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
     joined: list[pa.RecordBatch] = table.to_batches()
     return joined
+
+
+def _compacted(part: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with dictionaries that hold no more than they use.
+
+    Batches share a dictionary of names that grows to a hundred thousand: a few rows must not cost all of it.
+    """
+    columns = []
+    for column in part.columns:
+        if pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column):
+            codes = column.indices.drop_null().unique().sort()
+            places = pc.index_in(column.indices, codes)
+            column = pa.DictionaryArray.from_arrays(places, column.dictionary.take(codes))
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=part.schema.names)
 
 
 def _statistics(counters: Counters, at: int) -> bytes:

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from dnscap.native.assembly cimport LISTS, Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
+from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
 from dnscap.native.lookups cimport Lookups
 
 cdef enum:
@@ -23,7 +24,7 @@ cdef tuple row_of(const Lookup* l):
 
 
 def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
-    """Lookups that wait for an answer.
+    """Lookups that wait for an answer, or were told that nobody listens.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
             waits = False
             if not l.complete:
                 for i in range(l.attempt_count):
-                    if l.attempts[i].answered < 0 and (since == 0 or l.attempts[i].time <= since):
+                    if l.attempts[i].answered < 0 and (since == 0 or l.attempts[i].time <= since) \
+                            or l.attempts[i].outcome == OUTCOME_UNREACHABLE:
                         waits = True
                         break
             if waits:
