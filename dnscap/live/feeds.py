@@ -15,8 +15,9 @@ from dnscap.errors import CaptureError
 from dnscap.native import libpcap
 from dnscap.native.recording import Recorder
 
-MOST_WAITING = 64 << 20
-"""Octets that wait for the engine at most; then the kernel's ring, or the other end of the pipe, has to."""
+MOST_WAITING = 8 << 20
+"""Octets of a stream that wait for the engine at most; then the other end of the pipe has to. (Frames of an
+interface, which cannot wait, have more room: see `dnscap.native.libpcap.Device`.)"""
 
 
 @dataclass(frozen=True, slots=True)

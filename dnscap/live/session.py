@@ -52,12 +52,15 @@ TICKED_EVERY = 500_000_000
 ALERTED_EVERY = 0.25
 """Seconds between two looks at lookups that wait."""
 
+MOST_HELD_ROWS = 50_000
+"""Exchanges that wait to be added up at most: they hold memory."""
+
 SHARE = 40
 """Adding up, and judging, may each take one part in so many of the time: the longer they take, the rarer they
 get."""
 
 MOST_HELD = 5.0
-"""Seconds that rows wait to be added up at most: they hold memory."""
+"""Seconds that rows wait to be added up at most."""
 
 
 @dataclass
@@ -375,7 +378,8 @@ class Session:
             self._next_alert = now + ALERTED_EVERY
             clock = (self._latest or 0) + int((now - self._arrived) * 1e9)
             batch.findings += self._alerts.found(self.open_lookups(clock, since=clock - 500_000_000), clock)
-        if now >= self._next_adding:
+        held = sum(one.exchanges for one in self._held.exchange_batches)
+        if now >= self._next_adding or held > MOST_HELD_ROWS:
             self._add_up()
             spent = time.monotonic() - now
             self._next_adding = now + min(max(COUNTED_EVERY, SHARE * spent), MOST_HELD)
