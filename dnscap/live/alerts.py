@@ -16,7 +16,9 @@ from dnscap.messages.around import address_text
 
 if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch
-    from dnscap.native.outstanding import Attempt
+
+Attempt = tuple[int, int, bytes, int, int, int, int, int]
+"""A query of an open lookup; see `dnscap.native.outstanding.open_lookups`."""
 
 RESPONSE = 0x8000
 """The QR bit of a message's flags."""
