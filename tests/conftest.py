@@ -78,6 +78,8 @@ FEATURES: dict[str, Callable[[], str | None]] = {
     "scapy": _module("scapy"),
     "polars": _module("polars"),
     "lz4": _module("lz4"),
+    "prometheus": _module("prometheus_client"),
+    "unbound": _program("unbound"),
 }
 """Each feature a test may require, with a probe that tells why it is missing, or None."""
 

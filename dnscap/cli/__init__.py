@@ -20,6 +20,7 @@ COMMANDS = {
     "findings": ("dnscap.cli.health", "One row per thing found wrong."),
     "servers": ("dnscap.cli.health", "One row per server: answers, silence, latency, TCP, EDNS."),
     "clients": ("dnscap.cli.health", "One row per client and stub, with its inferred configuration."),
+    "live": ("dnscap.cli.live", "Lookups as they happen, from an interface or a growing stream."),
     "messages": ("dnscap.cli.tables", "One row per DNS message seen."),
     "records": ("dnscap.cli.tables", "One row per resource record."),
     "exchanges": ("dnscap.cli.tables", "One row per query sent, with its answer."),

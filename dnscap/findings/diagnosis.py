@@ -130,6 +130,31 @@ class Diagnosis:
         self._finished = True
         self._servers.told = self._caches.roles()
         self.keeper.finish()
+        self._conclude()
+
+    def findings_so_far(self) -> list[Finding]:
+        """What could be said if the capture ended here; more may come.
+
+        Examples
+        --------
+        >>> Diagnosis().findings_so_far()
+        []
+        """
+        if self._finished:
+            return self.findings
+        self._finished = True  # for those that want all to be there
+        try:
+            self._conclude()
+            return self.findings
+        finally:
+            self._finished = False
+            for name in ("server_rows", "client_rows", "facts", "findings"):
+                self.__dict__.pop(name, None)
+
+    def _conclude(self) -> None:
+        """Put together what is known of the whole; as often as it is wanted."""
+        self._servers.failovers.clear()
+        self.quality.queries = self.quality.responses = 0
         for kept in self.keeper.troubled():
             left = None
             for row in kept.exchanges:

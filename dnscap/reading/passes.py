@@ -53,6 +53,7 @@ class Passes:
         self._exchanges: list[ExchangeBatch] | None = None
         self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
+        self._ended: int | None = None
         self.inputs = [item.name for item in self._inputs]
 
     def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
@@ -95,6 +96,7 @@ class Passes:
     def _remember(self, decoding: Decoding) -> None:
         self._quality = decoding.quality
         self._tables.setdefault("sources", decoding.sources())
+        self._ended = decoding.end_time
 
     def _read_whole(self, *, records: bool) -> list[MessageBatch]:
         key = "records" if records else "messages"
@@ -213,9 +215,8 @@ class Passes:
         self._remember(decoding)
 
     def _end(self) -> int | None:
-        """Time of the last frame: the capture may go on after its last message."""
-        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        return max(last.to_pylist(), default=None)
+        """When the capture ended: it may go on after its last message."""
+        return self._ended
 
     def exchange_parts(
         self,

@@ -28,7 +28,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "capture",
         (
             "dnscap.capture*",
-            *(f"dnscap.native.{name}" for name in ("capture_file", "pcap", "pcapng", "framing")),
+            *(
+                f"dnscap.native.{name}"
+                for name in ("capture_file", "pcap", "pcapng", "framing", "recording", "libpcap")
+            ),
         ),
     ),
     (
@@ -67,6 +70,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "budget",
                     "dials",
                     "grouping",
+                    "outstanding",
                     "stubs",
                     "upstreams",
                     "verdicts",

@@ -106,6 +106,7 @@ cdef struct CaptureFile:
     uint32_t section           # pcapng: first source of this section
     uint32_t interfaces        # pcapng: sources of this section
     int64_t last_time          # pcapng: of the last frame, for packets without a time
+    int64_t end_time           # pcapng: when capturing ended, as interface statistics of any file tell; 0 untold
     Text section_comment       # pcapng
     char* texts
     size_t text_used
