@@ -75,6 +75,7 @@ FEATURES: dict[str, Callable[[], str | None]] = {
     "nft": _program("nft"),
     "netns": _netns,
     "libpcap": _library("pcap"),
+    "chromium": _program("chromium"),
     "scapy": _module("scapy"),
     "polars": _module("polars"),
     "lz4": _module("lz4"),

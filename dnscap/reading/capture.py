@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.explain import Explanation
-    from dnscap.explain.report import DiagnosisReport
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.report.model import Report
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
@@ -350,7 +350,7 @@ class Capture(Passes):
         if batch is not None:
             diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
 
-    def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
+    def diagnose(self, *, slowest: int = 3) -> Report:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.
 
         Parameters
@@ -358,9 +358,10 @@ class Capture(Passes):
         slowest : int
             Lookups shown whole.
         """
-        from dnscap.explain.report import DiagnosisReport
+        from dnscap.report.model import build
 
-        return DiagnosisReport(self.names, self.diagnosis, slowest)
+        diagnosis = self.diagnosis
+        return build(self.names, diagnosis, self._tables["sources"], self.quality_so_far, slowest=slowest)
 
     def explain(
         self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
