@@ -79,6 +79,7 @@ FEATURES: dict[str, Callable[[], str | None]] = {
     "scapy": _module("scapy"),
     "polars": _module("polars"),
     "lz4": _module("lz4"),
+    "altair": _module("altair"),
 }
 """Each feature a test may require, with a probe that tells why it is missing, or None."""
 

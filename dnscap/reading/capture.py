@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.report.model import Report
+    from dnscap.report.plot import Plot
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
@@ -106,6 +107,21 @@ class Capture(Passes):
 
     def __repr__(self) -> str:
         return f"<Capture {', '.join(self.names[:3])}{', …' if len(self.names) > 3 else ''}>"
+
+    def _repr_html_(self) -> str:
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.report.notebook import capture_card
+
+        parts = self._tables["sources"].to_batches() if "sources" in self._tables else None
+        inputs = None if parts is None else [row for part in parts for row in plain_rows(part)]
+        return capture_card(self.names, inputs)
+
+    @property
+    def plot(self) -> Plot:
+        """Charts of this capture: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``."""
+        from dnscap.report.plot import Plot
+
+        return Plot(self)
 
     def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.

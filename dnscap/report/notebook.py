@@ -41,6 +41,8 @@ def report_html(report: Report) -> str:
                 explanation_html(explanation),
             )
         )
+    if report.servers.rows:
+        parts.append(server_table(report.servers.rows))
     return standing_alone(Markup("").join(parts))
 
 
@@ -89,12 +91,12 @@ def capture_card(names: Sequence[str], inputs: Iterable[Mapping[str, Any]] | Non
     return standing_alone(
         Markup(
             '<table class="dc-plain"><caption>Capture</caption><thead><tr><th>file</th><th>format</th>'
-            "<th>frames</th><th>from</th><th>for</th></tr></thead><tbody>{}</tbody></table>"
+            '<th class="dc-number">frames</th><th>from</th><th>for</th></tr></thead><tbody>{}</tbody></table>'
         ).format(rows)
     )
 
 
-def server_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def server_table(rows: Sequence[Mapping[str, Any]]) -> Markup:
     """Servers: how much they were asked, how often they answered, how fast."""
     body = Markup("").join(
         Markup(
@@ -116,10 +118,9 @@ def server_table(rows: Sequence[Mapping[str, Any]]) -> str:
         if len(rows) > MOST_SERVERS
         else Markup("")
     )
-    return standing_alone(
-        Markup(
-            '<table class="dc-plain"><caption>Servers</caption><thead><tr><th>server</th><th>role</th>'
-            "<th>queries</th><th>answered</th><th></th><th>median</th><th>99 % within</th></tr></thead>"
-            "<tbody>{}</tbody></table>{}"
-        ).format(body, more)
-    )
+    return Markup(
+        '<table class="dc-plain"><caption>Servers</caption><thead><tr><th>server</th><th>role</th>'
+        '<th class="dc-number">queries</th><th class="dc-number">answered</th><th></th>'
+        '<th class="dc-number">median</th><th class="dc-number">99 % within</th></tr></thead>'
+        "<tbody>{}</tbody></table>{}"
+    ).format(body, more)
