@@ -6,7 +6,7 @@ VENV    ?= .venv
 SECONDS ?= 60
 TARGET  ?= all
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
-CAPTURE ?= $(wildcard examples/*.pcap examples/*.pcapng examples/*.pcap.*)
+CAPTURE ?= examples/first-look.pcap
 
 BIN     := $(VENV)/bin
 NATIVE  := $(wildcard ext/dnscap/native/*.pyx ext/dnscap/native/*.pxd ext/dnscap/native/*.h)

@@ -51,11 +51,7 @@ def headline(facts: Facts, course: CourseTally) -> str:
             return f"No lookup of an application in this capture, only {plural(queries, 'query')} of servers."
         return "No DNS in this capture."
     if course.slow:
-        some = (
-            "The only lookup"
-            if facts.lookups == 1
-            else f"{_share(course.slow, facts.lookups)} {plural(facts.lookups, 'lookup')}"
-        )
+        some = _some(course.slow, facts.lookups)
         return f"{some} took over {seconds_round(SLOW)}{_why(facts, course)}."
     if facts.failed:
         many = facts.failed == facts.lookups
@@ -96,7 +92,8 @@ def _why(facts: Facts, course: CourseTally) -> str:
         )
         return f"; {many} {_singular(reason) if course.slow == 1 else reason}"
     # Of many slow lookups only some are kept whole; their share stands for all.
-    return f"; about {100 * count / len(slow):.0f} % of them {reason}"
+    share = 100 * count / len(slow)
+    return f"; {'nearly all' if share >= 99.5 else f'about {share:.0f} %'} of them {reason}"
 
 
 def _reason(kept: Kept, facts: Facts) -> str | None:
@@ -126,8 +123,10 @@ def _worst(facts: Facts) -> str:
     return f", most because of {worst[0]}" if worst and worst[1].failed * 2 > facts.failed else ""
 
 
-def _share(part: int, whole: int) -> str:
-    return "All" if part == whole else f"{part:,} of"
+def _some(part: int, whole: int) -> str:
+    if part < whole:
+        return f"{part:,} of {plural(whole, 'lookup')}"
+    return {1: "The only lookup", 2: "Both lookups"}.get(whole, f"All {plural(whole, 'lookup')}")
 
 
 def seconds_round(nanoseconds: int) -> str:
