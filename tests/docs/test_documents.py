@@ -22,6 +22,7 @@ PAGES = [
     for path in (
         ROOT / "README.md",
         *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").glob("*/*.md")),
         *sorted((ROOT / "examples").glob("*.md")),
     )
     if path.exists()
