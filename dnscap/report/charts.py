@@ -42,7 +42,7 @@ def course_panels(course: Course) -> list[Panel]:
             words = f"{sum(values):,} in all, at most {max(values):,} {each}"
             panels.append(Panel(f"{title} {each}", _bars(values, style, words), words))
     what = "Time that lookups took" if course.of == "lookups" else "Time that answers took"
-    if any(s.p95 is not None for s in spans):
+    if any(s.p95 for s in spans):
         top = max(s.p95 for s in spans if s.p95 is not None)
         words = f"median (dark) and 95th percentile (light); the highest is {duration(top)}"
         panels.append(

@@ -46,22 +46,39 @@ LEAST_SHARE = 0.25
 def headline(facts: Facts, course: CourseTally) -> str:
     """The sentence on top of a report."""
     if not facts.lookups:
-        queries = int(course.queries.counts[:, 0].sum())
-        if queries:
-            return f"No lookup of an application in this capture, only {plural(queries, 'query')} of servers."
-        return "No DNS in this capture."
+        return _without_lookups(course)
     if course.slow:
         some = _some(course.slow, facts.lookups)
         return f"{some} took over {seconds_round(SLOW)}{_why(facts, course)}."
+    open_still = course.lookup_outcomes["unfinished"]
+    if facts.lookups == 1 and (open_still or facts.failed):
+        if open_still:
+            return "The only lookup had not ended when the capture did."
+        return f"The only lookup failed after {duration(course.longest)}{_worst(facts)}."
+    if open_still == facts.lookups:
+        return f"{plural(facts.lookups, 'lookup')}: the capture ends before any of them does."
+    ending = f"; {open_still:,} had not ended when the capture did" if open_still else ""
     if facts.failed:
-        many = facts.failed == facts.lookups
-        some = (
-            "All lookups failed" if many else f"{facts.failed:,} of {plural(facts.lookups, 'lookup')} failed"
+        return (
+            f"{_some(facts.failed, facts.lookups)} failed{_worst(facts)}; none took over "
+            f"{seconds_round(SLOW)}{ending}."
         )
-        return f"{some}{_worst(facts)}; none took over {seconds_round(SLOW)}."
+    if facts.lookups == 1:
+        return f"The only lookup took {duration(course.longest)} and did not fail."
     quick = min(percentile(course.durations, 0.99) or 0, course.longest)
     within = f"; 99 in 100 took at most {duration(quick)}" if quick and facts.lookups >= 100 else ""
-    return f"None of {plural(facts.lookups, 'lookup')} took over {seconds_round(SLOW)}, none failed{within}."
+    return f"None of {plural(facts.lookups, 'lookup')} took over {seconds_round(SLOW)}, none failed{within}{ending}."
+
+
+def _without_lookups(course: CourseTally) -> str:
+    """What is there where no application asked: queries of servers, or responses alone."""
+    queries = int(course.queries.counts[:, 0].sum())
+    if queries:
+        return f"No lookup of an application in this capture, only {plural(queries, 'query')} of servers."
+    responses = course.exchange_outcomes["unsolicited"]
+    if responses:
+        return f"No query in this capture, only {plural(responses, 'response')}."
+    return "No query of unicast DNS in this capture."
 
 
 def totals(facts: Facts, course: CourseTally) -> str:
@@ -120,7 +137,10 @@ def _of_them(count: int, whole: int) -> str:
 
 def _worst(facts: Facts) -> str:
     worst = max(facts.costs.items(), key=lambda item: item[1].failed, default=None)
-    return f", most because of {worst[0]}" if worst and worst[1].failed * 2 > facts.failed else ""
+    if worst is None or worst[1].failed * 2 <= facts.failed:
+        return ""
+    most = "most " if worst[1].failed < facts.failed else ""
+    return f", {most}because of {worst[0]}"
 
 
 def _some(part: int, whole: int) -> str:

@@ -269,7 +269,7 @@ def build(
     Examples
     --------
     >>> build(["empty.pcap"], Diagnosis()).headline
-    'No DNS in this capture.'
+    'No query of unicast DNS in this capture.'
     """
     facts, course = diagnosis.facts, diagnosis.course
     return Report(

@@ -19,6 +19,7 @@ from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
+from tables_by_hand import MS, SECOND, lookup, lookups
 
 import dnscap
 from dnscap.findings.diagnosis import Diagnosis
@@ -153,25 +154,69 @@ def test_the_headline_says_what_is_the_matter() -> None:
     assert report_of(FIRST_LOOK).headline == (
         "2 of 15 lookups took over 1 s; both waited for 10.53.1.9, which never answers."
     )
-    assert build(["empty.pcap"], Diagnosis()).headline == "No DNS in this capture."
+    assert build(["empty.pcap"], Diagnosis()).headline == "No query of unicast DNS in this capture."
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pair-race-glibc", "lost one of two questions sent at once from one port."),
+        ("slow-client-side", "which answered late."),
+        ("all-dead-glibc", "which never answers."),
+        ("search-k8s", "none failed."),
+        ("servfail", "because of servfail"),
+    ],
+)
+def test_the_headline_names_the_reason(name: str, said: str) -> None:
+    assert said in report_of(LOOKUPS / f"{name}.pcap").headline
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "headline"),
+    [
+        (["ok"], "The only lookup took 2.00 ms and did not fail."),
+        (["ok", "nxdomain"], "None of 2 lookups took over 1 s, none failed."),
+        (["unfinished"], "The only lookup had not ended when the capture did."),
+        (["refused"], "The only lookup failed after 2.00 ms."),
+        (["unfinished"] * 2, "2 lookups: the capture ends before any of them does."),
+        (
+            ["ok", "servfail", "unfinished"],
+            "1 of 3 lookups failed; none took over 1 s; 1 had not ended when the capture did.",
+        ),
+        (["timeout"] * 2, "Both lookups failed; none took over 1 s."),
+    ],
+)
+def test_the_headline_of_quick_lookups(outcomes: list[str], headline: str) -> None:
+    diagnosis = Diagnosis()
+    rows = [lookup(n, outcome=outcome, duration=2 * MS) for n, outcome in enumerate(outcomes)]
+    diagnosis.feed(lookups=lookups(*rows))
+    diagnosis.finish()
+    assert build(["x"], diagnosis).headline == headline
+
+
+def test_lookups_that_took_no_time_can_be_drawn() -> None:
+    diagnosis = Diagnosis()
+    diagnosis.feed(lookups=lookups(lookup(0, duration=0), lookup(1, 400 * SECOND, duration=0)))
+    diagnosis.finish()
+    assert Page(build(["x"], diagnosis).html()).text
 
 
 def test_an_empty_report_can_be_shown_in_every_way() -> None:
     empty = build(["empty.pcap"], Diagnosis())
-    assert "No DNS in this capture." in str(empty)
-    assert "No DNS in this capture." in Page(empty.html()).text
+    assert "No query of unicast DNS in this capture." in str(empty)
+    assert "No query of unicast DNS in this capture." in Page(empty.html()).text
     assert json.loads(empty.json())["lookups"] == 0
-    assert "No DNS" in empty._repr_html_()
+    assert "No query" in empty._repr_html_()
 
 
 def test_the_report_does_not_depend_on_how_the_capture_was_cut() -> None:
     whole = report_of(FIRST_LOOK)
     capture = dnscap.read(FIRST_LOOK)
     diagnosis = Diagnosis()
-    for batch, exchanges, lookups in capture._assembled(7, True, None):
+    for batch, sent, looked in capture._assembled(7, True, None):
         if batch is None:
             diagnosis.note_sources(capture._tables["sources"])
-        capture._feed(diagnosis, batch, exchanges, lookups)
+        capture._feed(diagnosis, batch, sent, looked)
     diagnosis.finish()
     cut = build(capture.names, diagnosis, capture._tables["sources"], capture.quality, slowest=5)
     assert json.loads(cut.json()) == json.loads(whole.json())
