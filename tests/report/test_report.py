@@ -301,6 +301,43 @@ def test_a_browser_runs_our_script_and_not_that_of_the_wire(hostile: Path, tmp_p
     assert "Content Security Policy" not in done.stderr
 
 
+@pytest.mark.requires("chromium")
+def test_tables_sort_where_their_headings_are_pressed(tmp_path: Path) -> None:
+    text = report_of(LOOKUPS / "lame.pcap").html()
+    press = """<script>
+      const table = document.querySelector("#servers table");
+      const place = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent === "queries");
+      const orders = [1, 2].map(() => {
+        table.tHead.rows[0].cells[place].querySelector("button").click();
+        return [...table.tBodies[0].rows].map((row) => row.cells[place].dataset.v).join(",");
+      });
+      document.title = orders.join(";");
+    </script>"""
+    path = tmp_path / "report.html"
+    policy = re.search(r"<meta http-equiv=[^>]*>", text)
+    assert policy is not None
+    path.write_text(text.replace(policy[0], "").replace("</body>", press + "</body>"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--user-data-dir={tmp_path / 'profile'}",
+            ),
+            *("--dump-dom", path.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    down, up = ([int(n) for n in order.split(",")] for order in title[1].split(";"))
+    assert len(down) > 1 and down == sorted(down, reverse=True) and up == sorted(up)
+
+
 @given(st.binary(max_size=60))
 def test_any_name_leaves_the_page_whole(label: bytes) -> None:
     from dnscap.report.html import prose
