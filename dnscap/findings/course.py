@@ -90,6 +90,19 @@ class CourseTally:
         self.latencies += np.bincount(buckets_of(latency[timed]), minlength=BUCKETS)
         self.longest_latency = max(self.longest_latency, int(latency[timed].max(initial=0)))
 
+    def merge(self, other: CourseTally) -> None:
+        """Add what another tally counted."""
+        self.lookups.merge(other.lookups)
+        self.queries.merge(other.queries)
+        self.durations += other.durations
+        self.latencies += other.latencies
+        self.lookup_outcomes += other.lookup_outcomes
+        self.exchange_outcomes += other.exchange_outcomes
+        self.longest = max(self.longest, other.longest)
+        self.longest_latency = max(self.longest_latency, other.longest_latency)
+        for name in ("slow", "expanded", "sent", "wasted", "search_wait"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 def _count(counter: Counter[str], codes: Array, words: list[str]) -> None:
     counts = np.bincount(codes[codes >= 0], minlength=len(words))

@@ -56,8 +56,9 @@ class Note:
 
     Attributes
     ----------
-    weight : {"weakens", "lost", "told"}
-        Makes findings less sure, takes something from the picture, or is only worth a word.
+    weight : {"weakens", "lost", "noted", "told"}
+        Makes findings less sure, takes something from the picture, says how the input ended, or is only worth
+        a word.
     text : str
     """
 
@@ -318,7 +319,7 @@ def _notes(remarks: list[str], quality: Quality | None) -> list[Note]:
             words = f"{count:,} {counted.noun}{'' if count == 1 else 's'} {counted.rest}"
             notes.append(Note(counted.weight, words))
     notes += [Note("lost", str(fault)) for fault in quality.faults]
-    notes += [Note("told", text) for text in quality.notes]
+    notes += [Note("noted", text) for text in quality.notes]
     return notes
 
 

@@ -79,3 +79,13 @@ def test_an_input_that_breaks_off_is_reported_with_a_word_and_exit_code_3(tmp_pa
 @pytest.mark.parametrize(("severity", "code"), [("high", 1), ("low", 1)])
 def test_fail_on(severity: str, code: int) -> None:
     assert run("report", str(FIRST_LOOK), "--fail-on", severity).exit_code == code
+
+
+def test_a_capture_cut_inside_its_last_packet_is_not_called_whole(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(FIRST_LOOK.read_bytes()[:5000])
+    done = run("report", str(cut))
+    assert done.exit_code == 0
+    assert "ends inside the packet" in done.stdout
+    assert "The capture lacks nothing" not in done.stdout
+    assert "The capture lacks nothing" in run("report", str(FIRST_LOOK)).stdout
