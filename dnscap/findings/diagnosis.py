@@ -150,6 +150,12 @@ class Diagnosis:
         self.finish()
         return self._clients.rows()
 
+    @property
+    def client_count(self) -> int:
+        """Rows of the clients table; making them all takes longer than counting them."""
+        self.finish()
+        return len(self._clients)
+
     @cached_property
     def facts(self) -> Facts:
         """What findings are made from."""

@@ -296,7 +296,7 @@ def build(
         causes=_causes(facts),
         slowest=_slowest(facts, diagnosis.attempts, slowest),
         servers=Ranked(diagnosis.server_rows[:MOST_ROWS], len(diagnosis.server_rows)),
-        clients=Ranked(diagnosis.client_rows[:MOST_ROWS], len(diagnosis.client_rows)),
+        clients=Ranked(facts.clients[:MOST_ROWS], diagnosis.client_count),
         blocks=[block for make in BLOCKS if (block := make(diagnosis)) is not None],
     )
 

@@ -145,6 +145,8 @@ def test_the_model_counts_what_the_tables_hold(path: Path) -> None:
     assert report.longest == (lookups["duration"] - lookups["t_gap"]).max().value
     assert sum(b.count for b in report.lookup_times.bins) == report.lookup_times.timed
     assert [row["server"] for row in report.servers.rows] == capture.servers["server"].tolist()
+    assert [row["client"] for row in report.clients.rows] == capture.clients["client"].tolist()
+    assert report.clients.total == len(capture.clients)
     for span in report.course.spans:
         began = (lookups["time"].astype("int64") // report.course.width * report.course.width) == span.start
         assert span.lookups == began.sum()
