@@ -110,6 +110,18 @@ def test_every_count_of_capture_quality_is_declared() -> None:
     assert set(counts) == {count.name for count in COUNTS}
 
 
+def test_every_key_of_a_report_is_documented() -> None:
+    import json
+
+    import dnscap
+
+    keys = set(json.loads(dnscap.read(ROOT / "examples" / "first-look.pcap").diagnose().json()))
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    assert {
+        key for row in re.findall(r"^\| (`.*?`) \|", page, re.M) for key in re.findall(r"`(\w+)`", row)
+    } == keys
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_hold_no_outputs_and_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import json
