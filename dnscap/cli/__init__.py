@@ -15,6 +15,7 @@ import dnscap
 COMMANDS = {
     "summary": ("dnscap.cli.summary", "What is in a capture: traffic, top talkers, capture quality."),
     "diagnose": ("dnscap.cli.diagnose", "What is wrong, what it costs, what to do; the slowest lookups."),
+    "report": ("dnscap.cli.report", "The diagnosis as one page: findings, timeline, waterfalls, servers."),
     "explain": ("dnscap.cli.explain", "One lookup: waterfall, time budget, evidence; or its frames."),
     "trace": ("dnscap.cli.trace", "One name: who asked whom, TTLs, copies in caches, changes, over time."),
     "findings": ("dnscap.cli.health", "One row per thing found wrong."),

@@ -46,6 +46,10 @@ class ClientTally:
         finished = ~rows.word_is("outcome", "unfinished")
         self._durations.add(pairs[finished], rows.numbers("duration", 0)[finished], count)
 
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return int(np.count_nonzero(self._lookups[: len(self._keeper.pairs.texts)]))
+
     def rows(self, most: int | None = None) -> list[dict[str, Any]]:
         """One row a client and stub: the client with most lookups first, of each its commonest stub first.
 

@@ -15,6 +15,7 @@ from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
+from dnscap.findings.course import CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
@@ -47,6 +48,7 @@ class Diagnosis:
     def __init__(self) -> None:
         self.keeper = Keeper()
         self.quality = CaptureQuality()
+        self.course = CourseTally()
         self._servers = ServerTally()
         self._clients = ClientTally(self.keeper)
         self._causes = CauseTally()
@@ -101,12 +103,14 @@ class Diagnosis:
         self._clients.feed_lookups(rows, pairs)
         self._causes.feed_lookups(batch, rows)
         self._names.feed_lookups(rows)
+        self.course.feed_lookups(rows)
 
     def _feed_exchanges(self, batch: pa.RecordBatch) -> None:
         rows = Columns(batch)
         self._servers.feed_exchanges(rows, self._end)
         self._names.feed_exchanges(batch, rows)
         self._score.feed_exchanges(rows, self._end)
+        self.course.feed_exchanges(rows)
         self.keeper.feed_exchanges(batch)
 
     def note_sources(self, sources: pa.Table) -> None:
@@ -186,6 +190,12 @@ class Diagnosis:
         """Rows of the clients table."""
         self.finish()
         return self._clients.rows()
+
+    @property
+    def client_count(self) -> int:
+        """Rows of the clients table; making them all takes longer than counting them."""
+        self.finish()
+        return len(self._clients)
 
     @cached_property
     def facts(self) -> Facts:

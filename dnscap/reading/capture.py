@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.explain import Explanation
-    from dnscap.explain.report import DiagnosisReport
     from dnscap.explain.trace_text import Trace
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
     from dnscap.names import NameRows
+    from dnscap.report.model import Report
+    from dnscap.report.plot import Plot
     from dnscap.resolutions.resolving import Resolving
     from dnscap.resolutions.walk import Walk
     from dnscap.tables.conditions import Condition
@@ -114,6 +115,21 @@ class Capture(Passes):
 
     def __repr__(self) -> str:
         return f"<Capture {', '.join(self.inputs[:3])}{', …' if len(self.inputs) > 3 else ''}>"
+
+    def _repr_html_(self) -> str:
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.report.notebook import capture_card
+
+        parts = self._tables["sources"].to_batches() if "sources" in self._tables else None
+        inputs = None if parts is None else [row for part in parts for row in plain_rows(part)]
+        return capture_card(self.inputs, inputs)
+
+    @property
+    def plot(self) -> Plot:
+        """Charts of this capture: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``."""
+        from dnscap.report.plot import Plot
+
+        return Plot(self)
 
     def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.
@@ -398,7 +414,7 @@ class Capture(Passes):
             diagnosis.seen.feed(self._narrowed(batch))
             diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
 
-    def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
+    def diagnose(self, *, slowest: int = 3) -> Report:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.
 
         Parameters
@@ -406,9 +422,10 @@ class Capture(Passes):
         slowest : int
             Lookups shown whole.
         """
-        from dnscap.explain.report import DiagnosisReport
+        from dnscap.report.model import build
 
-        return DiagnosisReport(self.inputs, self.diagnosis, slowest)
+        diagnosis = self.diagnosis
+        return build(self.inputs, diagnosis, self._tables["sources"], self.quality_so_far, slowest=slowest)
 
     def explain(
         self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None

@@ -22,6 +22,11 @@ def buckets_of(durations: Array) -> Array:
     return np.minimum(scaled.astype(np.int64), BUCKETS - 1)
 
 
+def bound_of(bucket: int) -> int:
+    """Nanoseconds at which a bucket begins."""
+    return int(_LOWEST * 2.0 ** (bucket / PARTS))
+
+
 def percentile(counts: Array, share: float) -> int | None:
     """Duration in nanoseconds that `share` of those counted do not exceed; None where none was counted."""
     total = int(counts.sum())

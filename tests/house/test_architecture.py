@@ -93,8 +93,9 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
+    ("reports", ("dnscap.report*",)),
     ("reading", ("dnscap.reading*",)),
-    ("faces", ("dnscap.report*", "dnscap.live*")),
+    ("faces", ("dnscap.live*",)),
     ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )
