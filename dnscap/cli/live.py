@@ -137,13 +137,13 @@ def live(
     Exit codes: 0 fine, 1 findings (--fail-on), 2 usage, 3 capturing ended early (what was gathered is kept).
     """
     from dnscap.cli import UNREADABLE
-    from dnscap.explain.report import at_least
     from dnscap.live import opening, privileges
     from dnscap.live.lines import Lines
     from dnscap.live.rehearsal import rehearse
     from dnscap.live.saving import Saver
     from dnscap.live.session import Session
     from dnscap.messages.decoding import DNS_PORTS
+    from dnscap.report.text import at_least
 
     if list_interfaces:
         for name, description in opening.interfaces():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Iterable
 
@@ -22,6 +23,17 @@ STYLES = {
 }
 """Terminal sequence of each style; what is said is said by the text too."""
 
+CSS = {
+    "bold": "font-weight:bold",
+    "dim": "opacity:0.65",
+    "good": "color:#2e8b57",
+    "negative": "color:#b8860b",
+    "bad": "color:#d03030",
+    "lost": "color:#a050b0",
+    "axis": "color:#3a87ad",
+}
+"""The same for notebooks, legible on light and on dark."""
+
 
 def plain_text(lines: Iterable[Line]) -> str:
     """Lines as text, without trailing blanks."""
@@ -36,6 +48,18 @@ def coloured_text(lines: Iterable[Line]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def html_text(lines: Iterable[Line]) -> str:
+    """Lines for a notebook."""
+    rows = []
+    for line in lines:
+        pieces = []
+        for text, style in line:
+            escaped = html.escape(safe(text))
+            pieces.append(f'<span style="{CSS[style]}">{escaped}</span>' if style else escaped)
+        rows.append("".join(pieces).rstrip())
+    return '<pre style="line-height:1.25">' + "\n".join(rows) + "</pre>"
 
 
 def wrapped(text: str, width: int, indent: str = "", style: str = "") -> list[Line]:

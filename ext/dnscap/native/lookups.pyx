@@ -30,7 +30,7 @@ from dnscap.native.lookup_columns cimport LookupBatch, write_out
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
-    UpstreamQuery, upstream_close, upstream_of, upstream_open, upstream_query,
+    UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
 )
 from dnscap.native.verdicts cimport judge
 
@@ -503,8 +503,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     if ex.lookup == NO_LOOKUP:
         u = upstream_of(&t.upstream, h.exchange)
         if u != NULL and h.kind == HAPPENED_ANSWER:
-            u.answered = h.time
-            u.outcome = ex.outcome
+            upstream_answer(&t.upstream, u, h.time, ex.outcome)
             if h.row != NO_MESSAGE and batch is not None:
                 u.loop = answer_loops(batch, h.row)
         return

@@ -8,6 +8,7 @@ cdef enum:
     UPSTREAM_SLOTS = 1 << 13   # queries remembered, by exchange number: a lookup looks back over those of its own time only
     UPSTREAM_NAME = 96         # octets of a name kept, its end: enough to relate it to another
     UPSTREAM_DIALS = 64
+    UPSTREAM_SERVERS = 1 << 8  # told apart by what they answer; a further one takes the place of another
 
 cdef struct UpstreamQuery:
     uint64_t exchange          # which one has the slot
@@ -32,9 +33,16 @@ cdef struct UpstreamDial:
     uint8_t open
     uint8_t used
 
+cdef struct UpstreamServer:    # what a server did with queries over UDP
+    uint64_t[2] address
+    uint32_t with_edns         # queries that had EDNS and were answered,
+    uint32_t without           # that had none and were answered,
+    uint32_t asked             # and that had EDNS
+
 cdef struct Upstream:
     UpstreamQuery* slots
     UpstreamDial[64] dials
+    UpstreamServer[256] servers
     uint32_t dial_at
     uint64_t latest            # highest exchange number noted
     uint8_t any
@@ -42,6 +50,7 @@ cdef struct Upstream:
 cdef bint upstream_open(Upstream* u) noexcept nogil
 cdef void upstream_close(Upstream* u) noexcept nogil
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
+cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil      # NULL where it is not remembered
 cdef void upstream_dial(Upstream* u, const uint64_t* client, const uint64_t* server, uint32_t stream, int64_t time,
                         bint open) noexcept nogil

@@ -22,6 +22,7 @@ cdef enum:
     TYPE_DNSKEY = 48
     MOST_LOOKED = 2048         # slots a verdict looks back over
     MOST_RELATED = 160         # and queries it weighs
+    IGNORED = 3                # queries with EDNS left unanswered before EDNS is taken for the reason
 
 cdef enum:                     # nanoseconds
     BEFORE = 500000            # a query may be passed on this much before it was seen to come
@@ -42,9 +43,28 @@ cdef void upstream_close(Upstream* u) noexcept nogil:
     u.slots = NULL
 
 
+cdef inline UpstreamServer* server_at(const Upstream* u, const uint64_t* address) noexcept nogil:
+    cdef uint64_t hash = (address[0] ^ (address[1] << 1)) * <uint64_t>0x9e3779b97f4a7c15
+    return <UpstreamServer*>&u.servers[hash >> 56]
+
+
+cdef bint drops_edns(const Upstream* u, const UpstreamQuery* q) noexcept nogil:
+    """Whether the server answers queries without EDNS (RFC 6891), and left all that had it without an answer."""
+    cdef const UpstreamServer* x = server_at(u, q.server)
+    return q.edns and x.address[0] == q.server[0] and x.address[1] == q.server[1] and x.without > 0 and x.with_edns == 0 \
+        and x.asked >= IGNORED
+
+
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef UpstreamQuery* q = &u.slots[ex.number & (UPSTREAM_SLOTS - 1)]
     cdef uint32_t kept = min(size, <uint32_t>UPSTREAM_NAME)
+    cdef UpstreamServer* x = server_at(u, ex.server)
+    if ex.transport != TRANSPORT_TCP:
+        if x.address[0] != ex.server[0] or x.address[1] != ex.server[1]:
+            memset(x, 0, sizeof(UpstreamServer))
+            x.address[0] = ex.server[0]
+            x.address[1] = ex.server[1]
+        x.asked += ex.flags & EXCHANGE_EDNS != 0
     q.exchange = ex.number
     q.time = ex.time
     q.answered = -1
@@ -62,6 +82,17 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     memcpy(q.name, name + size - kept, kept)
     u.latest = max(u.latest, ex.number)
     u.any = 1
+
+
+cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil:
+    cdef UpstreamServer* x = server_at(u, q.server)
+    q.answered = time
+    q.outcome = outcome
+    if q.transport != TRANSPORT_TCP and x.address[0] == q.server[0] and x.address[1] == q.server[1]:
+        if q.edns:
+            x.with_edns += 1
+        else:
+            x.without += 1
 
 
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil:
@@ -210,7 +241,7 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
             cause = CAUSE_DEAD_AUTHORITATIVE
             if q.forwarded:
                 cause = CAUSE_FORWARDER_UPSTREAM_TIMEOUT
-            elif plain:
+            elif plain or drops_edns(u, q):
                 cause = CAUSE_UPSTREAM_EDNS_DROPPED
             elif q.answered >= 0:
                 cause = CAUSE_SLOW_AUTHORITATIVE
