@@ -203,7 +203,7 @@ class Capture:
         ExchangeBatch
         """
         if lookups:
-            for _, exchanges, _ in self._assembled(rows, keep, see):
+            for _, exchanges, _ in self._assembled(rows, keep, see, lookups=False):
                 yield from exchanges
             return
         from dnscap.exchanges.matching import Matching
@@ -233,15 +233,14 @@ class Capture:
             yield from lookups
 
     def _assembled(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
-    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None, lookups: bool = True
+    ) -> Iterator[tuple[MessageBatch | None, Iterator[ExchangeBatch], Iterator[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
-        assembling = Assembling()
+        assembling = Assembling(lookups=lookups)
         for batch in self._going_by(rows, keep, see):
-            yield batch, list(assembling.feed(batch)), list(assembling.taken())
-        exchanges = list(assembling.finish(self._end()))
-        yield None, exchanges, list(assembling.taken())
+            yield batch, assembling.feed(batch), assembling.taken()
+        yield None, assembling.finish(self._end()), assembling.taken()
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
@@ -549,8 +548,8 @@ class Capture:
         self,
         diagnosis: Diagnosis,
         batch: MessageBatch | None,
-        exchanges: list[ExchangeBatch],
-        lookups: list[LookupBatch],
+        exchanges: Iterator[ExchangeBatch],
+        lookups: Iterator[LookupBatch],
     ) -> None:
         for looked in lookups:
             part = looked.to_arrow(_COUNTED)

@@ -59,10 +59,10 @@ class Assembling:
 
     A lookup is given when its stub can send nothing more, and never changes afterwards.
 
-    Attributes
+    Parameters
     ----------
-    lookups : list of LookupBatch
-        Lookups that were given up to now and not yet taken.
+    lookups : bool
+        Whether lookups are wanted, or only which one each exchange belongs to.
 
     Examples
     --------
@@ -75,9 +75,9 @@ class Assembling:
     ...         print(lookups.to_arrow(["name", "duration"]))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lookups: bool = True) -> None:
         self.matching = Matching()
-        self.native = Lookups()
+        self.native = Lookups(lookups)
 
     def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
         """Take in a batch of messages; gives the exchanges that have become final."""
@@ -111,8 +111,7 @@ class Assembling:
 
     def taken(self) -> Iterator[LookupBatch]:
         """Lookups that are over and were not given before."""
-        native = self.native.take()
-        if native.count:
+        while (native := self.native.take()).count:
             yield LookupBatch(native)
 
     @property

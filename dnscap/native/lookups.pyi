@@ -10,6 +10,7 @@ from dnscap.native.lookup_columns import LookupBatch
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
+    def __init__(self, judged: bool = True) -> None: ...
     @property
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""
@@ -27,7 +28,7 @@ class Lookups:
         """The capture ends."""
 
     def take(self) -> LookupBatch:
-        """The lookups that are over and were not taken yet."""
+        """Some of the lookups that are over and were not taken yet, in order; none when all were."""
 
     def counts(self) -> dict[str, int]:
         """What limits made it give up, and queries left to their client's lookup."""

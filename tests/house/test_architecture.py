@@ -67,6 +67,8 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "budget",
                     "dials",
                     "grouping",
+                    "open_lookups",
+                    "packed",
                     "stubs",
                     "upstreams",
                     "verdicts",

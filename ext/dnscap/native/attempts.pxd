@@ -183,7 +183,6 @@ cdef struct Lookup:
     uint16_t[33] names         # where they start; one more entry at the end
     uint8_t candidate_count
     uint8_t dial_count
-    uint8_t closed
     uint8_t negative           # the current name was answered, and not with what was asked for
     uint8_t complete           # every type asked for has its answer
     uint8_t forwarded          # sent by a forwarder of its own accord
@@ -200,7 +199,7 @@ cdef struct Lookup:
     uint8_t list               # of those that wait equally long
     Lookup* earlier            # in it
     Lookup* later
-    Conclusion end
+    Conclusion* end            # only while it is judged
 
 cdef struct ServerNote:        # what is known of a server, over all lookups
     uint64_t[2] address

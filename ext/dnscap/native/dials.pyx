@@ -85,7 +85,7 @@ cdef Lookup* truncated_at(Assembly* t, const Turn* turn) noexcept nogil:
         seen = 0
         while l != NULL and seen < MOST_CHAIN:
             seen += 1
-            if l.client[0] == turn.client[0] and l.client[1] == turn.client[1] and not l.closed:
+            if l.client[0] == turn.client[0] and l.client[1] == turn.client[1]:
                 for i in range(l.attempt_count):
                     if l.attempts[i].outcome == OUTCOME_TRUNCATED and l.attempts[i].server[0] == turn.server[0] \
                             and l.attempts[i].server[1] == turn.server[1] and turn.time - l.attempts[i].answered < SECOND:
@@ -201,7 +201,7 @@ cdef Lookup* on_closed(Assembly* t, const Connection* c) noexcept nogil:
     cdef Attempt* a
     cdef bint changed, carried
     while at:
-        if t.index.nodes[at].hash == stream_key(&t.index, c.stream) and not t.index.nodes[at].l.closed:
+        if t.index.nodes[at].hash == stream_key(&t.index, c.stream):
             l = t.index.nodes[at].l
             changed = carried = False
             for i in range(l.attempt_count):

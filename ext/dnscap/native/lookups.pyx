@@ -6,7 +6,7 @@ over TCP.  A lookup is over when its stub can send nothing more, and is judged t
 order of their numbers.
 """
 cimport cython
-from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
@@ -16,7 +16,7 @@ from dnscap.native.acquaintances cimport (
     Client, acquaintances_close, acquaintances_open, client_of, is_loopback, note_of,
 )
 from dnscap.native.answers cimport answer_loops, read_answer
-from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly
+from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
@@ -26,7 +26,11 @@ from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settli
 from dnscap.native.lookup_index cimport (
     hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
 )
-from dnscap.native.lookup_columns cimport LookupBatch, write_out
+from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.open_lookups cimport (
+    add_attempt, add_name, delist, destroy, give_back, is_current, obtain, open_lookup, settle, settle_too,
+)
+from dnscap.native.packed cimport let_go, pack, packed_close, unpack
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
 from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
@@ -45,236 +49,15 @@ cdef enum:
 
 # Limits of state; what they make us give up is counted.
 cdef enum:
-    MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
-    FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
-    MOST_SPARE = 1 << 15       # lookups that are over, kept to be used again
-
-cdef int64_t MS = 1000000
+    MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: 15 s of 70,000 a second
+    MOST_OPEN = 1 << 19        # 600 octets each as a rule, 300 MB; a busy resolver's clients keep some thousand open
+    MOST_TAKEN = 1 << 14       # lookups of a batch
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
 cdef int64_t NEVER = INT64_MIN
 cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
-
-cdef int64_t[7] WAITS          # how long a lookup of each list stays open after its last event
-WAITS[0] = 150 * MS            # answered: the other family asked late
-WAITS[1] = 3000 * MS           # answered over TCP: how the connection ended
-WAITS[2] = 6500 * MS           # a failure (musl and Go may ask again after 5 s), or an answer still out that came too late
-WAITS[3] = 13000 * MS          # no answer yet, timer known to be 5 s or less
-WAITS[4] = 31000 * MS          # no answer yet
-WAITS[5] = 70000 * MS
-WAITS[6] = 260000 * MS         # connecting: the kernel's last wait of a blocking connect
-
-# ---------------------------------------------------------------- one lookup
-
-cdef inline const uint8_t* current_name(const Lookup* l, uint32_t* size) noexcept nogil:
-    cdef uint32_t i = l.candidate_count - 1
-    size[0] = l.names[i + 1] - l.names[i]
-    return l.text + l.names[i]
-
-
-cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef uint32_t n
-    cdef const uint8_t* p = current_name(l, &n)
-    return n == size and memcmp(p, name, size) == 0
-
-
-cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef uint32_t at = l.names[l.candidate_count]
-    cdef uint8_t* text
-    if at + size > l.text_room:
-        text = <uint8_t*>realloc(l.text, (at + size) * 2)
-        if text == NULL:
-            return False
-        l.text = text
-        l.text_room = (at + size) * 2
-    memcpy(l.text + at, name, size)
-    l.candidate_count += 1
-    l.names[l.candidate_count] = at + size
-    return True
-
-
-cdef void destroy(Lookup* l) noexcept nogil:
-    free(l.attempts)
-    free(l.text)
-    free(l.records)
-    free(l.dials)
-    free(l)
-
-
-cdef Lookup* obtain(Assembly* t) noexcept nogil:
-    """A lookup with nothing in it; the room of one that is over is used again."""
-    cdef Lookup* l = t.spare
-    cdef Lookup kept
-    if l == NULL:
-        return <Lookup*>calloc(1, sizeof(Lookup))
-    t.spare = l.later
-    t.spare_count -= 1
-    kept.attempts = l.attempts
-    kept.attempt_room = l.attempt_room
-    kept.text = l.text
-    kept.text_room = l.text_room
-    kept.records = l.records
-    kept.record_room = l.record_room
-    memset(l, 0, sizeof(Lookup))
-    l.attempts = kept.attempts
-    l.attempt_room = kept.attempt_room
-    l.text = kept.text
-    l.text_room = kept.text_room
-    l.records = kept.records
-    l.record_room = kept.record_room
-    return l
-
-
-cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
-    if t.spare_count >= MOST_SPARE or l.attempt_room > 32 or l.record_room > 4096:
-        destroy(l)
-        return
-    free(l.dials)
-    l.later = t.spare
-    t.spare = l
-    t.spare_count += 1
-
-
-cdef void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
-    """Put the lookup at the end of a list of those that wait equally long from now."""
-    delist(t, l)
-    l.list = which
-    l.deadline = t.now + WAITS[which]
-    l.earlier = t.newest[which]
-    l.later = NULL
-    if t.newest[which] != NULL:
-        t.newest[which].later = l
-    else:
-        t.oldest[which] = l
-    t.newest[which] = l
-
-
-cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
-    if l.list == LISTS:
-        return
-    if l.earlier != NULL:
-        l.earlier.later = l.later
-    else:
-        t.oldest[l.list] = l.later
-    if l.later != NULL:
-        l.later.earlier = l.earlier
-    else:
-        t.newest[l.list] = l.earlier
-    l.list = LISTS
-
-
-cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
-    """Find out where the lookup stands after an event, and how long it may still go on."""
-    cdef uint32_t i, j
-    cdef Attempt* a
-    cdef Attempt* b
-    cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good
-    cdef int64_t gap = 0, before = -1
-    for i in range(l.attempt_count):
-        a = &l.attempts[i]
-        if before >= 0 and a.time - before > gap:
-            gap = a.time - before
-        before = a.time
-        if a.answered < 0:
-            lost = True
-        if a.transport == TRANSPORT_TCP:
-            tcp = True
-        if a.flags & ATTEMPT_FRAGMENT:
-            cut = True
-        if a.candidate != now_at:
-            continue
-        # The verdict over a type is that of any good answer, or else of its latest attempt.
-        good = False
-        for j in range(l.attempt_count):
-            b = &l.attempts[j]
-            if b.candidate == now_at and b.qtype == a.qtype and settling(b.outcome):
-                good = True
-                break
-        if good:
-            if a.outcome == OUTCOME_ANSWER:
-                positive = True
-            continue
-        complete = False
-        b = a
-        for j in range(i + 1, l.attempt_count):
-            if l.attempts[j].candidate == now_at and l.attempts[j].qtype == a.qtype:
-                b = &l.attempts[j]
-        if b.outcome == OUTCOME_TRUNCATED:
-            truncated = True
-        if b.answered < 0 or b.outcome == OUTCOME_TRUNCATED:
-            answered = False
-    l.complete = complete
-    if answered:
-        l.negative = not positive
-        l.step = t.now
-    else:
-        l.negative = 0
-        l.step = -1
-    if complete:
-        # Where the answer is lost behind the capture, the stub asks again; room permitting, that is waited for.
-        enlist(t, l, 3 if cut else 2 if lost or t.next - t.first < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
-    elif answered:
-        enlist(t, l, 2)
-    else:
-        for i in range(l.dial_count):
-            if l.dials[i].ended < 0 and truncated:
-                enlist(t, l, 6)
-                return
-        if truncated:
-            enlist(t, l, 2)
-        elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.first < FEW_LOOKUPS else 3)
-        else:
-            enlist(t, l, 3)
-
-
-cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:
-    if l != NULL:
-        settle(t, l)
-
-
-cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil:
-    cdef Attempt* a
-    cdef uint32_t room
-    l.queries += 1
-    l.last = max(l.last, ex.time)
-    if l.attempt_count == MOST_ATTEMPTS:
-        return NULL
-    if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 2
-        a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
-        if a == NULL:
-            t.failed = 1
-            return NULL
-        l.attempts = a
-        l.attempt_room = room
-    a = &l.attempts[l.attempt_count]
-    l.attempt_count += 1
-    memset(a, 0, sizeof(Attempt))
-    a.time = ex.time
-    a.answered = a.opened = a.handshake = -1
-    a.exchange = ex.number
-    a.server[0] = ex.server[0]
-    a.server[1] = ex.server[1]
-    a.first = ex.first
-    a.stream = ex.stream
-    a.note = note_of(&t.known, ex.server, True)
-    a.port = ex.client_port
-    a.server_port = ex.server_port
-    a.id = ex.id
-    a.qtype = ex.qtype
-    a.edns_size = ex.edns_udp_size
-    a.sent = ex.flags & (EXCHANGE_EDNS | EXCHANGE_DO | EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_RD | EXCHANGE_COOKIE)
-    a.transport = ex.transport
-    a.candidate = <uint8_t>(l.candidate_count - 1)
-    a.role = role
-    if a.transport == TRANSPORT_TCP:
-        link(&t.index, l, stream_key(&t.index, ex.stream))
-    return a
-
 
 # ---------------------------------------------------------------- events
 
@@ -313,12 +96,12 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
 cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, Client* c) noexcept nogil:
     cdef Lookup* l
     cdef Lookup* before
-    cdef Lookup** ring
+    cdef Place* ring
     cdef uint64_t i
     cdef uint32_t mask
     if t.next - t.first > t.ring_mask:
         mask = t.ring_mask * 2 + 1
-        ring = <Lookup**>malloc((<size_t>mask + 1) * sizeof(Lookup*))
+        ring = <Place*>malloc((<size_t>mask + 1) * sizeof(Place))
         if ring == NULL:
             t.failed = 1
             return NULL
@@ -341,12 +124,13 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     l.sent = ex.flags
     l.edns_size = ex.edns_udp_size
     l.list = LISTS
-    t.ring[t.next & t.ring_mask] = l
+    t.ring[t.next & t.ring_mask].l = l
+    t.ring[t.next & t.ring_mask].row = NULL
     t.next += 1
-    if c.latest != NO_LOOKUP and c.latest >= t.first:
-        before = t.ring[c.latest & t.ring_mask]
-        if before.next_start < 0:
-            before.next_start = ex.time
+    t.open += 1
+    before = open_lookup(t, c.latest)
+    if before != NULL and before.next_start < 0:
+        before.next_start = ex.time
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
     c.last_id = ex.id
@@ -373,7 +157,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
                 r = fits(l, ex, c.fixed)
                 if r & SERIAL:
                     if serial == NULL:
@@ -391,7 +175,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
                 if continues(l, ex, name, size):
                     if best == NULL or anew or l.step < best.step:
                         best = l
@@ -456,9 +240,9 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
             t.passed_on += 1
             upstream_query(&t.upstream, ex, name, size)
             return
-        if t.next - t.first >= MOST_LOOKUPS:
+        if t.next - t.oldest_open >= MOST_LOOKUPS or t.open >= MOST_OPEN:
             t.forced_over += 1
-            over(t, t.ring[t.first & t.ring_mask], False)
+            over(t, t.ring[t.oldest_open & t.ring_mask].l, False)
         l = begin(t, ex, name, size, text, c)
         if l == NULL:
             return
@@ -474,14 +258,6 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     ex.lookup = l.number
     ex.role = role
     settle(t, l)
-
-
-cdef inline Lookup* open_lookup(Assembly* t, uint64_t number) noexcept nogil:
-    cdef Lookup* l
-    if number < t.first or number >= t.next:
-        return NULL
-    l = t.ring[number & t.ring_mask]
-    return NULL if l.closed else l
 
 
 cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
@@ -557,11 +333,11 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h) noexcep
     cdef Attempt* a
     if ex == NULL or ex.outcome != OUTCOME_UNSOLICITED:
         return
-    while i > t.first and seen < MOST_CHAIN:
+    while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
-        l = t.ring[i & t.ring_mask]
-        if l.closed or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
+        l = t.ring[i & t.ring_mask].l
+        if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
             continue
         for j in range(l.attempt_count):
             a = &l.attempts[j]
@@ -574,14 +350,33 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h) noexcep
 # ---------------------------------------------------------------- ends
 
 cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
-    """Judge a lookup; it leaves when all before it have left."""
+    """Close a lookup; it leaves when all before it have left."""
+    cdef Place* place = &t.ring[l.number & t.ring_mask]
+    if t.judged:
+        conclude(t, l, finished)
+        place.row = pack(&t.packed, l)
+        if place.row == NULL:
+            t.failed = 1
+    delist(t, l)
+    unlink_all(&t.index, l)
+    place.l = NULL
+    give_back(t, l)
+    t.open -= 1
+    while t.oldest_open < t.next and t.ring[t.oldest_open & t.ring_mask].l == NULL:
+        t.oldest_open += 1
+    if not t.judged:
+        t.first = t.oldest_open
+
+
+cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
+    """Judge a lookup."""
     cdef Surroundings s
     cdef Client* c
     cdef int16_t score
     cdef uint8_t stub
     cdef uint32_t i, best = 0, side = 10 if l.sent & EXCHANGE_EDNS else 0
-    if l.closed:
-        return
+    memset(&t.end, 0, sizeof(t.end))
+    l.end = &t.end
     stub = fingerprint(l, &score)
     c = client_of(&t.known, l.client)
     if c != NULL:
@@ -602,14 +397,13 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
     s.cut = finished and t.busy * CUT_OFTEN >= t.now - t.begun
     judge(l, &s)
-    delist(t, l)
-    unlink_all(&t.index, l)
-    l.closed = 1
 
 
 cdef void expire(Assembly* t, int64_t now) noexcept nogil:
     """Close the lookups whose time is up, in the order of their deadlines."""
     cdef uint32_t i, best
+    if now <= t.due:
+        return
     while True:
         best = LISTS
         for i in range(LISTS):
@@ -619,6 +413,10 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
         if best == LISTS:
             break
         over(t, t.oldest[best], False)
+    t.due = INT64_MAX
+    for i in range(LISTS):
+        if t.oldest[i] != NULL:
+            t.due = min(t.due, t.oldest[i].deadline)
 
 
 cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
@@ -635,25 +433,31 @@ cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
     expire(t, now)
 
 
-cdef int leave(Lookups me) noexcept nogil:
-    """Write out the lookups that are over, as far as no older one is open."""
-    cdef Assembly* t = me.table
-    cdef Lookup* l
-    while t.first < t.next:
-        l = t.ring[t.first & t.ring_mask]
-        if not l.closed:
-            break
-        if not write_out(&me.batch.columns, l):
-            return -1
-        me.batch.count += 1
-        give_back(t, l)
-        t.first += 1
+cdef int state(const Assembly* t) noexcept nogil:
     return -1 if t.failed or t.index.failed or t.known.failed else 0
+
+
+cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
+    """Write out the lookups that are over, as far as no older one is open and a batch goes; False without memory."""
+    cdef Place* place
+    while t.first < t.oldest_open and batch.count < MOST_TAKEN:
+        place = &t.ring[t.first & t.ring_mask]
+        if not unpack(&batch.columns, t.first, place.row):
+            return False
+        let_go(&t.packed, place.row)
+        batch.count += 1
+        t.first += 1
+    return True
 
 
 @cython.final
 cdef class Lookups:
     """Puts exchanges together into lookups, batch by batch.
+
+    Parameters
+    ----------
+    judged : bool
+        Whether lookups are wanted; otherwise exchanges are only told theirs, and there are none to take.
 
     Attributes
     ----------
@@ -661,15 +465,16 @@ cdef class Lookups:
         Lookups that are not over, or wait for an older one that is not.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, bint judged=True):
         cdef Assembly* t = <Assembly*>calloc(1, sizeof(Assembly))
         self.table = t
-        self.batch = LookupBatch()
         if t == NULL:
             raise MemoryError("no memory for lookups")
         t.ring_mask = 1023
-        t.ring = <Lookup**>malloc(1024 * sizeof(Lookup*))
+        t.ring = <Place*>malloc(1024 * sizeof(Place))
         t.now = t.begun = NEVER
+        t.due = INT64_MAX
+        t.judged = judged
         seed = int.from_bytes(os.urandom(8), "little")
         if t.ring == NULL or not (index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
@@ -682,11 +487,14 @@ cdef class Lookups:
             return
         if t.ring != NULL:
             for i in range(t.first, t.next):
-                destroy(t.ring[i & t.ring_mask])
+                if t.ring[i & t.ring_mask].l != NULL:
+                    destroy(t.ring[i & t.ring_mask].l)
+                elif t.ring[i & t.ring_mask].row != NULL:
+                    let_go(&t.packed, t.ring[i & t.ring_mask].row)
+            packed_close(&t.packed)
         while t.spare != NULL:
             l = t.spare
             t.spare = l.later
-            l.dials = NULL
             destroy(l)
         free(t.ring)
         index_close(&t.index)
@@ -713,15 +521,15 @@ cdef class Lookups:
                 on_answer(t, exchanges, h, batch)
             elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                 settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))
-            if t.failed or t.index.failed or t.known.failed:
+            if state(t) != 0:
                 return -1
         exchanges.happening_count = exchanges.turn_count = 0
-        return leave(self)
+        return 0
 
     cdef int tick(self, int64_t now) noexcept nogil:
         if now > self.table.now:
             pass_time(self.table, now)
-        return leave(self)
+        return state(self.table)
 
     cdef int finish(self) noexcept nogil:
         cdef Assembly* t = self.table
@@ -730,9 +538,10 @@ cdef class Lookups:
         for k in range(t.ended_count):
             settle_too(t, on_closed(t, &t.ended[k]))
         t.ended_count = 0
-        for i in range(t.first, t.next):
-            over(t, t.ring[i & t.ring_mask], True)
-        return leave(self)
+        for i in range(t.oldest_open, t.next):
+            if t.ring[i & t.ring_mask].l != NULL:
+                over(t, t.ring[i & t.ring_mask].l, True)
+        return state(t)
 
     @property
     def open(self):
@@ -781,12 +590,16 @@ cdef class Lookups:
             raise MemoryError("no memory for lookups")
 
     def take(self):
-        """The lookups that are over and were not taken yet.
+        """Some of the lookups that are over and were not taken yet, in order; none when all were.
 
         Returns
         -------
         LookupBatch
         """
-        batch = self.batch
-        self.batch = LookupBatch()
+        cdef LookupBatch batch = LookupBatch()
+        cdef bint good
+        with nogil:
+            good = take_over(self.table, batch)
+        if not good:
+            raise MemoryError("no memory for lookups")
         return batch

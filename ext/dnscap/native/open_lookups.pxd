@@ -1,0 +1,27 @@
+"""Open lookups: their names and attempts, and how long each may still go on."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from dnscap.native.assembly cimport Assembly
+from dnscap.native.attempts cimport Attempt, Lookup
+from dnscap.native.exchanges cimport Exchange
+
+cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil
+cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil       # False without memory
+cdef Lookup* obtain(Assembly* t) noexcept nogil        # with nothing in it; NULL without memory
+cdef void give_back(Assembly* t, Lookup* l) noexcept nogil
+cdef void destroy(Lookup* l) noexcept nogil
+cdef void delist(Assembly* t, Lookup* l) noexcept nogil
+# Find out where the lookup stands after an event, and how long it may still go on.
+cdef void settle(Assembly* t, Lookup* l) noexcept nogil
+# The query, as one more attempt of the lookup; NULL where there is no room for it.
+cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil
+
+
+cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:
+    if l != NULL:
+        settle(t, l)
+
+
+cdef inline Lookup* open_lookup(Assembly* t, uint64_t number) noexcept nogil:
+    """An open lookup by its number; NULL where it is over."""
+    return t.ring[number & t.ring_mask].l if t.oldest_open <= number < t.next else NULL

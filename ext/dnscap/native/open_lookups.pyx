@@ -1,0 +1,231 @@
+"""Open lookups; see open_lookups.pxd."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from dnscap.native.acquaintances cimport note_of
+from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.attempts cimport *
+from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.exchanges cimport *
+from dnscap.native.grouping cimport settling
+from dnscap.native.lookup_index cimport link, stream_key
+
+cdef enum:
+    FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
+    MOST_SPARE = 1 << 13       # lookups that are over, kept to be used again
+
+cdef int64_t MS = 1000000
+
+cdef int64_t[7] WAITS          # how long a lookup of each list stays open after its last event
+WAITS[0] = 150 * MS            # answered: the other family asked late
+WAITS[1] = 3000 * MS           # answered over TCP: how the connection ended
+WAITS[2] = 6500 * MS           # a failure (musl and Go may ask again after 5 s), or an answer still out that came too late
+WAITS[3] = 13000 * MS          # no answer yet, timer known to be 5 s or less
+WAITS[4] = 31000 * MS          # no answer yet
+WAITS[5] = 70000 * MS
+WAITS[6] = 260000 * MS         # connecting: the kernel's last wait of a blocking connect
+
+cdef inline const uint8_t* current_name(const Lookup* l, uint32_t* size) noexcept nogil:
+    cdef uint32_t i = l.candidate_count - 1
+    size[0] = l.names[i + 1] - l.names[i]
+    return l.text + l.names[i]
+
+
+cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef uint32_t n
+    cdef const uint8_t* p = current_name(l, &n)
+    return n == size and memcmp(p, name, size) == 0
+
+
+cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef uint32_t at = l.names[l.candidate_count]
+    cdef uint8_t* text
+    if at + size > l.text_room:
+        text = <uint8_t*>realloc(l.text, (at + size) * 2)
+        if text == NULL:
+            return False
+        l.text = text
+        l.text_room = (at + size) * 2
+    memcpy(l.text + at, name, size)
+    l.candidate_count += 1
+    l.names[l.candidate_count] = at + size
+    return True
+
+
+cdef void destroy(Lookup* l) noexcept nogil:
+    free(l.attempts)
+    free(l.text)
+    free(l.records)
+    free(l.dials)
+    free(l)
+
+
+cdef Lookup* obtain(Assembly* t) noexcept nogil:
+    """A lookup with nothing in it; the room of one that is over is used again."""
+    cdef Lookup* l = t.spare
+    cdef Lookup kept
+    if l == NULL:
+        return <Lookup*>calloc(1, sizeof(Lookup))
+    t.spare = l.later
+    t.spare_count -= 1
+    kept.attempts = l.attempts
+    kept.attempt_room = l.attempt_room
+    kept.text = l.text
+    kept.text_room = l.text_room
+    kept.records = l.records
+    kept.record_room = l.record_room
+    memset(l, 0, sizeof(Lookup))
+    l.attempts = kept.attempts
+    l.attempt_room = kept.attempt_room
+    l.text = kept.text
+    l.text_room = kept.text_room
+    l.records = kept.records
+    l.record_room = kept.record_room
+    return l
+
+
+cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
+    if t.spare_count >= MOST_SPARE or l.attempt_room > 32 or l.record_room > 4096:
+        destroy(l)
+        return
+    free(l.dials)
+    l.dials = NULL
+    l.later = t.spare
+    t.spare = l
+    t.spare_count += 1
+
+
+cdef void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
+    """Put the lookup at the end of a list of those that wait equally long from now."""
+    delist(t, l)
+    l.list = which
+    l.deadline = t.now + WAITS[which]
+    t.due = min(t.due, l.deadline)
+    l.earlier = t.newest[which]
+    l.later = NULL
+    if t.newest[which] != NULL:
+        t.newest[which].later = l
+    else:
+        t.oldest[which] = l
+    t.newest[which] = l
+
+
+cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
+    if l.list == LISTS:
+        return
+    if l.earlier != NULL:
+        l.earlier.later = l.later
+    else:
+        t.oldest[l.list] = l.later
+    if l.later != NULL:
+        l.later.earlier = l.earlier
+    else:
+        t.newest[l.list] = l.earlier
+    l.list = LISTS
+
+
+cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
+    """Find out where the lookup stands after an event, and how long it may still go on."""
+    cdef uint32_t i, j
+    cdef Attempt* a
+    cdef Attempt* b
+    cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good
+    cdef int64_t gap = 0, before = -1
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if before >= 0 and a.time - before > gap:
+            gap = a.time - before
+        before = a.time
+        if a.answered < 0:
+            lost = True
+        if a.transport == TRANSPORT_TCP:
+            tcp = True
+        if a.flags & ATTEMPT_FRAGMENT:
+            cut = True
+        if a.candidate != now_at:
+            continue
+        # The verdict over a type is that of any good answer, or else of its latest attempt.
+        good = False
+        for j in range(l.attempt_count):
+            b = &l.attempts[j]
+            if b.candidate == now_at and b.qtype == a.qtype and settling(b.outcome):
+                good = True
+                break
+        if good:
+            if a.outcome == OUTCOME_ANSWER:
+                positive = True
+            continue
+        complete = False
+        b = a
+        for j in range(i + 1, l.attempt_count):
+            if l.attempts[j].candidate == now_at and l.attempts[j].qtype == a.qtype:
+                b = &l.attempts[j]
+        if b.outcome == OUTCOME_TRUNCATED:
+            truncated = True
+        if b.answered < 0 or b.outcome == OUTCOME_TRUNCATED:
+            answered = False
+    l.complete = complete
+    if answered:
+        l.negative = not positive
+        l.step = t.now
+    else:
+        l.negative = 0
+        l.step = -1
+    if complete:
+        # Where the answer is lost behind the capture, the stub asks again; room permitting, that is waited for.
+        enlist(t, l, 3 if cut else 2 if lost or t.open < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
+    elif answered:
+        enlist(t, l, 2)
+    else:
+        for i in range(l.dial_count):
+            if l.dials[i].ended < 0 and truncated:
+                enlist(t, l, 6)
+                return
+        if truncated:
+            enlist(t, l, 2)
+        elif gap == 0 or gap > 5500 * MS:
+            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.open < FEW_LOOKUPS else 3)
+        else:
+            enlist(t, l, 3)
+
+
+cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil:
+    cdef Attempt* a
+    cdef uint32_t room
+    l.queries += 1
+    l.last = max(l.last, ex.time)
+    if l.attempt_count == MOST_ATTEMPTS:
+        return NULL
+    if l.attempt_count == l.attempt_room:
+        room = l.attempt_room * 2 if l.attempt_room else 2
+        a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
+        if a == NULL:
+            t.failed = 1
+            return NULL
+        l.attempts = a
+        l.attempt_room = room
+    a = &l.attempts[l.attempt_count]
+    l.attempt_count += 1
+    memset(a, 0, sizeof(Attempt))
+    a.time = ex.time
+    a.answered = a.opened = a.handshake = -1
+    a.exchange = ex.number
+    a.server[0] = ex.server[0]
+    a.server[1] = ex.server[1]
+    a.first = ex.first
+    a.stream = ex.stream
+    a.note = note_of(&t.known, ex.server, True)
+    a.port = ex.client_port
+    a.server_port = ex.server_port
+    a.id = ex.id
+    a.qtype = ex.qtype
+    a.edns_size = ex.edns_udp_size
+    a.sent = ex.flags & (EXCHANGE_EDNS | EXCHANGE_DO | EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_RD | EXCHANGE_COOKIE)
+    a.transport = ex.transport
+    a.candidate = <uint8_t>(l.candidate_count - 1)
+    a.role = role
+    if a.transport == TRANSPORT_TCP:
+        link(&t.index, l, stream_key(&t.index, ex.stream))
+    return a
