@@ -99,11 +99,15 @@ cdef enum HappeningKind:
     HAPPENED_CONNECTED = 6     # its handshake came; as above
     HAPPENED_REFUSED = 7       # RST answered the SYN; as above
 
-cdef struct Happening:
+cdef struct Happening:         # says all that a later stage may ask of the row, as of then: rows may have changed since
     int64_t time
     uint64_t exchange          # row number
     uint32_t row               # row of the message in the batch at hand; NO_MESSAGE none (QUERY, ANSWER, EXTRA have one)
+    uint32_t first             # QUERY: low 32 bits of the number of its transmission 1
+    uint16_t rcode             # ANSWER: of the response
+    uint16_t answers           # ANSWER: its ANCOUNT
     uint8_t kind               # a HappeningKind
+    uint8_t outcome            # an Outcome
 
 cdef struct ExchangeTable      # private to exchanges.pyx
 
@@ -164,5 +168,9 @@ cdef class Exchanges:
     cdef int tick(self, int64_t now) noexcept nogil
     # The capture ends: what is open becomes unfinished (or unanswered, where it had waited long enough).
     cdef int finish(self) noexcept nogil
-    # A live row by number; NULL where it has left the ring.
-    cdef Exchange* row(self, uint64_t number) noexcept nogil
+    # What the message of a QUERY or EXTRA says, which is a row of `batch`; `qname` is a code of the batch's dictionary.
+    cdef void tell(self, const Happening* h, Batch batch, Exchange* into) noexcept nogil
+    # The lookup that a row was given to; NO_LOOKUP without, or where it has left.
+    cdef uint64_t lookup_of(self, uint64_t number) noexcept nogil
+    # Give a row to a lookup.  Rows that came into being in the batch at hand have not left yet.
+    cdef void give(self, uint64_t number, uint64_t lookup, uint8_t role) noexcept nogil

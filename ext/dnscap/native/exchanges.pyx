@@ -395,6 +395,7 @@ cdef int open_ring(ExchangeTable* t, uint64_t room) noexcept nogil:
 
 cdef int happened(Exchanges self, int64_t time, uint64_t exchange, uint32_t row, uint8_t kind) noexcept nogil:
     cdef Happening* h
+    cdef const Exchange* x
     cdef uint32_t room
     if self.happening_count == self.happening_room:
         room = self.happening_room * 2 if self.happening_room else 1 << 12
@@ -409,7 +410,16 @@ cdef int happened(Exchanges self, int64_t time, uint64_t exchange, uint32_t row,
     h.time = time
     h.exchange = exchange
     h.row = row
+    h.first = 0
+    h.rcode = h.answers = 0
     h.kind = kind
+    h.outcome = OUTCOME_OPEN
+    if kind <= HAPPENED_EXTRA:
+        x = row_at(self.table, <uint32_t>exchange)
+        h.first = x.first
+        h.rcode = x.rcode
+        h.answers = x.answers
+        h.outcome = x.outcome
     return 0
 
 
@@ -1664,9 +1674,45 @@ cdef class Exchanges:
         release(self)
         return -1 if t.failed else 0
 
-    cdef Exchange* row(self, uint64_t number) noexcept nogil:
+    cdef void tell(self, const Happening* h, Batch batch, Exchange* into) noexcept nogil:
+        cdef const MessageColumns* c = &batch.columns
+        cdef const uint64_t* keys = batch.dictionary.addresses.keys
+        cdef uint32_t r = h.row
+        cdef bint response = c.flags[r] & FLAG_QR != 0
+        cdef const uint64_t* client = keys + 2 * <size_t>(c.dst[r] if response else c.src[r])
+        cdef const uint64_t* server = keys + 2 * <size_t>(c.src[r] if response else c.dst[r])
+        memset(into, 0, sizeof(Exchange))
+        into.number = h.exchange
+        into.time = c.time[r]
+        into.client[0] = client[0]
+        into.client[1] = client[1]
+        into.server[0] = server[0]
+        into.server[1] = server[1]
+        into.qname = c.qname[r] if c.presence[r] & HAS_NAME else NO_CODE
+        into.stream = c.stream[r]
+        into.first = h.first
+        into.client_port = c.dst_port[r] if response else c.src_port[r]
+        into.server_port = c.src_port[r] if response else c.dst_port[r]
+        into.id = c.id[r]
+        into.transport = c.transport[r]
+        into.opcode = c.flags[r] >> 11 & 15
+        if c.presence[r] & HAS_TYPE:
+            into.qtype = c.qtype[r]
+            into.qclass = c.qclass[r]
+        else:
+            into.flags = EXCHANGE_NO_QUESTION
+        if not response:
+            take_query(into, c, r, <uint32_t>(batch.first_message + r))
+
+    cdef uint64_t lookup_of(self, uint64_t number) noexcept nogil:
         cdef ExchangeTable* t = self.table
-        return &t.rows[number & t.mask] if t.head <= number < t.tail else NULL
+        return t.rows[number & t.mask].lookup if t.head <= number < t.tail else NO_LOOKUP
+
+    cdef void give(self, uint64_t number, uint64_t lookup, uint8_t role) noexcept nogil:
+        cdef ExchangeTable* t = self.table
+        if t.head <= number < t.tail:
+            t.rows[number & t.mask].lookup = lookup
+            t.rows[number & t.mask].role = role
 
     def feed(self, Batch batch not None):
         """Match the messages of a batch."""

@@ -202,15 +202,17 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
     return best
 
 
-cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept nogil:
-    cdef Exchange* ex = exchanges.row(number)
+cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+    cdef Exchange told
+    cdef Exchange* ex = &told
     cdef Client* c
     cdef Lookup* l
     cdef const uint8_t* name
     cdef uint32_t size, note
     cdef uint64_t text
     cdef uint8_t role = ROLE_PRIMARY
-    if ex == NULL or ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION or ex.query == NO_MESSAGE:
+    exchanges.tell(h, batch, ex)
+    if ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION:
         return
     if ex.server_port == PORT_MDNS or ex.server_port == PORT_LLMNR:
         return
@@ -219,8 +221,8 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
     c = client_of(&t.known, ex.client)
     if c == NULL:
         return
-    name = <const uint8_t*>exchanges.dictionary.names.text + exchanges.dictionary.names.text_offsets[ex.qname]
-    size = exchanges.dictionary.names.text_offsets[ex.qname + 1] - exchanges.dictionary.names.text_offsets[ex.qname]
+    name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[ex.qname]
+    size = batch.dictionary.names.text_offsets[ex.qname + 1] - batch.dictionary.names.text_offsets[ex.qname]
     if not ex.flags & EXCHANGE_RD:
         c.iterates += 1
         upstream_query(&t.upstream, ex, name, size)
@@ -255,8 +257,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, uint64_t number) noexcept n
         t.known.notes[note].asked += 1
         t.known.notes[note].silent += 1
         t.known.notes[note].last_asked = ex.time
-    ex.lookup = l.number
-    ex.role = role
+    exchanges.give(h.exchange, l.number, role)
     settle(t, l)
 
 
@@ -269,28 +270,29 @@ cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
 
 
 cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
-    cdef Exchange* ex = exchanges.row(h.exchange)
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
+    cdef const uint64_t* server
     cdef uint32_t note
-    if ex == NULL:
-        return
-    if ex.lookup == NO_LOOKUP:
+    cdef uint64_t lookup = exchanges.lookup_of(h.exchange)
+    if lookup == NO_LOOKUP:
         u = upstream_of(&t.upstream, h.exchange)
         if u != NULL and h.kind == HAPPENED_ANSWER:
             u.answered = h.time
-            u.outcome = ex.outcome
+            u.outcome = h.outcome
             if h.row != NO_MESSAGE and batch is not None:
                 u.loop = answer_loops(batch, h.row)
         return
-    note = note_of(&t.known, ex.server, False)
-    if note != NO_NOTE and h.kind == HAPPENED_ANSWER:
-        t.known.notes[note].answered += 1
-        t.known.notes[note].silent = 0
-        t.known.notes[note].answered_aaaa += ex.qtype == TYPE_AAAA
-        t.known.notes[note].last_answer = max(t.known.notes[note].last_answer, h.time)
-    l = open_lookup(t, ex.lookup)
+    if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
+        server = batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row]
+        note = note_of(&t.known, server, False)
+        if note != NO_NOTE:
+            t.known.notes[note].answered += 1
+            t.known.notes[note].silent = 0
+            t.known.notes[note].answered_aaaa += batch.columns.qtype[h.row] == TYPE_AAAA
+            t.known.notes[note].last_answer = max(t.known.notes[note].last_answer, h.time)
+    l = open_lookup(t, lookup)
     if l == NULL:
         return
     a = attempt_of(l, h.exchange)
@@ -298,12 +300,12 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         return
     if h.kind == HAPPENED_ANSWER:
         a.answered = h.time
-        a.outcome = ex.outcome
-        a.rcode = ex.rcode
-        if a.qtype == TYPE_ANY and ex.outcome == OUTCOME_NODATA and ex.answers:
+        a.outcome = h.outcome
+        a.rcode = h.rcode
+        if a.qtype == TYPE_ANY and h.outcome == OUTCOME_NODATA and h.answers:
             a.outcome = OUTCOME_ANSWER
         if a.outcome == OUTCOME_ANSWER:
-            l.answer_count += ex.answers
+            l.answer_count += h.answers
         t.busy += max(h.time - a.time, <int64_t>0)
         if h.row != NO_MESSAGE and batch is not None:
             if read_answer(l, a, batch, h.row) != 0:
@@ -313,7 +315,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
             return
         a.answered = h.time
         a.outcome = OUTCOME_UNREACHABLE
-    elif a.answered < 0 and a.transport == TRANSPORT_TCP and ex.outcome == OUTCOME_UNANSWERED and h.time - a.time < LONG_SINCE:
+    elif a.answered < 0 and a.transport == TRANSPORT_TCP and h.outcome == OUTCOME_UNANSWERED and h.time - a.time < LONG_SINCE:
         # Both sides closed the connection.
         a.answered = h.time
         a.outcome = OUTCOME_UNREACHABLE
@@ -324,15 +326,17 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     settle(t, l)
 
 
-cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h) noexcept nogil:
+cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
     """An answer to nothing that was asked: where it came to the port of a query that waits, its stub threw it away."""
-    cdef Exchange* ex = exchanges.row(h.exchange)
+    cdef Exchange told
+    cdef Exchange* ex = &told
     cdef uint64_t i = t.next
     cdef uint32_t seen = 0, j
     cdef Lookup* l
     cdef Attempt* a
-    if ex == NULL or ex.outcome != OUTCOME_UNSOLICITED:
+    if h.outcome != OUTCOME_UNSOLICITED:
         return
+    exchanges.tell(h, batch, ex)
     while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
@@ -514,9 +518,9 @@ cdef class Lookups:
             if h.time > t.now:
                 pass_time(t, h.time)
             if h.kind == HAPPENED_QUERY:
-                on_query(t, exchanges, h.exchange)
+                on_query(t, exchanges, h, batch)
             elif h.kind == HAPPENED_EXTRA:
-                on_extra(t, exchanges, h)
+                on_extra(t, exchanges, h, batch)
             elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
                 on_answer(t, exchanges, h, batch)
             elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
