@@ -1,6 +1,5 @@
 """Reading the answers of a lookup; see answers.pxd."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport realloc
 from libc.string cimport memcmp, memcpy
 
 from dnscap.native.attempts cimport *
@@ -8,6 +7,7 @@ from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
 from dnscap.native.frames cimport DIRECTION_IN
+from dnscap.native.open_lookups cimport wider
 
 cdef enum:
     TYPE_A = 1
@@ -97,7 +97,7 @@ cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t
         return True
     if l.record_size + size + 6 > l.record_room:
         room = (l.record_size + size + 6) * 2
-        p = <uint8_t*>realloc(l.records, room)
+        p = <uint8_t*>wider(l.records, l.few_record_octets, l.record_size, room)
         if p == NULL:
             return False
         l.records = p

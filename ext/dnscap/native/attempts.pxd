@@ -164,6 +164,11 @@ cdef struct Conclusion:        # what is concluded when a lookup is over
 
 cdef struct Lookup
 
+cdef enum:                     # what a lookup has room for in itself: enough for nearly all
+    FEW_ATTEMPTS = 2
+    FEW_NAME_OCTETS = 56
+    FEW_RECORD_OCTETS = 48
+
 cdef struct Lookup:
     uint64_t number
     uint64_t text_hash         # of the current name
@@ -185,7 +190,7 @@ cdef struct Lookup:
     uint8_t dial_count
     uint8_t negative           # the current name was answered, and not with what was asked for
     uint8_t complete           # every type asked for has its answer
-    uint8_t forwarded          # sent by a forwarder of its own accord
+    uint8_t labelled           # may be found by its first label
     uint16_t sent              # ExchangeFlag bits of its first query
     uint16_t edns_size
     Dial* dials                # room for MOST_DIALS; NULL while there are none
@@ -200,6 +205,9 @@ cdef struct Lookup:
     Lookup* earlier            # in it
     Lookup* later
     Conclusion* end            # only while it is judged
+    Attempt[2] few_attempts
+    uint8_t[56] few_name_octets
+    uint8_t[48] few_record_octets
 
 cdef struct ServerNote:        # what is known of a server, over all lookups
     uint64_t[2] address

@@ -9,6 +9,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
 from dnscap.native.lookup_index cimport link, stream_key, unlink_key
+from dnscap.native.open_lookups cimport wider
 from dnscap.native.stubs cimport STUB_MUSL, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.upstreams cimport upstream_dial
@@ -168,7 +169,7 @@ cdef void carry(Lookup* l, const Connection* c) noexcept nogil:
     cdef Attempt* a
     cdef Attempt* from_
     if l.attempt_room < 2 * count:
-        a = <Attempt*>realloc(l.attempts, 2 * count * sizeof(Attempt))
+        a = <Attempt*>wider(l.attempts, l.few_attempts, count * sizeof(Attempt), 2 * count * sizeof(Attempt))
         if a == NULL:
             return
         l.attempts = a

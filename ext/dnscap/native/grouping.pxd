@@ -5,6 +5,7 @@ from dnscap.native.attempts cimport Lookup
 from dnscap.native.exchanges cimport Exchange
 
 cdef enum:
+    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
 
 cdef bint settling(uint8_t outcome) noexcept nogil     # an answer, be it that there is nothing

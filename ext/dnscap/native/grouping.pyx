@@ -10,7 +10,6 @@ cdef enum:
     TYPE_A = 1
     TYPE_AAAA = 28
     TYPE_HTTPS = 65
-    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
 
 cdef enum:                     # nanoseconds
     SECOND = 1000000000

@@ -138,7 +138,6 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     c.lookups += 1
     l.text_hash = text
     link(&t.index, l, name_key(&t.index, l.client, text))
-    link(&t.index, l, label_key(&t.index, l.client, name, size))
     link(&t.index, l, question_key(&t.index, text))
     return l
 
@@ -499,7 +498,7 @@ cdef class Lookups:
         while t.spare != NULL:
             l = t.spare
             t.spare = l.later
-            destroy(l)
+            free(l)
         free(t.ring)
         index_close(&t.index)
         acquaintances_close(&t.known)

@@ -1,5 +1,7 @@
 """Open lookups: their names and attempts, and how long each may still go on."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport malloc, realloc
+from libc.string cimport memcpy
 
 from dnscap.native.assembly cimport Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
@@ -15,6 +17,17 @@ cdef void delist(Assembly* t, Lookup* l) noexcept nogil
 cdef void settle(Assembly* t, Lookup* l) noexcept nogil
 # The query, as one more attempt of the lookup; NULL where there is no room for it.
 cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil
+
+
+cdef inline void* wider(void* old, const void* own, size_t used, size_t room) noexcept nogil:
+    """More room for what lay in the lookup's own, or was given more before; NULL without memory."""
+    cdef void* grown
+    if old != own:
+        return realloc(old, room)
+    grown = malloc(room)
+    if grown != NULL:
+        memcpy(grown, own, used)
+    return grown
 
 
 cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:

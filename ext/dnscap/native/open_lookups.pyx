@@ -1,6 +1,6 @@
 """Open lookups; see open_lookups.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dnscap.native.acquaintances cimport note_of
@@ -8,8 +8,8 @@ from dnscap.native.assembly cimport LISTS, Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport settling
-from dnscap.native.lookup_index cimport link, stream_key
+from dnscap.native.grouping cimport LARGE, settling
+from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
 
 cdef enum:
     FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
@@ -42,7 +42,7 @@ cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil
     cdef uint32_t at = l.names[l.candidate_count]
     cdef uint8_t* text
     if at + size > l.text_room:
-        text = <uint8_t*>realloc(l.text, (at + size) * 2)
+        text = <uint8_t*>wider(l.text, l.few_name_octets, at, (at + size) * 2)
         if text == NULL:
             return False
         l.text = text
@@ -53,44 +53,47 @@ cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil
     return True
 
 
-cdef void destroy(Lookup* l) noexcept nogil:
-    free(l.attempts)
-    free(l.text)
-    free(l.records)
+cdef inline void empty(Lookup* l) noexcept nogil:
+    """Give back what was had beyond the lookup's own room."""
+    if l.attempts != l.few_attempts:
+        free(l.attempts)
+    if l.text != l.few_name_octets:
+        free(l.text)
+    if l.records != l.few_record_octets:
+        free(l.records)
     free(l.dials)
+
+
+cdef void destroy(Lookup* l) noexcept nogil:
+    empty(l)
     free(l)
 
 
 cdef Lookup* obtain(Assembly* t) noexcept nogil:
     """A lookup with nothing in it; the room of one that is over is used again."""
     cdef Lookup* l = t.spare
-    cdef Lookup kept
     if l == NULL:
-        return <Lookup*>calloc(1, sizeof(Lookup))
-    t.spare = l.later
-    t.spare_count -= 1
-    kept.attempts = l.attempts
-    kept.attempt_room = l.attempt_room
-    kept.text = l.text
-    kept.text_room = l.text_room
-    kept.records = l.records
-    kept.record_room = l.record_room
-    memset(l, 0, sizeof(Lookup))
-    l.attempts = kept.attempts
-    l.attempt_room = kept.attempt_room
-    l.text = kept.text
-    l.text_room = kept.text_room
-    l.records = kept.records
-    l.record_room = kept.record_room
+        l = <Lookup*>malloc(sizeof(Lookup))
+        if l == NULL:
+            return NULL
+    else:
+        t.spare = l.later
+        t.spare_count -= 1
+    memset(l, 0, <size_t>(<uint8_t*>l.few_attempts - <uint8_t*>l))
+    l.attempts = l.few_attempts
+    l.attempt_room = FEW_ATTEMPTS
+    l.text = l.few_name_octets
+    l.text_room = FEW_NAME_OCTETS
+    l.records = l.few_record_octets
+    l.record_room = FEW_RECORD_OCTETS
     return l
 
 
 cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
-    if t.spare_count >= MOST_SPARE or l.attempt_room > 32 or l.record_room > 4096:
-        destroy(l)
+    empty(l)
+    if t.spare_count >= MOST_SPARE:
+        free(l)
         return
-    free(l.dials)
-    l.dials = NULL
     l.later = t.spare
     t.spare = l
     t.spare_count += 1
@@ -131,7 +134,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     cdef Attempt* a
     cdef Attempt* b
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good, heard
     cdef int64_t gap = 0, before = -1
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -167,6 +170,14 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         if b.answered < 0 or b.outcome == OUTCOME_TRUNCATED:
             answered = False
     l.complete = complete
+    heard = answered and (not positive or l.answer_count >= LARGE)
+    if heard != l.labelled:
+        # Its walk over a search list may go on, or the walk begin anew: what is asked under its first label tells.
+        l.labelled = heard
+        if heard:
+            link(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
+        else:
+            unlink_key(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
     if answered:
         l.negative = not positive
         l.step = t.now
@@ -175,7 +186,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         l.step = -1
     if complete:
         # Where the answer is lost behind the capture, the stub asks again; room permitting, that is waited for.
-        enlist(t, l, 3 if cut else 2 if lost or t.open < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
+        enlist(t, l, 3 if cut else 2 if lost or t.next - t.oldest_open < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
     elif answered:
         enlist(t, l, 2)
     else:
@@ -186,7 +197,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
         if truncated:
             enlist(t, l, 2)
         elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.open < FEW_LOOKUPS else 3)
+            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.oldest_open < FEW_LOOKUPS else 3)
         else:
             enlist(t, l, 3)
 
@@ -199,8 +210,8 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 2
-        a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
+        room = l.attempt_room * 2
+        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
         if a == NULL:
             t.failed = 1
             return NULL
