@@ -10,7 +10,7 @@ from dnscap.native.lookup_columns import LookupBatch
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
-    def __init__(self, judged: bool = True) -> None: ...
+    def __init__(self, judged: bool = True, short_cuts: bool = True) -> None: ...
     @property
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""

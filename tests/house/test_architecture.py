@@ -63,6 +63,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "acquaintances",
                     "answers",
                     "assembly",
+                    "at_once",
                     "attempts",
                     "budget",
                     "dials",

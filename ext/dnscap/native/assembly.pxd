@@ -51,5 +51,7 @@ cdef struct Assembly:
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_count
     uint32_t ended_room
+    uint32_t near              # where the records of the answer read last begin in the batch
     uint8_t judged             # lookups are wanted, and not only which one an exchange belongs to
+    uint8_t short_cuts         # to verdicts over simple lookups
     uint8_t failed             # no memory

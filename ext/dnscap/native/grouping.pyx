@@ -29,10 +29,6 @@ cdef bint failing(uint8_t outcome) noexcept nogil:
     return OUTCOME_SERVFAIL <= outcome <= OUTCOME_OTHER_RCODE or outcome == OUTCOME_REFERRAL or outcome == OUTCOME_UNREACHABLE
 
 
-cdef bint settling(uint8_t outcome) noexcept nogil:
-    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
-
-
 cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:
     """Octets of the whole labels, last dot included, with which both names begin."""
     cdef uint32_t i = 0, whole = 0

@@ -17,6 +17,7 @@ from dnscap.native.acquaintances cimport (
 )
 from dnscap.native.answers cimport answer_loops, read_answer
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly, Place
+from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
@@ -281,7 +282,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
             u.answered = h.time
             u.outcome = h.outcome
             if h.row != NO_MESSAGE and batch is not None:
-                u.loop = answer_loops(batch, h.row)
+                u.loop = answer_loops(batch, h.row, &t.near)
         return
     if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
         server = batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row]
@@ -307,7 +308,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
             l.answer_count += h.answers
         t.busy += max(h.time - a.time, <int64_t>0)
         if h.row != NO_MESSAGE and batch is not None:
-            if read_answer(l, a, batch, h.row) != 0:
+            if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
@@ -393,6 +394,8 @@ cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
         if score < 12 and c.votes[side + best] > score:
             stub = <uint8_t>best
     l.end.stub = stub
+    if t.short_cuts and answered_at_once(l):
+        return
     s.notes = t.known.notes
     s.upstream = &t.upstream
     s.now = t.now
@@ -461,6 +464,8 @@ cdef class Lookups:
     ----------
     judged : bool
         Whether lookups are wanted; otherwise exchanges are only told theirs, and there are none to take.
+    short_cuts : bool
+        Whether simple lookups may be judged without weighing what must be nothing; the verdicts are the same.
 
     Attributes
     ----------
@@ -468,7 +473,7 @@ cdef class Lookups:
         Lookups that are not over, or wait for an older one that is not.
     """
 
-    def __cinit__(self, bint judged=True):
+    def __cinit__(self, bint judged=True, bint short_cuts=True):
         cdef Assembly* t = <Assembly*>calloc(1, sizeof(Assembly))
         self.table = t
         if t == NULL:
@@ -478,6 +483,7 @@ cdef class Lookups:
         t.now = t.begun = NEVER
         t.due = INT64_MAX
         t.judged = judged
+        t.short_cuts = short_cuts
         seed = int.from_bytes(os.urandom(8), "little")
         if t.ring == NULL or not (index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
@@ -510,6 +516,7 @@ cdef class Lookups:
         cdef Assembly* t = self.table
         cdef const Happening* h
         cdef uint32_t i
+        t.near = 0
         if batch is not None and take_ended(t, batch) != 0:
             return -1
         for i in range(exchanges.happening_count):

@@ -14,6 +14,7 @@ from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
 cdef enum:
     FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
     MOST_SPARE = 1 << 13       # lookups that are over, kept to be used again
+    MOST_TYPES = 4             # of one name in one lookup: A, AAAA, HTTPS
 
 cdef int64_t MS = 1000000
 
@@ -130,45 +131,40 @@ cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
 
 cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     """Find out where the lookup stands after an event, and how long it may still go on."""
-    cdef uint32_t i, j
-    cdef Attempt* a
-    cdef Attempt* b
+    cdef const Attempt* asked[4]       # latest of each type for the present name
+    cdef uint8_t[4] good               # any answer that settles it?
+    cdef uint32_t i, j, types = 0
+    cdef const Attempt* a
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good, heard
-    cdef int64_t gap = 0, before = -1
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, heard
+    cdef int64_t gap = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
-        if before >= 0 and a.time - before > gap:
-            gap = a.time - before
-        before = a.time
-        if a.answered < 0:
-            lost = True
-        if a.transport == TRANSPORT_TCP:
-            tcp = True
-        if a.flags & ATTEMPT_FRAGMENT:
-            cut = True
+        if i and a.time - l.attempts[i - 1].time > gap:
+            gap = a.time - l.attempts[i - 1].time
+        lost |= a.answered < 0
+        tcp |= a.transport == TRANSPORT_TCP
+        cut |= a.flags & ATTEMPT_FRAGMENT != 0
         if a.candidate != now_at:
             continue
         # The verdict over a type is that of any good answer, or else of its latest attempt.
-        good = False
-        for j in range(l.attempt_count):
-            b = &l.attempts[j]
-            if b.candidate == now_at and b.qtype == a.qtype and settling(b.outcome):
-                good = True
-                break
-        if good:
-            if a.outcome == OUTCOME_ANSWER:
-                positive = True
+        j = 0
+        while j < types and asked[j].qtype != a.qtype:
+            j += 1
+        if j == MOST_TYPES:
             continue
-        complete = False
-        b = a
-        for j in range(i + 1, l.attempt_count):
-            if l.attempts[j].candidate == now_at and l.attempts[j].qtype == a.qtype:
-                b = &l.attempts[j]
-        if b.outcome == OUTCOME_TRUNCATED:
-            truncated = True
-        if b.answered < 0 or b.outcome == OUTCOME_TRUNCATED:
-            answered = False
+        if j == types:
+            types += 1
+            good[j] = False
+        asked[j] = a
+        good[j] |= settling(a.outcome)
+        positive |= a.outcome == OUTCOME_ANSWER
+    for j in range(types):
+        if not good[j]:
+            complete = False
+            truncated |= asked[j].outcome == OUTCOME_TRUNCATED
+            if asked[j].answered < 0 or asked[j].outcome == OUTCOME_TRUNCATED:
+                answered = False
     l.complete = complete
     heard = answered and (not positive or l.answer_count >= LARGE)
     if heard != l.labelled:

@@ -24,6 +24,12 @@ cdef struct UpstreamQuery:
     uint8_t loop               # aliases of the answer lead back to one of them
     uint8_t name[96]
 
+cdef struct UpstreamMark:      # of a query, to pass over those that have nothing to do with a lookup
+    uint64_t exchange          # which one has the slot
+    int64_t time
+    uint32_t tail              # hash of the last two labels of its name; 0 where it has fewer, or is not kept whole
+    uint32_t back              # exchanges back to the query noted before it
+
 cdef struct UpstreamDial:
     uint64_t[2] client
     uint64_t[2] server
@@ -34,6 +40,7 @@ cdef struct UpstreamDial:
 
 cdef struct Upstream:
     UpstreamQuery* slots
+    UpstreamMark* marks        # one a slot
     UpstreamDial[64] dials
     uint32_t dial_at
     uint64_t latest            # highest exchange number noted

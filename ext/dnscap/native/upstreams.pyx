@@ -22,6 +22,7 @@ cdef enum:
     TYPE_DNSKEY = 48
     MOST_LOOKED = 2048         # slots a verdict looks back over
     MOST_RELATED = 160         # and queries it weighs
+    MOST_TAILS = 8             # names of a lookup that a glance tells unrelated queries by
 
 cdef enum:                     # nanoseconds
     BEFORE = 500000            # a query may be passed on this much before it was seen to come
@@ -34,16 +35,33 @@ cdef int64_t EARLIER = 3000000000  # begun so long before, for another client of
 cdef bint upstream_open(Upstream* u) noexcept nogil:
     memset(u, 0, sizeof(Upstream))
     u.slots = <UpstreamQuery*>calloc(UPSTREAM_SLOTS, sizeof(UpstreamQuery))
-    return u.slots != NULL
+    u.marks = <UpstreamMark*>calloc(UPSTREAM_SLOTS, sizeof(UpstreamMark))
+    return u.slots != NULL and u.marks != NULL
 
 
 cdef void upstream_close(Upstream* u) noexcept nogil:
     free(u.slots)
+    free(u.marks)
     u.slots = NULL
+    u.marks = NULL
+
+
+cdef uint32_t tail_of(const uint8_t* name, uint32_t size) noexcept nogil:
+    """Hash of the last two labels of a name as `near` counts labels; 0 where it has fewer."""
+    cdef uint32_t i = 1, labels = 0, h = 2166136261
+    while i < size:
+        if name[size - 1 - i] == c'.':
+            labels += 1
+            if labels == 2:
+                return h | 1
+        h = (h ^ name[size - 1 - i]) * 16777619
+        i += 1
+    return h | 1 if labels == 1 else 0
 
 
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef UpstreamQuery* q = &u.slots[ex.number & (UPSTREAM_SLOTS - 1)]
+    cdef UpstreamMark* mark = &u.marks[ex.number & (UPSTREAM_SLOTS - 1)]
     cdef uint32_t kept = min(size, <uint32_t>UPSTREAM_NAME)
     q.exchange = ex.number
     q.time = ex.time
@@ -60,6 +78,10 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     q.forwarded = ex.flags & EXCHANGE_RD != 0
     q.loop = 0
     memcpy(q.name, name + size - kept, kept)
+    mark.exchange = ex.number
+    mark.time = ex.time
+    mark.tail = tail_of(name, size) if kept == size else 0
+    mark.back = <uint32_t>min(ex.number - u.latest, <uint64_t>UPSTREAM_SLOTS) if u.any and ex.number > u.latest else 1
     u.latest = max(u.latest, ex.number)
     u.any = 1
 
@@ -134,6 +156,26 @@ cdef bint relates(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
     return False
 
 
+cdef uint32_t tails_of(const Lookup* l, uint32_t* tails) noexcept nogil:
+    """Tails of the names that `relates` looks at, up to MOST_TAILS; MOST_TAILS + 1 where there are more."""
+    cdef uint32_t i = l.candidate_count - 1, at = 0, count = 1
+    cdef uint16_t kind, n
+    cdef uint8_t text[1052]
+    cdef uint8_t* end
+    tails[0] = tail_of(l.text + l.names[i], l.names[i + 1] - l.names[i])
+    while at < l.record_size:
+        memcpy(&kind, l.records + at, 2)
+        memcpy(&n, l.records + at + 2, 2)
+        if kind == TYPE_CNAME and n <= 255 and n > 0:
+            if count == MOST_TAILS:
+                return MOST_TAILS + 1
+            end = put_name(text, l.records + at + 6, n)
+            tails[count] = tail_of(text, <uint32_t>(end - text))
+            count += 1
+        at += 6 + n
+    return count
+
+
 cdef inline bint same_name(const UpstreamQuery* a, const UpstreamQuery* b) noexcept nogil:
     return a.name_size == b.name_size and a.qtype == b.qtype and memcmp(a.name, b.name, min(<uint32_t>a.name_size, <uint32_t>UPSTREAM_NAME)) == 0
 
@@ -159,7 +201,11 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
     cdef const UpstreamQuery* found[160]
     cdef const UpstreamQuery* q
     cdef const UpstreamQuery* r
-    cdef uint32_t count = 0, i, j, k, looked = 0, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
+    cdef uint32_t[8] tails
+    cdef uint32_t tail_count
+    cdef const UpstreamMark* mark
+    cdef bint akin
+    cdef uint32_t count = 0, i, j, k, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
     cdef uint32_t own = 0, loops = 0, fallbacks = 0
     cdef uint64_t number = u.latest + 1
     cdef int64_t[39] reach
@@ -170,18 +216,24 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         return False
     for i in range(CAUSES):
         reach[i] = begin
-    while number > 0 and looked < MOST_LOOKED and count < MOST_RELATED:
+    tail_count = tails_of(l, tails)
+    while number > 0 and u.latest + 1 - number < MOST_LOOKED and count < MOST_RELATED:
         number -= 1
-        looked += 1
-        q = &u.slots[number & (UPSTREAM_SLOTS - 1)]
-        if q.exchange != number or q.time == 0:
+        mark = &u.marks[number & (UPSTREAM_SLOTS - 1)]
+        if mark.exchange != number or mark.time == 0:
             continue
-        if q.time < begin - EARLIER:
+        if mark.time < begin - EARLIER:
             break
-        if q.time > end or q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin or not relates(q, l):
-            continue
-        found[count] = q
-        count += 1
+        akin = mark.tail == 0 or tail_count > MOST_TAILS
+        if not akin:
+            for i in range(tail_count):
+                akin |= tails[i] == mark.tail
+        if akin and mark.time <= end:
+            q = &u.slots[number & (UPSTREAM_SLOTS - 1)]
+            if not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) and relates(q, l):
+                found[count] = q
+                count += 1
+        number = number + 1 - mark.back if number + 1 > mark.back else 0
     if count == 0:
         return False
     # Oldest first from here: found[count - 1] ... found[0].
