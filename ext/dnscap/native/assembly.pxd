@@ -23,6 +23,11 @@ cdef struct Place:             # of a lookup in the ring
     Lookup* l                  # NULL once it is over
     const uint8_t* row         # packed, from then on
 
+cdef struct Face:              # of an address of the batch's dictionary
+    uint32_t place             # as a client, as of so many moves; NO_PLACE unknown
+    uint32_t moves
+    uint32_t note              # as a server; NO_NOTE not noted yet
+
 cdef struct Assembly:
     Place* ring                # by number
     uint32_t ring_mask
@@ -51,6 +56,9 @@ cdef struct Assembly:
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_count
     uint32_t ended_room
+    Face* faces                # by code
+    uint32_t face_count
+    uint32_t face_room
     uint32_t near              # where the records of the answer read last begin in the batch
     uint8_t judged             # lookups are wanted, and not only which one an exchange belongs to
     uint8_t short_cuts         # to verdicts over simple lookups

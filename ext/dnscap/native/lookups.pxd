@@ -4,9 +4,11 @@ from libc.stdint cimport int64_t, uint64_t
 from dnscap.native.assembly cimport Assembly
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport Exchanges
+from dnscap.native.interning cimport Dictionary
 
 cdef class Lookups:
     cdef Assembly* table
+    cdef Dictionary dictionary # of the batch seen last
 
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`; it
     # uses the happenings up.  0, or -1 without memory.

@@ -13,10 +13,10 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 import os
 
 from dnscap.native.acquaintances cimport (
-    Client, acquaintances_close, acquaintances_open, client_of, is_loopback, note_of,
+    NO_PLACE, Client, acquaintances_close, acquaintances_open, client_at, is_loopback, note_of,
 )
 from dnscap.native.answers cimport answer_loops, read_answer
-from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly, Place
+from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly, Face, Place
 from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
@@ -40,6 +40,7 @@ from dnscap.native.upstreams cimport (
 from dnscap.native.verdicts cimport judge
 
 cdef enum:
+    SURE = 12                  # score of a stub's habits that one lookup shows, from which on other lookups do not count
     CUT_OFTEN = 20             # one part in so many of the time with a query in flight
     TYPE_AAAA = 28
     TYPE_ANY = 255
@@ -62,14 +63,14 @@ cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself afte
 
 # ---------------------------------------------------------------- events
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c) noexcept nogil:
+cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c,
+                    uint32_t note) noexcept nogil:
     """Whether a forwarder sends the query for a client whose own query is in the capture too."""
     cdef uint64_t key = question_key(&t.index, text)
     cdef uint32_t at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     cdef uint32_t seen = 0, i
     cdef const Lookup* l
     cdef const Attempt* a
-    cdef uint32_t note = note_of(&t.known, ex.client, False)
     cdef bint serves = note != NO_NOTE and t.known.notes[note].asked > 0
     if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]):
         return False
@@ -202,6 +203,32 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
     return best
 
 
+cdef inline uint32_t noted(Assembly* t, Face* f, const uint64_t* address, bint enter) noexcept nogil:
+    """Where a server is noted; NO_NOTE where it is not, or cannot be."""
+    if f.note == NO_NOTE:
+        f.note = note_of(&t.known, address, enter)
+    return f.note
+
+
+cdef bint meet(Assembly* t, uint32_t addresses) noexcept nogil:
+    """Room for what is known of the addresses of a batch; False without memory."""
+    cdef Face* faces
+    cdef uint32_t i, room = t.face_room if t.face_room else 256
+    if addresses > t.face_room:
+        while room < addresses:
+            room *= 2
+        faces = <Face*>realloc(t.faces, room * sizeof(Face))
+        if faces == NULL:
+            return False
+        t.faces = faces
+        t.face_room = room
+    for i in range(t.face_count, addresses):
+        t.faces[i].place = NO_PLACE
+        t.faces[i].note = NO_NOTE
+    t.face_count = max(t.face_count, addresses)
+    return True
+
+
 cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
     cdef Exchange told
     cdef Exchange* ex = &told
@@ -211,6 +238,8 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     cdef uint32_t size, note
     cdef uint64_t text
     cdef uint8_t role = ROLE_PRIMARY
+    cdef Face* asker
+    cdef Face* asked
     exchanges.tell(h, batch, ex)
     if ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION:
         return
@@ -218,7 +247,12 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
         return
     if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR:
         return
-    c = client_of(&t.known, ex.client)
+    if t.next - t.oldest_open >= MOST_LOOKUPS or t.open >= MOST_OPEN:
+        t.forced_over += 1
+        over(t, t.ring[t.oldest_open & t.ring_mask].l, False)
+    asker = &t.faces[batch.columns.src[h.row]]
+    asked = &t.faces[batch.columns.dst[h.row]]
+    c = client_at(&t.known, ex.client, &asker.place, &asker.moves)
     if c == NULL:
         return
     name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[ex.qname]
@@ -231,7 +265,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     l = find(t, ex, name, size, text, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, name, size, text, c):
+        if passed_on(t, ex, name, size, text, c, noted(t, asker, ex.client, False)):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1
@@ -242,17 +276,18 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
             t.passed_on += 1
             upstream_query(&t.upstream, ex, name, size)
             return
-        if t.next - t.oldest_open >= MOST_LOOKUPS or t.open >= MOST_OPEN:
-            t.forced_over += 1
-            over(t, t.ring[t.oldest_open & t.ring_mask].l, False)
         l = begin(t, ex, name, size, text, c)
         if l == NULL:
             return
+        l.client_place = asker.place
+        l.client_moves = asker.moves
     if ex.transport == TRANSPORT_TCP:
         settle_too(t, take_dial(t, l, ex))
-    add_attempt(t, l, ex, role)
-    t.loopback |= is_loopback(ex.server)
-    note = note_of(&t.known, ex.server, True)
+    note = asked.note
+    if note == NO_NOTE:
+        note = noted(t, asked, ex.server, True)
+        t.loopback |= is_loopback(ex.server)
+    add_attempt(t, l, ex, role, note)
     if note != NO_NOTE:
         t.known.notes[note].asked += 1
         t.known.notes[note].silent += 1
@@ -273,7 +308,6 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
-    cdef const uint64_t* server
     cdef uint32_t note
     cdef uint64_t lookup = exchanges.lookup_of(h.exchange)
     if lookup == NO_LOOKUP:
@@ -285,8 +319,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
                 u.loop = answer_loops(batch, h.row, &t.near)
         return
     if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
-        server = batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row]
-        note = note_of(&t.known, server, False)
+        note = noted(t, &t.faces[batch.columns.src[h.row]], batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row], False)
         if note != NO_NOTE:
             t.known.notes[note].answered += 1
             t.known.notes[note].silent = 0
@@ -382,16 +415,17 @@ cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     memset(&t.end, 0, sizeof(t.end))
     l.end = &t.end
     stub = fingerprint(l, &score)
-    c = client_of(&t.known, l.client)
+    c = client_at(&t.known, l.client, &l.client_place, &l.client_moves)
     if c != NULL:
         if c.lookups == 0:
             c.lookups = 1
-        for i in range(STUBS):
-            if c.votes[side + i] > c.votes[side + best]:
-                best = i
+        if score < SURE:
+            for i in range(STUBS):
+                if c.votes[side + i] > c.votes[side + best]:
+                    best = i
         if c.votes[side + stub] < 60000 and stub != STUB_UNKNOWN:
             c.votes[side + stub] += <uint16_t>score
-        if score < 12 and c.votes[side + best] > score:
+        if score < SURE and c.votes[side + best] > score:
             stub = <uint8_t>best
     l.end.stub = stub
     if t.short_cuts and answered_at_once(l):
@@ -509,6 +543,7 @@ cdef class Lookups:
         index_close(&t.index)
         acquaintances_close(&t.known)
         free(t.ended)
+        free(t.faces)
         upstream_close(&t.upstream)
         free(t)
 
@@ -517,12 +552,15 @@ cdef class Lookups:
         cdef const Happening* h
         cdef uint32_t i
         t.near = 0
-        if batch is not None and take_ended(t, batch) != 0:
+        if batch is not None and (take_ended(t, batch) != 0 or not meet(t, batch.dictionary.addresses.count)):
             return -1
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
             if h.time > t.now:
-                pass_time(t, h.time)
+                if t.ended_count or h.time > t.due or t.begun == NEVER:
+                    pass_time(t, h.time)
+                else:
+                    t.now = h.time
             if h.kind == HAPPENED_QUERY:
                 on_query(t, exchanges, h, batch)
             elif h.kind == HAPPENED_EXTRA:
@@ -577,6 +615,9 @@ cdef class Lookups:
     def feed(self, Exchanges exchanges not None, Batch batch=None):
         """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
         cdef int bad
+        if batch is not None and batch.dictionary is not self.dictionary:
+            self.dictionary = batch.dictionary     # held, so that no other takes its place unseen
+            self.table.face_count = 0
         with nogil:
             bad = self.assemble(exchanges, batch)
         exchanges.keep_from = <uint64_t>-1

@@ -15,8 +15,8 @@ cdef void destroy(Lookup* l) noexcept nogil
 cdef void delist(Assembly* t, Lookup* l) noexcept nogil
 # Find out where the lookup stands after an event, and how long it may still go on.
 cdef void settle(Assembly* t, Lookup* l) noexcept nogil
-# The query, as one more attempt of the lookup; NULL where there is no room for it.
-cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil
+# The query, as one more attempt of the lookup; NULL where there is no room for it.  `note`: where its server is noted.
+cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note) noexcept nogil
 
 
 cdef inline void* wider(void* old, const void* own, size_t used, size_t room) noexcept nogil:

@@ -3,10 +3,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dnscap.native.acquaintances cimport note_of
 from dnscap.native.assembly cimport LISTS, Assembly
 from dnscap.native.attempts cimport *
-from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport LARGE, settling
 from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
@@ -62,7 +61,8 @@ cdef inline void empty(Lookup* l) noexcept nogil:
         free(l.text)
     if l.records != l.few_record_octets:
         free(l.records)
-    free(l.dials)
+    if l.dials != NULL:
+        free(l.dials)
 
 
 cdef void destroy(Lookup* l) noexcept nogil:
@@ -80,7 +80,8 @@ cdef Lookup* obtain(Assembly* t) noexcept nogil:
     else:
         t.spare = l.later
         t.spare_count -= 1
-    memset(l, 0, <size_t>(<uint8_t*>l.few_attempts - <uint8_t*>l))
+    memset(l, 0, <size_t>(<uint8_t*>l.nodes - <uint8_t*>l))
+    l.names[0] = 0
     l.attempts = l.few_attempts
     l.attempt_room = FEW_ATTEMPTS
     l.text = l.few_name_octets
@@ -129,6 +130,34 @@ cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
     l.list = LISTS
 
 
+cdef inline void settle_first(Assembly* t, Lookup* l) noexcept nogil:
+    """As `settle`, of a lookup that sent one query, over UDP: what remains of it then."""
+    cdef const Attempt* a = &l.attempts[0]
+    cdef bint few = t.next - t.oldest_open < FEW_LOOKUPS
+    l.complete = settling(a.outcome)
+    if a.answered < 0 or a.outcome == OUTCOME_TRUNCATED:
+        l.step = -1
+        l.negative = 0
+        label(t, l, False)
+        enlist(t, l, 2 if a.outcome == OUTCOME_TRUNCATED else 4 if few else 3)
+        return
+    l.step = t.now
+    l.negative = a.outcome != OUTCOME_ANSWER
+    label(t, l, l.negative or l.answer_count >= LARGE)
+    enlist(t, l, 2 if not l.complete else 3 if a.flags & ATTEMPT_FRAGMENT else 2 if few else 0)
+
+
+cdef inline void label(Assembly* t, Lookup* l, bint heard) noexcept nogil:
+    """Let it be found by its first label where its walk over a search list may go on, or begin anew; only then."""
+    if heard == l.labelled:
+        return
+    l.labelled = heard
+    if heard:
+        link(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
+    else:
+        unlink_key(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
+
+
 cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     """Find out where the lookup stands after an event, and how long it may still go on."""
     cdef const Attempt* asked[4]       # latest of each type for the present name
@@ -136,8 +165,11 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint32_t i, j, types = 0
     cdef const Attempt* a
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, heard
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False
     cdef int64_t gap = 0
+    if l.attempt_count == 1 and not l.dial_count and l.attempts[0].transport == TRANSPORT_UDP:
+        settle_first(t, l)
+        return
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if i and a.time - l.attempts[i - 1].time > gap:
@@ -166,14 +198,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
             if asked[j].answered < 0 or asked[j].outcome == OUTCOME_TRUNCATED:
                 answered = False
     l.complete = complete
-    heard = answered and (not positive or l.answer_count >= LARGE)
-    if heard != l.labelled:
-        # Its walk over a search list may go on, or the walk begin anew: what is asked under its first label tells.
-        l.labelled = heard
-        if heard:
-            link(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
-        else:
-            unlink_key(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
+    label(t, l, answered and (not positive or l.answer_count >= LARGE))
     if answered:
         l.negative = not positive
         l.step = t.now
@@ -198,7 +223,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
             enlist(t, l, 3)
 
 
-cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil:
+cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note) noexcept nogil:
     cdef Attempt* a
     cdef uint32_t room
     l.queries += 1
@@ -223,7 +248,7 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     a.server[1] = ex.server[1]
     a.first = ex.first
     a.stream = ex.stream
-    a.note = note_of(&t.known, ex.server, True)
+    a.note = note
     a.port = ex.client_port
     a.server_port = ex.server_port
     a.id = ex.id

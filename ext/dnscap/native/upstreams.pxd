@@ -8,6 +8,7 @@ cdef enum:
     UPSTREAM_SLOTS = 1 << 13   # queries remembered, by exchange number: a lookup looks back over those of its own time only
     UPSTREAM_NAME = 96         # octets of a name kept, its end: enough to relate it to another
     UPSTREAM_DIALS = 64
+    UPSTREAM_CHAINS = 1 << 11
 
 cdef struct UpstreamQuery:
     uint64_t exchange          # which one has the slot
@@ -28,7 +29,7 @@ cdef struct UpstreamMark:      # of a query, to pass over those that have nothin
     uint64_t exchange          # which one has the slot
     int64_t time
     uint32_t tail              # hash of the last two labels of its name; 0 where it has fewer, or is not kept whole
-    uint32_t back              # exchanges back to the query noted before it
+    uint32_t back              # exchanges back to the query noted before it in its chain, of those with such tails
 
 cdef struct UpstreamDial:
     uint64_t[2] client
@@ -41,6 +42,7 @@ cdef struct UpstreamDial:
 cdef struct Upstream:
     UpstreamQuery* slots
     UpstreamMark* marks        # one a slot
+    uint64_t[2048] heads       # number of the latest query of each chain, and 1; chain 0 is of tails 0
     UpstreamDial[64] dials
     uint32_t dial_at
     uint64_t latest            # highest exchange number noted

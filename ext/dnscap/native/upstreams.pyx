@@ -22,7 +22,7 @@ cdef enum:
     TYPE_DNSKEY = 48
     MOST_LOOKED = 2048         # slots a verdict looks back over
     MOST_RELATED = 160         # and queries it weighs
-    MOST_TAILS = 8             # names of a lookup that a glance tells unrelated queries by
+    MOST_TAILS = 9             # of a lookup's name and aliases: real chains have fewer
 
 cdef enum:                     # nanoseconds
     BEFORE = 500000            # a query may be passed on this much before it was seen to come
@@ -59,9 +59,14 @@ cdef uint32_t tail_of(const uint8_t* name, uint32_t size) noexcept nogil:
     return h | 1 if labels == 1 else 0
 
 
+cdef inline uint32_t chain_of(uint32_t tail) noexcept nogil:
+    return 1 + tail % (UPSTREAM_CHAINS - 1) if tail else 0
+
+
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef UpstreamQuery* q = &u.slots[ex.number & (UPSTREAM_SLOTS - 1)]
     cdef UpstreamMark* mark = &u.marks[ex.number & (UPSTREAM_SLOTS - 1)]
+    cdef uint64_t* head
     cdef uint32_t kept = min(size, <uint32_t>UPSTREAM_NAME)
     q.exchange = ex.number
     q.time = ex.time
@@ -81,7 +86,9 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     mark.exchange = ex.number
     mark.time = ex.time
     mark.tail = tail_of(name, size) if kept == size else 0
-    mark.back = <uint32_t>min(ex.number - u.latest, <uint64_t>UPSTREAM_SLOTS) if u.any and ex.number > u.latest else 1
+    head = &u.heads[chain_of(mark.tail)]
+    mark.back = <uint32_t>min(ex.number + 1 - head[0], <uint64_t>UPSTREAM_SLOTS) if head[0] and head[0] <= ex.number else UPSTREAM_SLOTS
+    head[0] = ex.number + 1
     u.latest = max(u.latest, ex.number)
     u.any = 1
 
@@ -156,23 +163,34 @@ cdef bint relates(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
     return False
 
 
-cdef uint32_t tails_of(const Lookup* l, uint32_t* tails) noexcept nogil:
-    """Tails of the names that `relates` looks at, up to MOST_TAILS; MOST_TAILS + 1 where there are more."""
-    cdef uint32_t i = l.candidate_count - 1, at = 0, count = 1
+cdef inline uint32_t add_head(const Upstream* u, uint32_t tail, uint32_t* chains, uint64_t* at, uint32_t count) noexcept nogil:
+    cdef uint32_t chain = chain_of(tail), i
+    for i in range(count):
+        if chains[i] == chain:
+            return count
+    chains[count] = chain
+    at[count] = u.heads[chain]
+    if at[count] and u.marks[(at[count] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[count] - 1:
+        at[count] = 0
+    return count + 1
+
+
+cdef uint32_t heads_of(const Upstream* u, const Lookup* l, uint64_t* at) noexcept nogil:
+    """Where the chains begin in which queries stand that `relates` to the lookup, by its name and its first few aliases."""
+    cdef uint32_t i = l.candidate_count - 1, place = 0, count
+    cdef uint32_t[9] chains
     cdef uint16_t kind, n
     cdef uint8_t text[1052]
     cdef uint8_t* end
-    tails[0] = tail_of(l.text + l.names[i], l.names[i + 1] - l.names[i])
-    while at < l.record_size:
-        memcpy(&kind, l.records + at, 2)
-        memcpy(&n, l.records + at + 2, 2)
+    count = add_head(u, 0, chains, at, 0)
+    count = add_head(u, tail_of(l.text + l.names[i], l.names[i + 1] - l.names[i]), chains, at, count)
+    while place < l.record_size and count < MOST_TAILS:
+        memcpy(&kind, l.records + place, 2)
+        memcpy(&n, l.records + place + 2, 2)
         if kind == TYPE_CNAME and n <= 255 and n > 0:
-            if count == MOST_TAILS:
-                return MOST_TAILS + 1
-            end = put_name(text, l.records + at + 6, n)
-            tails[count] = tail_of(text, <uint32_t>(end - text))
-            count += 1
-        at += 6 + n
+            end = put_name(text, l.records + place + 6, n)
+            count = add_head(u, tail_of(text, <uint32_t>(end - text)), chains, at, count)
+        place += 6 + n
     return count
 
 
@@ -201,13 +219,12 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
     cdef const UpstreamQuery* found[160]
     cdef const UpstreamQuery* q
     cdef const UpstreamQuery* r
-    cdef uint32_t[8] tails
-    cdef uint32_t tail_count
+    cdef uint64_t[9] at
+    cdef uint32_t chains
     cdef const UpstreamMark* mark
-    cdef bint akin
     cdef uint32_t count = 0, i, j, k, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
     cdef uint32_t own = 0, loops = 0, fallbacks = 0
-    cdef uint64_t number = u.latest + 1
+    cdef uint64_t number
     cdef int64_t[39] reach
     cdef int64_t next_at, slowest = 0, all_time = 0, until
     cdef uint32_t cause
@@ -216,24 +233,26 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         return False
     for i in range(CAUSES):
         reach[i] = begin
-    tail_count = tails_of(l, tails)
-    while number > 0 and u.latest + 1 - number < MOST_LOOKED and count < MOST_RELATED:
-        number -= 1
-        mark = &u.marks[number & (UPSTREAM_SLOTS - 1)]
-        if mark.exchange != number or mark.time == 0:
-            continue
+    chains = heads_of(u, l, at)
+    while count < MOST_RELATED:
+        # The latest of those that the chains have come to.
+        number = 0
+        for i in range(chains):
+            number = max(number, at[i])
+        if number == 0 or u.latest + 1 - number >= MOST_LOOKED:
+            break
+        mark = &u.marks[(number - 1) & (UPSTREAM_SLOTS - 1)]
         if mark.time < begin - EARLIER:
             break
-        akin = mark.tail == 0 or tail_count > MOST_TAILS
-        if not akin:
-            for i in range(tail_count):
-                akin |= tails[i] == mark.tail
-        if akin and mark.time <= end:
-            q = &u.slots[number & (UPSTREAM_SLOTS - 1)]
-            if not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) and relates(q, l):
-                found[count] = q
-                count += 1
-        number = number + 1 - mark.back if number + 1 > mark.back else 0
+        q = &u.slots[(number - 1) & (UPSTREAM_SLOTS - 1)]
+        if q.time <= end and not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) and relates(q, l):
+            found[count] = q
+            count += 1
+        for i in range(chains):
+            if at[i] == number:
+                at[i] = number - mark.back if number > mark.back else 0
+                if at[i] and u.marks[(at[i] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[i] - 1:
+                    at[i] = 0      # its slot was given to another
     if count == 0:
         return False
     # Oldest first from here: found[count - 1] ... found[0].
