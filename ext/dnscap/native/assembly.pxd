@@ -27,6 +27,14 @@ cdef struct Face:              # of an address of the batch's dictionary
     uint32_t place             # as a client, as of so many moves; NO_PLACE unknown
     uint32_t moves
     uint32_t note              # as a server; NO_NOTE not noted yet
+    uint32_t missed            # how many servers were noted when it was not, and 1
+
+cdef struct Asked:             # the name of a query, and the keys under which lookups of it are found
+    const uint8_t* name
+    uint32_t size
+    uint64_t text              # hash of the name
+    uint64_t by_name
+    uint64_t by_label
 
 cdef struct Assembly:
     Place* ring                # by number

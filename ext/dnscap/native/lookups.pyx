@@ -16,7 +16,7 @@ from dnscap.native.acquaintances cimport (
     NO_PLACE, Client, acquaintances_close, acquaintances_open, client_at, is_loopback, note_of,
 )
 from dnscap.native.answers cimport answer_loops, read_answer
-from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly, Face, Place
+from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Asked, Assembly, Face, Place
 from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
@@ -24,12 +24,15 @@ from dnscap.native.decoder cimport Batch
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_ended
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settling
+from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.lookup_index cimport (
     hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
 )
 from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.messages cimport HAS_NAME, MessageColumns
 from dnscap.native.open_lookups cimport (
-    add_attempt, add_name, delist, destroy, give_back, is_current, obtain, open_lookup, settle, settle_too,
+    add_attempt, add_name, delist, destroy, give_back, is_current, obtain, open_lookup, prefetch_lookup,
+    settle, settle_too,
 )
 from dnscap.native.packed cimport let_go, pack, packed_close, unpack
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
@@ -61,12 +64,19 @@ cdef int64_t NEVER = INT64_MIN
 cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
+cdef enum:
+    FAR = 16                   # happenings that are looked at ahead
+    AHEAD = 32                 # a power of two, and more
+
+cdef struct Ahead:
+    uint64_t lookup            # of an answer
+    Asked asked                # by a query; before its name is there, the code of it in place of the size
+
 # ---------------------------------------------------------------- events
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c,
-                    uint32_t note) noexcept nogil:
+cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note) noexcept nogil:
     """Whether a forwarder sends the query for a client whose own query is in the capture too."""
-    cdef uint64_t key = question_key(&t.index, text)
+    cdef uint64_t key = question_key(&t.index, q.text)
     cdef uint32_t at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     cdef uint32_t seen = 0, i
     cdef const Lookup* l
@@ -78,7 +88,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, name, size):
+            if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, q.name, q.size):
                 for i in range(l.attempt_count):
                     a = &l.attempts[l.attempt_count - 1 - i]
                     if a.qtype != ex.qtype or a.time > ex.time + SKEW or a.answered >= 0 and a.answered < ex.time - SKEW:
@@ -95,7 +105,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
     return False
 
 
-cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, Client* c) noexcept nogil:
+cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) noexcept nogil:
     cdef Lookup* l
     cdef Lookup* before
     cdef Place* ring
@@ -113,7 +123,7 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
         t.ring = ring
         t.ring_mask = mask
     l = obtain(t)
-    if l == NULL or not add_name(l, name, size):
+    if l == NULL or not add_name(l, q.name, q.size):
         if l != NULL:
             destroy(l)
         t.failed = 1
@@ -138,16 +148,18 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     c.last_id = ex.id
     c.latest = l.number
     c.lookups += 1
-    l.text_hash = text
-    link(&t.index, l, name_key(&t.index, l.client, text))
-    link(&t.index, l, question_key(&t.index, text))
+    l.text_hash = q.text
+    link(&t.index, l, q.by_name)
+    link(&t.index, l, question_key(&t.index, q.text))
     return l
 
 
-cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c,
-                  uint8_t* role) noexcept nogil:
+cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
-    cdef uint64_t key = name_key(&t.index, ex.client, text)
+    cdef const uint8_t* name = q.name
+    cdef uint32_t size = q.size
+    cdef uint64_t text = q.text
+    cdef uint64_t key = q.by_name
     cdef uint32_t at = t.index.buckets[<uint32_t>key & t.index.bucket_mask], seen = 0
     cdef Lookup* l
     cdef Lookup* best = NULL
@@ -169,7 +181,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         at = t.index.nodes[at].after
     if best != NULL:
         return best
-    key = label_key(&t.index, ex.client, name, size)
+    key = q.by_label
     at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     seen = 0
     while at and seen < MOST_CHAIN:
@@ -205,8 +217,9 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
 
 cdef inline uint32_t noted(Assembly* t, Face* f, const uint64_t* address, bint enter) noexcept nogil:
     """Where a server is noted; NO_NOTE where it is not, or cannot be."""
-    if f.note == NO_NOTE:
+    if f.note == NO_NOTE and (enter or f.missed != t.known.note_count + 1):
         f.note = note_of(&t.known, address, enter)
+        f.missed = t.known.note_count + 1
     return f.note
 
 
@@ -225,18 +238,17 @@ cdef bint meet(Assembly* t, uint32_t addresses) noexcept nogil:
     for i in range(t.face_count, addresses):
         t.faces[i].place = NO_PLACE
         t.faces[i].note = NO_NOTE
+        t.faces[i].missed = 0
     t.face_count = max(t.face_count, addresses)
     return True
 
 
-cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, const Asked* q) noexcept nogil:
     cdef Exchange told
     cdef Exchange* ex = &told
     cdef Client* c
     cdef Lookup* l
-    cdef const uint8_t* name
-    cdef uint32_t size, note
-    cdef uint64_t text
+    cdef uint32_t note
     cdef uint8_t role = ROLE_PRIMARY
     cdef Face* asker
     cdef Face* asked
@@ -255,28 +267,25 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     c = client_at(&t.known, ex.client, &asker.place, &asker.moves)
     if c == NULL:
         return
-    name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[ex.qname]
-    size = batch.dictionary.names.text_offsets[ex.qname + 1] - batch.dictionary.names.text_offsets[ex.qname]
     if not ex.flags & EXCHANGE_RD:
         c.iterates += 1
-        upstream_query(&t.upstream, ex, name, size)
+        upstream_query(&t.upstream, ex, q.name, q.size)
         return
-    text = hash_text(t.index.seed, name, size)
-    l = find(t, ex, name, size, text, c, &role)
+    l = find(t, ex, q, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, name, size, text, c, noted(t, asker, ex.client, False)):
+        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False)):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1
             t.passed_on += 1
-            upstream_query(&t.upstream, ex, name, size)
+            upstream_query(&t.upstream, ex, q.name, q.size)
             return
         if c.forwards and ex.time - c.passed < STILL_FORWARDS:
             t.passed_on += 1
-            upstream_query(&t.upstream, ex, name, size)
+            upstream_query(&t.upstream, ex, q.name, q.size)
             return
-        l = begin(t, ex, name, size, text, c)
+        l = begin(t, ex, q, c)
         if l == NULL:
             return
         l.client_place = asker.place
@@ -304,12 +313,13 @@ cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
     return NULL
 
 
-cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, uint64_t lookup) noexcept nogil:
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
     cdef uint32_t note
-    cdef uint64_t lookup = exchanges.lookup_of(h.exchange)
+    if lookup == NO_LOOKUP:
+        lookup = exchanges.lookup_of(h.exchange)
     if lookup == NO_LOOKUP:
         u = upstream_of(&t.upstream, h.exchange)
         if u != NULL and h.kind == HAPPENED_ANSWER:
@@ -442,6 +452,7 @@ cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
 cdef void expire(Assembly* t, int64_t now) noexcept nogil:
     """Close the lookups whose time is up, in the order of their deadlines."""
     cdef uint32_t i, best
+    cdef Lookup* l
     if now <= t.due:
         return
     while True:
@@ -452,7 +463,13 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
                 best = i
         if best == LISTS:
             break
-        over(t, t.oldest[best], False)
+        l = t.oldest[best]
+        if l.later != NULL:
+            for i in range(l.later.node_count):
+                prefetch(&t.index.nodes[l.later.nodes[i]])
+            if l.later.later != NULL:
+                prefetch_lookup(l.later.later)
+        over(t, l, False)
     t.due = INT64_MAX
     for i in range(LISTS):
         if t.oldest[i] != NULL:
@@ -488,6 +505,67 @@ cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
         batch.count += 1
         t.first += 1
     return True
+
+
+cdef inline void glance(Assembly* t, Exchanges exchanges, Batch batch, uint32_t i, Ahead* ahead) noexcept nogil:
+    """Have what a happening will need on its way from memory when its turn comes.
+
+    Each is looked at three times before: `FAR` happenings ahead is the first look, each later one follows what that brought.
+    """
+    cdef const Happening* h
+    cdef const MessageColumns* c
+    cdef const uint64_t* client
+    cdef Ahead* a
+    cdef Lookup* l
+    cdef uint32_t code, k
+    if batch is None:
+        if i < exchanges.happening_count:
+            ahead[i & (AHEAD - 1)].lookup = NO_LOOKUP
+        return
+    c = &batch.columns
+    if i < exchanges.happening_count:
+        h = &exchanges.happenings[i]
+        a = &ahead[i & (AHEAD - 1)]
+        a.lookup = NO_LOOKUP
+        if h.kind == HAPPENED_QUERY:
+            code = c.qname[h.row] if c.presence[h.row] & HAS_NAME else NO_CODE
+            a.asked.size = code
+            if code != NO_CODE:
+                prefetch(&batch.dictionary.names.text_offsets[code])
+            prefetch(&t.faces[c.src[h.row]])
+    if i >= FAR // 2 and i - FAR // 2 < exchanges.happening_count:
+        h = &exchanges.happenings[i - FAR // 2]
+        a = &ahead[(i - FAR // 2) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            code = a.asked.size
+            if code == NO_CODE:
+                a.asked.name = NULL
+                a.asked.size = 0
+            else:
+                a.asked.name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[code]
+                a.asked.size = batch.dictionary.names.text_offsets[code + 1] - batch.dictionary.names.text_offsets[code]
+                prefetch(a.asked.name)
+            if t.faces[c.src[h.row]].place != NO_PLACE and t.faces[c.src[h.row]].place <= t.known.client_mask:
+                prefetch(&t.known.clients[t.faces[c.src[h.row]].place])
+        elif h.kind <= HAPPENED_EXPIRED:
+            a.lookup = exchanges.lookup_of(h.exchange)
+            if a.lookup != NO_LOOKUP:
+                prefetch(&t.ring[a.lookup & t.ring_mask])
+    if i >= 3 * FAR // 4 and i - 3 * FAR // 4 < exchanges.happening_count:
+        h = &exchanges.happenings[i - 3 * FAR // 4]
+        a = &ahead[(i - 3 * FAR // 4) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            client = batch.dictionary.addresses.keys + 2 * <size_t>c.src[h.row]
+            a.asked.text = hash_text(t.index.seed, a.asked.name, a.asked.size)
+            a.asked.by_name = name_key(&t.index, client, a.asked.text)
+            a.asked.by_label = label_key(&t.index, client, a.asked.name, a.asked.size)
+            prefetch(&t.index.buckets[<uint32_t>a.asked.by_name & t.index.bucket_mask])
+            prefetch(&t.index.buckets[<uint32_t>a.asked.by_label & t.index.bucket_mask])
+            prefetch(&t.index.buckets[<uint32_t>question_key(&t.index, a.asked.text) & t.index.bucket_mask])
+        elif a.lookup != NO_LOOKUP:
+            l = open_lookup(t, a.lookup)
+            if l != NULL:
+                prefetch_lookup(l)
 
 
 @cython.final
@@ -550,23 +628,27 @@ cdef class Lookups:
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil:
         cdef Assembly* t = self.table
         cdef const Happening* h
+        cdef Ahead[32] ahead
         cdef uint32_t i
         t.near = 0
         if batch is not None and (take_ended(t, batch) != 0 or not meet(t, batch.dictionary.addresses.count)):
             return -1
+        for i in range(FAR):
+            glance(t, exchanges, batch, i, ahead)
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
+            glance(t, exchanges, batch, i + FAR, ahead)
             if h.time > t.now:
                 if t.ended_count or h.time > t.due or t.begun == NEVER:
                     pass_time(t, h.time)
                 else:
                     t.now = h.time
             if h.kind == HAPPENED_QUERY:
-                on_query(t, exchanges, h, batch)
+                on_query(t, exchanges, h, batch, &ahead[i & (AHEAD - 1)].asked)
             elif h.kind == HAPPENED_EXTRA:
                 on_extra(t, exchanges, h, batch)
             elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
-                on_answer(t, exchanges, h, batch)
+                on_answer(t, exchanges, h, batch, ahead[i & (AHEAD - 1)].lookup)
             elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                 settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))
             if state(t) != 0:

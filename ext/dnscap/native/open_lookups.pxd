@@ -6,6 +6,7 @@ from libc.string cimport memcpy
 from dnscap.native.assembly cimport Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.exchanges cimport Exchange
+from dnscap.native.interning cimport prefetch
 
 cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil
 cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil       # False without memory
@@ -28,6 +29,12 @@ cdef inline void* wider(void* old, const void* own, size_t used, size_t room) no
     if grown != NULL:
         memcpy(grown, own, used)
     return grown
+
+
+cdef inline void prefetch_lookup(const Lookup* l) noexcept nogil:
+    cdef uint32_t i
+    for i in range(0, 512, 64):
+        prefetch(<const uint8_t*>l + i)
 
 
 cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:
