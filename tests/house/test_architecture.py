@@ -80,7 +80,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("health", ("dnscap.servers*", "dnscap.clients*")),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
-    ("reading", ("dnscap.reading",)),
+    ("reading", ("dnscap.reading*",)),
     ("faces", ("dnscap.report*", "dnscap.live*")),
     ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),

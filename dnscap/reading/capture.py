@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dnscap.capture import expand_inputs
 from dnscap.errors import UsageError
 from dnscap.messages.decoding import (
     BATCH_ROWS,
     DNS_PORTS,
-    Decoding,
     MessageBatch,
     Progress,
     Quality,
     empty_table,
 )
 from dnscap.messages.message import Message
+from dnscap.reading.passes import Passes
 from dnscap.schema import LOOKUPS, TABLES
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def read(
     )
 
 
-class Capture:
+class Capture(Passes):
     """A capture whose tables are lazy, cached attributes; made by `read`.
 
     Attributes
@@ -105,222 +104,8 @@ class Capture:
         The inputs, in the order in which they are read.
     """
 
-    def __init__(
-        self,
-        inputs: Any,
-        *,
-        ports: Sequence[int] = DNS_PORTS,
-        progress: Progress | None = None,
-        **narrowing: str | None,
-    ) -> None:
-        from dnscap.capture.scapy_packets import as_inputs
-        from dnscap.tables.narrowing import Narrowing
-
-        self._narrowing = Narrowing(**narrowing)
-        self._narrowing.check()
-        self._inputs = expand_inputs(as_inputs(inputs))
-        self._ports = tuple(ports)
-        self._progress = progress
-        self._tables: dict[str, pa.Table] = {}
-        self._whole: dict[str, list[MessageBatch]] = {}
-        self._exchanges: list[ExchangeBatch] | None = None
-        self._lookups: list[LookupBatch] | None = None
-        self._quality: Quality | None = None
-        self.names = [item.name for item in self._inputs]
-
     def __repr__(self) -> str:
         return f"<Capture {', '.join(self.names[:3])}{', …' if len(self.names) > 3 else ''}>"
-
-    # ------------------------------------------------------------ passes
-
-    def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
-        return Decoding(
-            self._inputs, dns_ports=self._ports, records=records, rows=rows, progress=self._progress
-        )
-
-    def batches(self, *, records: bool = True, rows: int = BATCH_ROWS) -> Iterator[MessageBatch]:
-        """Stream the capture; memory stays flat at any size.
-
-        Parameters
-        ----------
-        records : bool
-            Whether batches hold records.
-        rows : int
-            Messages in a batch at least.
-
-        Yields
-        ------
-        MessageBatch
-        """
-        decoding = self._decoding(records=records, rows=rows)
-        self._quality = decoding.quality
-        for batch in decoding:
-            yield self._narrowed(batch)
-        self._remember(decoding)
-
-    def _narrowed(self, batch: MessageBatch) -> MessageBatch:
-        if not self._narrowing:
-            return batch
-        return batch.keep(self._narrowing.keeps(batch), self._narrowing.keeps_around)
-
-    def _remember(self, decoding: Decoding) -> None:
-        self._quality = decoding.quality
-        self._tables.setdefault("sources", decoding.sources())
-
-    def _read_whole(self, *, records: bool) -> list[MessageBatch]:
-        key = "records" if records else "messages"
-        if key not in self._whole:
-            decoding = self._decoding(records=records, rows=None)
-            self._whole[key] = [self._narrowed(batch) for batch in decoding]
-            self._remember(decoding)
-        return self._whole[key]
-
-    def exchange_batches(
-        self,
-        *,
-        rows: int = BATCH_ROWS,
-        keep: bool = True,
-        see: Callable[[MessageBatch], None] | None = None,
-        lookups: bool = True,
-    ) -> Iterator[ExchangeBatch]:
-        """Stream the capture's exchanges; memory stays flat at any size.
-
-        Matching sees all messages, so that narrowing (`since`, `client`, ...) picks whole exchanges.
-
-        Parameters
-        ----------
-        rows : int
-            Messages matched at a time at least.
-        keep : bool
-            Whether messages of an input that can be read only once are kept for other tables.
-        see : callable, optional
-            Called with each batch of messages, narrowed, that goes by on the way.
-        lookups : bool
-            Whether to tell the lookup and role of each exchange, which takes longer than all the rest.
-
-        Yields
-        ------
-        ExchangeBatch
-        """
-        if lookups:
-            for _, exchanges, _ in self._assembled(rows, keep, see):
-                yield from exchanges
-            return
-        from dnscap.exchanges.matching import Matching
-
-        matching = Matching()
-        for batch in self._going_by(rows, keep, see):
-            yield from matching.feed(batch)
-        yield from matching.finish(self._end())
-        if self._quality is not None:
-            self._quality.counts["exchanges_evicted"] = matching.counts["exchanges_evicted"]
-
-    def lookup_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[LookupBatch]:
-        """Stream the capture's lookups; memory stays flat at any size.
-
-        Parameters
-        ----------
-        rows : int
-            Messages taken in at a time at least.
-        keep : bool
-            Whether messages of an input that can be read only once are kept for other tables.
-
-        Yields
-        ------
-        LookupBatch
-        """
-        for _, _, lookups in self._assembled(rows, keep, None):
-            yield from lookups
-
-    def _assembled(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
-    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
-        from dnscap.lookups.assembling import Assembling
-
-        assembling = Assembling()
-        for batch in self._going_by(rows, keep, see):
-            yield batch, list(assembling.feed(batch)), list(assembling.taken())
-        exchanges = list(assembling.finish(self._end()))
-        yield None, exchanges, list(assembling.taken())
-        if self._quality is not None:
-            for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
-                self._quality.counts[name] = assembling.counts[name]
-
-    def _going_by(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
-    ) -> Iterator[MessageBatch]:
-        """All messages with their records, not narrowed; `see` gets them narrowed."""
-        kept = self._whole.get("records")
-        if kept is None and self._once and keep:
-            kept = self._read_whole(records=True)
-        if kept is not None:
-            for batch in kept:
-                if see is not None:
-                    see(batch)
-                yield batch
-            return
-        # A pipe whose messages are not kept is one that somebody watches.
-        decoding = self._decoding(records=True, rows=1 if self._once else rows)
-        self._quality = decoding.quality
-        for batch in decoding:
-            if see is not None:
-                see(self._narrowed(batch))
-            yield batch
-        self._remember(decoding)
-
-    def _end(self) -> int | None:
-        """Time of the last frame: the capture may go on after its last message."""
-        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        return max(last.to_pylist(), default=None)
-
-    def exchange_parts(
-        self,
-        columns: Sequence[str] | None,
-        *,
-        keep: bool = True,
-        see: Callable[[MessageBatch], None] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Stream columns of the exchanges, narrowed; parameters as of `exchange_batches`."""
-        wanted = columns
-        if self._narrowing and columns is not None:
-            wanted = [*columns, *self._narrowing.exchange_columns]
-        assembled = wanted is None or not {"lookup", "role"}.isdisjoint(wanted)
-        for batch in (
-            self.exchange_batches(keep=keep, see=see, lookups=assembled)
-            if self._exchanges is None or see is not None
-            else self._exchanges
-        ):
-            part = batch.to_arrow(wanted)
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
-            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
-
-    def _read_once_through(self) -> None:
-        """Read to the end if that has not been done, keeping only what could not be had again."""
-        if "sources" in self._tables:
-            return
-        if self._once:
-            self._read_whole(records=True)
-        else:
-            for _ in self.batches(records=False):
-                pass
-
-    def _lookup_parts(self, columns: Sequence[str] | None, *, keep: bool = True) -> Iterator[pa.RecordBatch]:
-        wanted = columns
-        if self._narrowing and columns is not None:
-            wanted = [*columns, *self._narrowing.lookup_columns]
-        for batch in self.lookup_batches(keep=keep) if self._lookups is None else self._lookups:
-            part = batch.to_arrow(wanted)
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
-            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
-
-    @property
-    def _once(self) -> bool:
-        """Whether an input can be read only once, so that everything must be kept in one pass."""
-        return not all(item.repeatable for item in self._inputs)
-
-    # ------------------------------------------------------------ tables
 
     def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.
@@ -609,40 +394,9 @@ class Capture:
         self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None, limit: int = 3
     ) -> list[Explanation]:
         """As `explain`, of all lookups that fit, the slowest first, `limit` at most; empty where none does."""
-        from dnscap.clients.keeping import plain_rows
-        from dnscap.explain import Explanation
+        from dnscap.reading.explaining import explanations
 
-        if lookup is not None:
-            where = f"lookup = {int(lookup)}"
-        elif name is not None:
-            asked = (name.lower().rstrip(".") + ".").replace("'", "''")
-            where = f"name = '{asked}' or list_contains(candidates, '{asked}')"
-        elif frame is not None:
-            columns = ["lookup"]
-            framed = f"(query_frame = {int(frame)} or response_frame = {int(frame)}) and lookup is not null"
-            numbers = {
-                n
-                for part in self.select("exchanges", columns=columns, where=framed)
-                for n in part.column(0).to_pylist()
-            }
-            if not numbers:
-                return []
-            where = f"lookup in ({', '.join(map(str, sorted(numbers)))})"
-        else:
-            raise UsageError("say which lookup: its number, a name or a frame")
-        rows = [row for part in self.select("lookups", where=where) for row in plain_rows(part)]
-        rows.sort(key=lambda row: (-(row["duration"] or 0), row["lookup"]))
-        rows = rows[:limit]
-        if not rows:
-            return []
-        belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
-        sent = [row for part in self.select("exchanges", where=belong) for row in plain_rows(part)]
-        return [
-            Explanation(
-                row, [e for e in sent if e["lookup"] == row["lookup"]], self._connections_of(row, set())
-            )
-            for row in rows
-        ]
+        return explanations(self, lookup, name=name, frame=frame, limit=limit)
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.
@@ -652,42 +406,13 @@ class Capture:
         UsageError
             If an input can be read only once, or the file cannot be written.
         """
-        from dnscap.explain.saving import notes_of, save_frames
-        from dnscap.output import output_stream
+        from dnscap.reading.explaining import write_lookup
 
         if self._once:
             raise UsageError(
                 "frames cannot be had from an input that is read only once; save it to a file first"
             )
-        wanted = {
-            e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None
-        }
-        if not wanted:
-            raise UsageError("this lookup has no messages of its own in the capture")
-        numbers = ", ".join(map(str, sorted(wanted)))
-        columns = ["message", "frame", "frames", "source", "stream", "src", "dst"]
-        where = f"message in ({numbers})"
-        messages = {
-            row["message"]: row
-            for part in self.select("messages", columns=columns, where=where)
-            for row in part.to_pylist()
-        }
-        connections = self._connections_of(
-            explanation.lookup, {m["stream"] for m in messages.values()} - {None}
-        )
-        file_of = dict(enumerate(self.to_arrow("sources", ["name"]).column("name").to_pylist()))
-        files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
-        title = f"lookup {explanation.lookup['lookup']} of {', '.join(self.names)}"
-        with output_stream(path) as stream:
-            return save_frames(stream, self._inputs, files, title)
-
-    def _connections_of(self, lookup: dict[str, Any], streams: set[int | None]) -> list[dict[str, Any]]:
-        """Connections that carried a lookup's messages, and those that it tried in vain."""
-        from dnscap.clients.keeping import plain_rows
-        from dnscap.explain.explanation import tried_in_vain
-
-        rows = (row for part in self.select("connections") for row in plain_rows(part))
-        return [row for row in rows if row["stream"] in streams or tried_in_vain(row, lookup)]
+        return write_lookup(self, self._inputs, explanation, path)
 
     @property
     def quality(self) -> Quality:
