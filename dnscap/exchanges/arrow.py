@@ -12,7 +12,7 @@ from dnscap import registry
 from dnscap.messages.arrow import ARROW_TYPES, NO_CODE, Validity, coded, except_where, flag, numbered, plain
 
 if TYPE_CHECKING:
-    from dnscap.native.exchanges import ExchangeBatch as NativeBatch
+    from dnscap.native.exchange_rows import ExchangeBatch as NativeBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
