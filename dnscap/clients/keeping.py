@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.lookups.words import OUTCOMES as LOOKUP_OUTCOMES
 from dnscap.tables.columns import Columns, Numbering
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,7 +38,10 @@ QUOTAS = (8, 20, 200)
 FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
 """Outcomes of a lookup that left the application without an answer to act on."""
 
-_MOST_PENDING = 64
+FAILED_NUMBERS = tuple(LOOKUP_OUTCOMES.index(word) for word in FAILED)
+"""Their native numbers."""
+
+MOST_PENDING = 64
 """Exchange batches held until the lookups they refer to are known."""
 
 EXCHANGE_COLUMNS = (
@@ -116,8 +120,8 @@ class Keeper:
         self.kept: dict[int, Kept] = {}
         self.passed_over = 0
         """Troubled lookups that were counted and not kept."""
-        self._left: Array = np.zeros((0, 3), dtype=np.int64)
-        self._room = np.array(MOST_KEPT)
+        self.left: Array = np.zeros((0, 3), dtype=np.int64)
+        self.room: Array = np.array(MOST_KEPT, dtype=np.int64)
         self._slowest: list[int] = []
         self._last_lookup = -1
         self._pending: list[pa.RecordBatch] = []
@@ -146,11 +150,7 @@ class Keeper:
         numbers = rows.numbers("lookup")
         self._last_lookup = max(self._last_lookup, int(numbers.max()))
         grades = _grades(rows)
-        if (wanted := len(self.pairs) + 1) > len(self._left):
-            left = np.empty((max(wanted, 2 * len(self._left)), 3), dtype=np.int64)
-            left[:] = QUOTAS
-            left[: len(self._left)] = self._left
-            self._left = left
+        self.grow(len(self.pairs) + 1)
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
@@ -166,16 +166,24 @@ class Keeper:
         for place, row in zip(chosen.tolist(), found, strict=True):
             self.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
 
+    def grow(self, count: int) -> None:
+        """Make room for the quotas of so many clients and stubs."""
+        if count > len(self.left):
+            left = np.empty((max(count, 2 * len(self.left)), 3), dtype=np.int64)
+            left[:] = QUOTAS
+            left[: len(self.left)] = self.left
+            self.left = left
+
     def _within_quotas(self, keys: Array, grades: Array) -> Array:
         """Rows that the quotas of their clients and the room for all leave, in order."""
-        left = self._left.reshape(-1)
-        chosen = np.flatnonzero((left[keys] > 0) & (self._room[grades] > 0))
+        left = self.left.reshape(-1)
+        chosen = np.flatnonzero((left[keys] > 0) & (self.room[grades] > 0))
         if not len(chosen):
             return chosen
         chosen = chosen[_rank(keys[chosen]) < left[keys[chosen]]]
-        chosen = chosen[_rank(grades[chosen]) < self._room[grades[chosen]]]
+        chosen = chosen[_rank(grades[chosen]) < self.room[grades[chosen]]]
         np.subtract.at(left, keys[chosen], 1)
-        self._room -= np.bincount(grades[chosen], minlength=3)
+        self.room -= np.bincount(grades[chosen], minlength=3)
         return chosen
 
     def _among_slowest(self, durations: Array) -> Array:
@@ -196,7 +204,7 @@ class Keeper:
             highest = pc.max(waiting.column("lookup")).as_py()
             if highest is None:
                 continue
-            if highest > self._last_lookup and len(held) <= _MOST_PENDING:
+            if highest > self._last_lookup and len(held) <= MOST_PENDING:
                 self._pending.append(waiting)
             else:
                 self._sort_in(waiting)

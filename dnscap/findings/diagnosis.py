@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,12 +15,17 @@ from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.costs import CauseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
+from dnscap.findings.native_rows import ExchangeRows, LookupRows
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
+
+if TYPE_CHECKING:
+    from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.lookup_columns import LookupBatch
 
 MOST_EVENT_KINDS = 64
 
@@ -54,6 +59,8 @@ class Diagnosis:
         self.attempts: list[dict[str, Any]] = []
         """Connections that carried no query, as far as kept."""
         self._finished = False
+        self._exchange_rows = ExchangeRows(self._servers, self._score, self._names)
+        self._lookup_rows = LookupRows(self.keeper, self._clients, self._causes, self._names)
 
     # ------------------------------------------------------------ feeding
 
@@ -83,6 +90,19 @@ class Diagnosis:
             for code, word in enumerate(words):
                 if word in self._events or len(self._events) < MOST_EVENT_KINDS:
                     self._events[word] += int((codes == code).sum())
+
+    def feed_native(
+        self, *, lookups: LookupBatch | None = None, exchanges: ExchangeBatch | None = None
+    ) -> None:
+        """As `feed`, of whole native batches: these lookups and exchanges as they come from the capture.
+
+        All of a diagnosis comes in this way or as tables; the order of calls is the same.
+        """
+        if lookups is not None:
+            self._lookup_rows.feed(lookups)
+        if exchanges is not None and exchanges.exchanges:
+            self._exchange_rows.feed(exchanges, self._end)
+            self._lookup_rows.feed_exchanges(exchanges)
 
     def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
@@ -118,6 +138,8 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
+        self._exchange_rows.finish()
+        self._lookup_rows.finish()
         self.keeper.finish()
         for kept in self.keeper.troubled():
             left = None

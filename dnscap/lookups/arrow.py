@@ -65,6 +65,14 @@ class Columns:
         """A field of the rows as an array of its own."""
         return self.rows[name].copy()
 
+    def octets(self, name: str) -> Array:
+        """A column of lists whose values are octets."""
+        return np.frombuffer(self.native.column(name), "u1")
+
+    def offsets(self, name: str) -> Array:
+        """Where the lists of each row begin; one more at the end."""
+        return np.frombuffer(self.native.column(name), "i4")
+
     def texts(self, name: str, ends: str) -> pa.Array:
         """Texts that lie one after another, with their ends."""
         offsets = pa.py_buffer(self.native.column(ends))

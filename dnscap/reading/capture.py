@@ -338,14 +338,18 @@ class Capture(Passes):
         lookups: Iterator[LookupBatch],
     ) -> None:
         for looked in lookups:
+            if not self._narrowing:
+                diagnosis.feed_native(lookups=looked.native)
+                continue
             part = looked.to_arrow(_COUNTED)
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
             diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
+            if not self._narrowing:
+                diagnosis.feed_native(exchanges=sent.native)
+                continue
             part = sent.to_arrow()
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
             diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))

@@ -80,7 +80,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
     ("frames", ("dnscap.tables*",)),
-    ("health", ("dnscap.servers*", "dnscap.clients*")),
+    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies")),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
     ("reading", ("dnscap.reading*",)),
