@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -122,7 +123,8 @@ class Keeper:
         """Troubled lookups that were counted and not kept."""
         self.left: Array = np.zeros((0, 3), dtype=np.int64)
         self.room: Array = np.array(MOST_KEPT, dtype=np.int64)
-        self._slowest: list[int] = []
+        self._slowest: Array = np.zeros((0, 2), dtype=np.int64)
+        self._slow_only: set[int] = set()
         self._last_lookup = -1
         self._pending: list[pa.RecordBatch] = []
 
@@ -154,9 +156,10 @@ class Keeper:
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
-        chosen = np.union1d(
-            chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0))
-        )
+        waited = rows.numbers("duration", 0) - rows.numbers("t_gap", 0)
+        slow = np.flatnonzero(np.isin(numbers, self._among_slowest(numbers, waited)))
+        self.keep_slow_only(numbers[np.setdiff1d(slow, chosen)].tolist(), self._slowest[:, 1].tolist())
+        chosen = np.union1d(chosen, slow)
         if not len(chosen):
             return
         found = plain_rows(batch.take(pa.array(chosen)))
@@ -186,14 +189,19 @@ class Keeper:
         self.room -= np.bincount(grades[chosen], minlength=3)
         return chosen
 
-    def _among_slowest(self, durations: Array) -> Array:
-        """Rows that took longer than all but a few of those before."""
-        few = min(SLOWEST, len(durations))
-        slow = np.argpartition(durations, len(durations) - few)[len(durations) - few :]
-        if len(self._slowest) == SLOWEST:
-            slow = slow[durations[slow] > self._slowest[0]]
-        self._slowest = sorted([*self._slowest, *durations[slow].tolist()])[-SLOWEST:]
-        return slow
+    def _among_slowest(self, numbers: Array, waited: Array) -> Array:
+        """Numbers of the few that took longest up to now; of equals the first."""
+        known = np.concatenate([self._slowest, np.stack([waited, numbers], axis=1)])
+        self._slowest = known[np.lexsort((known[:, 1], -known[:, 0]))[:SLOWEST]]
+        return self._slowest[:, 1]
+
+    def keep_slow_only(self, more: list[int], slowest: list[int]) -> None:
+        """Let go of lookups that were kept as the slowest alone and are so no more; `more` are kept so from now on."""
+        still = set(slowest)
+        for number in [n for n in self._slow_only if n not in still]:
+            self._slow_only.discard(number)
+            self.kept.pop(number, None)
+        self._slow_only.update(more)
 
     def feed_exchanges(self, batch: pa.RecordBatch) -> None:
         """Keep the exchanges of kept lookups; called after the lookups that came with them."""
@@ -265,14 +273,31 @@ def _grades(rows: Columns) -> Array:
 
 def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Rows as dictionaries, with times and durations as nanoseconds."""
-    arrays = []
-    for column in batch.columns:
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
-        elif pa.types.is_duration(column.type):
-            column = column.cast(pa.duration("ns")).cast(pa.int64())
-        elif pa.types.is_list(column.type):
-            column = pc.list_slice(column, 0, MOST_TEXT_LIST)
-        arrays.append(column.to_pylist())
     names = batch.schema.names
+    arrays = [_plain_values(column) for column in batch.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*arrays, strict=True)]
+
+
+def _plain_values(column: pa.Array) -> list[Any]:
+    """As `to_pylist`, without a scalar object for each value on the way."""
+    if pa.types.is_list(column.type):
+        values = _plain_values(column.values)
+        ends = column.offsets.to_numpy().tolist()
+        lists = [values[a : min(b, a + MOST_TEXT_LIST)] for a, b in itertools.pairwise(ends)]
+        return _with_nulls(np.fromiter(lists, object, len(lists)), column) if column.null_count else lists
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary.take(column.indices)
+    elif pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
+    elif pa.types.is_duration(column.type):
+        column = column.cast(pa.duration("ns")).cast(pa.int64())
+    if pa.types.is_integer(column.type) and column.null_count:
+        return _with_nulls(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(object), column)
+    plain: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return plain
+
+
+def _with_nulls(values: Array, column: pa.Array) -> list[Any]:
+    values[pc.is_null(column).to_numpy(zero_copy_only=False)] = None
+    plain: list[Any] = values.tolist()
+    return plain

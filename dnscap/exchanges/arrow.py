@@ -90,7 +90,7 @@ class Picked:
         return picked
 
 
-Column = Callable[["NativeBatch"], pa.Array]
+Column = Callable[[Any], pa.Array]
 
 
 def _number(name: str, type_: pa.DataType) -> Column:

@@ -83,8 +83,10 @@ class Diagnosis:
             self._feed_exchanges(exchanges)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
-            vain = connections.filter(pc.equal(connections.column("queries"), 0))
-            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
+            room = MOST_ATTEMPTS - len(self.attempts)
+            if room > 0:
+                vain = connections.filter(pc.equal(connections.column("queries"), 0))
+                self.attempts += plain_rows(vain.slice(0, room))
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):

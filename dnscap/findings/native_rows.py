@@ -11,7 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.clients.keeping import EXCHANGE_COLUMNS, FAILED_NUMBERS, MOST_PENDING, SLOWEST, TROUBLED, Keeper, Kept, plain_rows
+from dnscap.clients.keeping import (
+    EXCHANGE_COLUMNS,
+    FAILED_NUMBERS,
+    MOST_PENDING,
+    SLOWEST,
+    TROUBLED,
+    Keeper,
+    Kept,
+    plain_rows,
+)
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
 from dnscap.findings.costs import CauseTally
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     from dnscap.native.lookup_columns import LookupBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_TOLD = 1_000
+"""Names whose counts are told in the end, those with the highest: findings look at some hundred."""
 
 _UNKNOWN, _YES, _NO = 0, 1, 2
 _LONG_AGO = int(np.iinfo(np.int64).min)
@@ -112,7 +124,11 @@ class ExchangeRows:
         if not keys:
             return
         known = self._servers.clients_of
-        texts = _texts(*self._dictionary.addresses_view()).take(pa.array([key & 0xFFFFFFFF for key in keys])).to_pylist()
+        texts = (
+            _texts(*self._dictionary.addresses_view())
+            .take(pa.array([key & 0xFFFFFFFF for key in keys]))
+            .to_pylist()
+        )
         for key, address in zip(keys, texts, strict=True):
             clients = known[key >> 32]
             if len(clients) < MOST_CLIENTS:
@@ -170,7 +186,6 @@ class LookupRows:
         self._stubs = stub_names()
         self._counted = Names(MOST_NAMES)
         self._slowest = np.full((SLOWEST, 2), -1, np.int64)
-        self._slow_only: set[int] = set()
         self._kept = Numbers()
         self._pending: list[tuple[int, ExchangeBatch]] = []
         self._last = -1
@@ -231,15 +246,13 @@ class LookupRows:
 
     def _keep(self, batch: LookupBatch, first: int, chosen: Array, pairs: Array, grades: Array) -> None:
         """Keep what the quotas chose, and those that none took longer than."""
-        slow = set(self._slowest[self._slowest[:, 0] >= 0, 1].tolist())
-        for number in [n for n in self._slow_only if n not in slow]:
-            self._slow_only.discard(number)
-            del self._keeper.kept[number]
-        slow_here = np.array([n - first for n in slow if n >= first], np.uint32)
+        slow = self._slowest[self._slowest[:, 0] >= 0, 1]
+        slow_here = (slow[slow >= first] - first).astype(np.uint32)
         rows = np.union1d(chosen, slow_here).astype(np.uint32)
+        slow_only = np.setdiff1d(slow_here, chosen).astype(np.int64) + first
+        self._keeper.keep_slow_only(slow_only.tolist(), slow.tolist())
         if not len(rows):
             return
-        self._slow_only.update((np.setdiff1d(slow_here, chosen).astype(np.int64) + first).tolist())
         self._kept.add(rows.astype(np.uint64) + np.uint64(first))
         for place, row in zip(rows.tolist(), plain_rows(lookup_batch(pick(batch, rows))), strict=True):
             self._keeper.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
@@ -272,11 +285,11 @@ class LookupRows:
         for _, batch in self._pending:
             self._sort_in(batch)
         self._pending = []
-        for name, resolved, absent in self._counted.counted():
-            if resolved:
-                self._names.resolved[name] += resolved
-            if absent:
-                self._names.absent[name] += absent
+        for counter, absent in ((self._names.resolved, False), (self._names.absent, True)):
+            counts = np.array(self._counted.counts_of(absent), np.int64)
+            often = np.argsort(-counts, kind="stable")[:MOST_TOLD]
+            for place in often[counts[often] > 0].tolist():
+                counter[self._counted.name(place)] += int(counts[place])
         self._names.overflowed |= self._counted.overflowed > 0
 
 

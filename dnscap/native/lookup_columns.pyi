@@ -16,3 +16,9 @@ class LookupBatch:
 
     def column(self, name: str) -> memoryview:
         """A native column as octets; ``rows`` holds LookupRow structs, ``..._ends`` and ``..._lists`` offsets."""
+
+@final
+class LookupColumn:
+    """Octets of a column, as a buffer that keeps its batch alive."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...

@@ -1,6 +1,6 @@
 """Lookup assembly; see ext/dnscap/native/lookups.pxd."""
 
-from typing import final
+from typing import Self, final
 
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
@@ -10,7 +10,7 @@ from dnscap.native.lookup_columns import LookupBatch
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
-    def __init__(self, judged: bool = True, short_cuts: bool = True) -> None: ...
+    def __new__(cls, judged: bool = True, short_cuts: bool = True) -> Self: ...
     @property
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""

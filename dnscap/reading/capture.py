@@ -352,7 +352,9 @@ class Capture(Passes):
             part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
-            diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
+            diagnosis.feed(
+                connections=batch.to_arrow("connections"), events=batch.to_arrow("events", ["kind"])
+            )
 
     def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.

@@ -26,7 +26,9 @@ def _least() -> Array:
     """Least duration of each bucket, as `buckets_of` puts them."""
     near = np.floor(_LOWEST * 2.0 ** (np.arange(BUCKETS) / PARTS)).astype(np.int64)
     tried = near[:, None] + np.arange(-2, 4)
-    least = tried[np.arange(BUCKETS), np.argmax(buckets_of(tried) >= np.arange(BUCKETS)[:, None], axis=1)]
+    least: Array = tried[
+        np.arange(BUCKETS), np.argmax(buckets_of(tried) >= np.arange(BUCKETS)[:, None], axis=1)
+    ]
     least[0] = np.iinfo(np.int64).min
     return least
 

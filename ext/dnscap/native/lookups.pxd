@@ -8,7 +8,7 @@ from dnscap.native.interning cimport Dictionary
 
 cdef class Lookups:
     cdef Assembly* table
-    cdef Dictionary dictionary # of the batch seen last
+    cdef Dictionary dictionary     # of the batch seen last
 
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`; it
     # uses the happenings up.  0, or -1 without memory.

@@ -8,7 +8,7 @@ order of their numbers.
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memmove, memset
 
 import os
 
@@ -23,10 +23,10 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_ended
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settling
+from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.lookup_index cimport (
-    hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
+    hash_text, index_close, index_open, label_key, link, name_key, question_key, unlink_all, unlink_key,
 )
 from dnscap.native.lookup_columns cimport LookupBatch
 from dnscap.native.messages cimport HAS_NAME, MessageColumns
@@ -517,7 +517,7 @@ cdef inline void glance(Assembly* t, Exchanges exchanges, Batch batch, uint32_t 
     cdef const uint64_t* client
     cdef Ahead* a
     cdef Lookup* l
-    cdef uint32_t code, k
+    cdef uint32_t code
     if batch is None:
         if i < exchanges.happening_count:
             ahead[i & (AHEAD - 1)].lookup = NO_LOOKUP

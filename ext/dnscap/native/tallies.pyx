@@ -5,6 +5,7 @@ is here only adds to them.  The arithmetic is that of dnscap/servers/tally.py, d
 dnscap/clients and dnscap/findings, which do the same to rows of saved tables.
 """
 cimport cython
+from libc.math cimport log2
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -18,7 +19,7 @@ from dnscap.native.exchanges cimport (
     OUTCOME_DUPLICATE, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_OTHER_RCODE, OUTCOME_UNANSWERED, OUTCOME_UNFINISHED,
     OUTCOME_UNSOLICITED,
 )
-from dnscap.native.interning cimport NO_CODE
+from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.lookup_columns cimport LookupBatch, LookupRow, put_i32, put_octets
 from dnscap.native.lookup_index cimport hash_client, hash_text, stir
 from dnscap.native.text cimport Text
@@ -33,7 +34,9 @@ cdef enum:
     FAILED_FROM = 3            # servfail ...
     FAILED_TO = 8              # ... timeout
     GAP_BUCKET = 7
+    AHEAD = 12                 # rows whose counters are asked for before their turn
     BUCKETS = 448              # of a histogram (dnscap/tables/histogram.py)
+    PARTS = 16                 # buckets an octave
     MOST_NUMBERS = 1 << 20     # keys told apart in one table: beyond, it begins anew, and a key may come as new again
     AMBIGUOUS = 0              # counters of a server after its outcomes (dnscap/servers/tally.py)
     ITERATED = 1
@@ -43,6 +46,8 @@ cdef enum:
     EDNS_FORMERR = 5
     EDNS_IGNORED = 6
     PLAIN_ANSWERED = 7
+
+cdef double FIRST = 1000.0     # nanoseconds at which the first octave begins
 
 # ---------------------------------------------------------------- tables of keys
 
@@ -166,14 +171,16 @@ cdef class Numbers:
 
 cdef inline uint32_t bucket_of(const int64_t* least, int64_t duration) noexcept nogil:
     """Bucket of a histogram, by the least duration of each."""
-    cdef uint32_t low = 0, high = BUCKETS, middle
-    while high - low > 1:
-        middle = (low + high) // 2
-        if duration >= least[middle]:
-            low = middle
-        else:
-            high = middle
-    return low
+    cdef int32_t at
+    if duration < least[1]:
+        return 0
+    # Rounding may lead to the bucket beside.
+    at = min(<int32_t>(log2(duration / FIRST) * PARTS), BUCKETS - 1)
+    while duration < least[at]:
+        at -= 1
+    while at + 1 < BUCKETS and duration >= least[at + 1]:
+        at += 1
+    return at
 
 
 def count_exchanges(
@@ -451,6 +458,9 @@ def count_lookups(
             pair = pairs[i]
             if pair < 0 or pair >= lookups.shape[0] or pair >= failed.shape[0] or pair >= durations.shape[0] or pair >= left.shape[0]:
                 continue
+            if i + AHEAD < batch.count and 0 <= pairs[i + AHEAD] < durations.shape[0]:
+                prefetch(&durations[pairs[i + AHEAD], bucket_of(&least[0], rows[i + AHEAD].duration)])
+                prefetch(&left[pairs[i + AHEAD], 0])
             lookups[pair] += 1
             bad = FAILED_FROM <= r.outcome <= FAILED_TO
             failed[pair] += bad
@@ -475,16 +485,21 @@ def count_lookups(
     return n, m, failures, troubled, total
 
 
+cdef inline bint shorter(const int64_t* a, int64_t waited, int64_t number) noexcept nogil:
+    """Whether a lookup of the heap goes before another: took less long, or as long and came later."""
+    return a[0] < waited or a[0] == waited and a[1] > number
+
+
 cdef void sift(int64_t* heap, uint32_t size, int64_t waited, int64_t number) noexcept nogil:
-    """Put a lookup into the heap in place of the one that took shortest."""
+    """Put a lookup into the heap in place of the one that goes first."""
     cdef uint32_t at = 0, child
     while True:
         child = 2 * at + 1
         if child >= size:
             break
-        if child + 1 < size and heap[2 * child + 2] < heap[2 * child]:
+        if child + 1 < size and shorter(&heap[2 * child + 2], heap[2 * child], heap[2 * child + 1]):
             child += 1
-        if heap[2 * child] >= waited:
+        if not shorter(&heap[2 * child], waited, number):
             break
         heap[2 * at] = heap[2 * child]
         heap[2 * at + 1] = heap[2 * child + 1]
@@ -603,14 +618,17 @@ cdef class Names:
         if not good:
             raise MemoryError("no memory to count")
 
-    def counted(self):
-        """Name, how often it was resolved, how often it did not exist.
+    def counts_of(self, bint absent):
+        """How often each name was resolved, or did not exist, in the order in which they first came.
 
         Returns
         -------
-        list of tuple
+        list of int
         """
-        return [
-            (self.text[self.ends[i]:self.ends[i + 1]].decode("utf-8", "replace"), self.counts[2 * i], self.counts[2 * i + 1])
-            for i in range(self.table.count)
-        ]
+        return [self.counts[2 * i + absent] for i in range(self.table.count)]
+
+    def name(self, uint32_t number):
+        """A name by its place in that order."""
+        if number >= self.table.count:
+            raise IndexError("no such name")
+        return self.text[self.ends[number]:self.ends[number + 1]].decode("utf-8", "replace")
