@@ -62,7 +62,9 @@ cdef struct Assembly:
     uint8_t loopback           # a loopback address was asked: its host may forward from another
     Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
+    uint32_t ended_at          # the first of them
     uint32_t ended_count
+    int64_t ended_due          # when the first of them is known
     uint32_t ended_room
     Face* faces                # by code
     uint32_t face_count

@@ -8,7 +8,7 @@ order of their numbers.
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memmove, memset
+from libc.string cimport memcmp, memset
 
 import os
 
@@ -36,7 +36,6 @@ from dnscap.native.open_lookups cimport (
 )
 from dnscap.native.packed cimport let_go, pack, packed_close, unpack
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
-from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_close, upstream_of, upstream_open, upstream_query,
 )
@@ -477,15 +476,12 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
 
 
 cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
-    cdef uint32_t i = 0
-    while i < t.ended_count and known_at(&t.ended[i]) <= now:
-        settle_too(t, on_closed(t, &t.ended[i]))
-        i += 1
+    while t.ended_due <= now:
+        settle_too(t, on_closed(t, &t.ended[t.ended_at]))
+        t.ended_at += 1
+        t.ended_due = known_at(&t.ended[t.ended_at]) if t.ended_at < t.ended_count else INT64_MAX
     if t.begun == NEVER:
         t.begun = now
-    if i:
-        t.ended_count -= i
-        memmove(t.ended, t.ended + i, t.ended_count * sizeof(Connection))
     t.now = now
     expire(t, now)
 
@@ -593,7 +589,7 @@ cdef class Lookups:
         t.ring_mask = 1023
         t.ring = <Place*>malloc(1024 * sizeof(Place))
         t.now = t.begun = NEVER
-        t.due = INT64_MAX
+        t.due = t.ended_due = INT64_MAX
         t.judged = judged
         t.short_cuts = short_cuts
         seed = int.from_bytes(os.urandom(8), "little")
@@ -639,7 +635,7 @@ cdef class Lookups:
             h = &exchanges.happenings[i]
             glance(t, exchanges, batch, i + FAR, ahead)
             if h.time > t.now:
-                if t.ended_count or h.time > t.due or t.begun == NEVER:
+                if h.time >= t.ended_due or h.time > t.due or t.begun == NEVER:
                     pass_time(t, h.time)
                 else:
                     t.now = h.time
@@ -665,9 +661,10 @@ cdef class Lookups:
         cdef Assembly* t = self.table
         cdef uint64_t i
         cdef uint32_t k
-        for k in range(t.ended_count):
+        for k in range(t.ended_at, t.ended_count):
             settle_too(t, on_closed(t, &t.ended[k]))
-        t.ended_count = 0
+        t.ended_count = t.ended_at = 0
+        t.ended_due = INT64_MAX
         for i in range(t.oldest_open, t.next):
             if t.ring[i & t.ring_mask].l != NULL:
                 over(t, t.ring[i & t.ring_mask].l, True)
