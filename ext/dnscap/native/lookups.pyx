@@ -26,7 +26,7 @@ from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.lookup_index cimport (
-    hash_text, index_close, index_open, label_key, link, name_key, question_key, unlink_all, unlink_key,
+    chain, hash_text, index_close, index_open, label_key, link, name_key, question_key, unlink_all, unlink_key,
 )
 from dnscap.native.lookup_columns cimport LookupBatch
 from dnscap.native.messages cimport HAS_NAME, MessageColumns
@@ -66,9 +66,10 @@ cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself afte
 cdef enum:
     FAR = 16                   # happenings that are looked at ahead
     AHEAD = 32                 # a power of two, and more
+    NEAR = 6                   # rows that are taken
 
 cdef struct Ahead:
-    uint64_t lookup            # of an answer
+    uint64_t lookup            # of an answer; of a query, its client's latest
     Asked asked                # by a query; before its name is there, the code of it in place of the size
 
 # ---------------------------------------------------------------- events
@@ -494,6 +495,11 @@ cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
     """Write out the lookups that are over, as far as no older one is open and a batch goes; False without memory."""
     cdef Place* place
     while t.first < t.oldest_open and batch.count < MOST_TAKEN:
+        if t.first + NEAR < t.oldest_open:
+            place = &t.ring[(t.first + NEAR) & t.ring_mask]
+            prefetch(place.row)
+            prefetch(place.row + 64)
+            prefetch(place.row + 128)
         place = &t.ring[t.first & t.ring_mask]
         if not unpack(&batch.columns, t.first, place.row):
             return False
@@ -506,7 +512,7 @@ cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
 cdef inline void glance(Assembly* t, Exchanges exchanges, Batch batch, uint32_t i, Ahead* ahead) noexcept nogil:
     """Have what a happening will need on its way from memory when its turn comes.
 
-    Each is looked at three times before: `FAR` happenings ahead is the first look, each later one follows what that brought.
+    Each is looked at four times before: `FAR` happenings ahead is the first look, each later one follows what that brought.
     """
     cdef const Happening* h
     cdef const MessageColumns* c
@@ -558,10 +564,24 @@ cdef inline void glance(Assembly* t, Exchanges exchanges, Batch batch, uint32_t 
             prefetch(&t.index.buckets[<uint32_t>a.asked.by_name & t.index.bucket_mask])
             prefetch(&t.index.buckets[<uint32_t>a.asked.by_label & t.index.bucket_mask])
             prefetch(&t.index.buckets[<uint32_t>question_key(&t.index, a.asked.text) & t.index.bucket_mask])
+            code = t.faces[c.src[h.row]].place
+            if code != NO_PLACE and code <= t.known.client_mask:
+                a.lookup = t.known.clients[code].latest
+                prefetch(&t.ring[a.lookup & t.ring_mask])
         elif a.lookup != NO_LOOKUP:
             l = open_lookup(t, a.lookup)
             if l != NULL:
                 prefetch_lookup(l)
+    if i >= 7 * FAR // 8 and i - 7 * FAR // 8 < exchanges.happening_count:
+        h = &exchanges.happenings[i - 7 * FAR // 8]
+        a = &ahead[(i - 7 * FAR // 8) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            prefetch(&t.index.nodes[chain(&t.index, a.asked.by_name)])
+            prefetch(&t.index.nodes[chain(&t.index, a.asked.by_label)])
+            prefetch(&t.index.nodes[chain(&t.index, question_key(&t.index, a.asked.text))])
+            l = open_lookup(t, a.lookup)
+            if l != NULL:
+                prefetch(l)
 
 
 @cython.final
