@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,16 +80,16 @@ class Kept:
         Number of its client and stub.
     grade : int
         PLAIN, TELLING or TROUBLED.
-    row : dict
+    row : mapping
         Its row of the lookups table; times and durations are nanoseconds.
-    exchanges : list of dict
+    exchanges : list of mapping
         Rows of the exchanges table in order of time; times and durations are nanoseconds.
     """
 
     pair: int
     grade: int
-    row: dict[str, Any]
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    row: Mapping[str, Any]
+    exchanges: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -269,6 +269,64 @@ def _grades(rows: Columns) -> Array:
     troubled |= rows.truth("edns_fallback") | rows.truth("tcp_fallback")
     telling = (rows.list_lengths("candidates") > 1) | rows.word_is("outcome", "nxdomain", "nodata")
     return np.where(troubled, TROUBLED, np.where(telling, TELLING, PLAIN))
+
+
+class Row(Mapping[str, Any]):
+    """A row of a table whose columns become Python values when the first row of them is asked for one.
+
+    Of the rows that are kept, most are never looked at, or only by a few columns.
+    """
+
+    __slots__ = ("_columns", "_place")
+
+    def __init__(self, columns: _Values, place: int) -> None:
+        self._columns = columns
+        self._place = place
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _Values(dict[str, list[Any]]):
+    """Values of the columns that were asked for, by name."""
+
+    __slots__ = ("column", "names")
+
+    def __init__(self, names: Sequence[str], column: Callable[[str], pa.Array]) -> None:
+        super().__init__()
+        self.names = names
+        self.column = column
+
+    def __missing__(self, name: str) -> list[Any]:
+        if name not in self.names:
+            raise KeyError(name)
+        values = self[name] = _plain_values(self.column(name))
+        return values
+
+
+def rows_when_asked(count: int, names: Sequence[str], column: Callable[[str], pa.Array]) -> list[Row]:
+    """As `plain_rows`, each column when it is first needed.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    names : sequence of str
+        Columns.
+    column : callable
+        Gives a column by its name.
+    """
+    columns = _Values(names, column)
+    return [Row(columns, place) for place in range(count)]
 
 
 def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

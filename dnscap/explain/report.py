@@ -48,7 +48,7 @@ class DiagnosisReport:
         self.troubled = max((cost.lookups for cost in facts.costs.values()), default=0)
         worst = sorted(facts.kept, key=lambda kept: (-kept.waited, kept.number))
         self.slowest = [
-            Explanation(kept.row, kept.exchanges, diagnosis.attempts)
+            Explanation(dict(kept.row), [dict(row) for row in kept.exchanges], diagnosis.attempts)
             for kept in worst[:slowest]
             if kept.exchanges
         ]

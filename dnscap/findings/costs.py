@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -94,7 +94,7 @@ def _mask(cause: str) -> Array:
     return np.array([bucket in wanted for bucket in BUDGET])
 
 
-def shares_of(row: dict[str, Any]) -> dict[str, tuple[float, int]]:
+def shares_of(row: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Seconds and queries that each cause of a lookup cost; `row` has times in nanoseconds.
 
     What `CauseTally` does for many lookups at once, for one.

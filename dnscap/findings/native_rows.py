@@ -19,14 +19,14 @@ from dnscap.clients.keeping import (
     TROUBLED,
     Keeper,
     Kept,
-    plain_rows,
+    rows_when_asked,
 )
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
 from dnscap.findings.costs import CauseTally
 from dnscap.findings.scorecard import ScoreTally
+from dnscap.lookups.arrow import LOOKUP_COLUMNS, lookup_batch
 from dnscap.lookups.arrow import Columns as LookupColumns
-from dnscap.lookups.arrow import lookup_batch
 from dnscap.lookups.words import BUCKETS, CAUSES
 from dnscap.messages.around import address_text
 from dnscap.native.stubs import names as stub_names
@@ -254,8 +254,12 @@ class LookupRows:
         if not len(rows):
             return
         self._kept.add(rows.astype(np.uint64) + np.uint64(first))
-        for place, row in zip(rows.tolist(), plain_rows(lookup_batch(pick(batch, rows))), strict=True):
-            self._keeper.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
+        picked = pick(batch, rows)
+        found = rows_when_asked(
+            len(rows), tuple(LOOKUP_COLUMNS), lambda name: lookup_batch(picked, [name]).column(0)
+        )
+        for place, row in zip(rows.tolist(), found, strict=True):
+            self._keeper.kept[first + place] = Kept(int(pairs[place]), int(grades[place]), row)
 
     def feed_exchanges(self, batch: ExchangeBatch) -> None:
         """Keep the exchanges of kept lookups; called after the lookups that came with them."""
@@ -275,8 +279,12 @@ class LookupRows:
         rows = rows[: self._kept.rows_of(batch, rows)]
         if not len(rows):
             return
-        for row in plain_rows(exchange_batch(Picked(batch, rows), EXCHANGE_COLUMNS)):
-            kept = self._keeper.kept.get(row["lookup"])
+        # A batch of its own: the whole one is let go.
+        picked = exchange_batch(Picked(batch, rows), EXCHANGE_COLUMNS)
+        found = rows_when_asked(len(rows), picked.schema.names, picked.column)
+        lookups = np.asarray(memoryview(batch.column("lookup")))[rows]
+        for number, row in zip(lookups.tolist(), found, strict=True):
+            kept = self._keeper.kept.get(number)
             if kept is not None:
                 kept.exchanges.append(row)
 

@@ -14,6 +14,7 @@ cdef class Pairs:              # clients with the stub seen there, numbered in t
     cdef uint32_t room
 
     cdef int64_t number(self, const uint64_t* client, uint8_t stub) noexcept nogil
+    cdef void expect(self, const uint64_t* client, uint8_t stub) noexcept nogil
 
 cdef class Names:              # how often a name was resolved, and how often it did not exist
     cdef Table* table

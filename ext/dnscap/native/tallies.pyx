@@ -373,6 +373,13 @@ cdef class Pairs:
             self.stubs[n] = stub
         return n
 
+    cdef void expect(self, const uint64_t* client, uint8_t stub) noexcept nogil:
+        """Have the place of a pair on its way from memory."""
+        cdef uint64_t key = hash_client(self.table.seed + stub, client)
+        cdef uint32_t i = <uint32_t>stir(key ^ self.table.seed) & self.table.mask
+        prefetch(&self.table.slots[i])
+        prefetch(&self.table.keys[i])
+
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
         cdef const LookupRow* rows = rows_of(batch)
@@ -382,6 +389,8 @@ cdef class Pairs:
             raise ValueError("too few places for the rows of the batch")
         with nogil:
             for i in range(batch.count):
+                if i + AHEAD < batch.count:
+                    self.expect(rows[i + AHEAD].client, rows[i + AHEAD].stub)
                 numbers[i] = self.number(rows[i].client, rows[i].stub)
                 bad |= numbers[i] < 0
         if bad:
