@@ -160,7 +160,10 @@ class Passes:
 
         assembling = Assembling(lookups=lookups)
         for batch in self._going_by(rows, keep, see):
-            yield batch, assembling.feed(batch), assembling.taken()
+            over = assembling.taken()
+            yield batch, assembling.feed(batch), over
+            for _ in over:  # what nobody took must not pile up
+                pass
         yield None, assembling.finish(self._end()), assembling.taken()
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):

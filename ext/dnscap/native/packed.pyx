@@ -14,7 +14,7 @@ from dnscap.native.lookup_columns cimport LookupColumns, LookupRow, put_i32, put
 
 cdef enum:
     BLOCK = 1 << 17            # octets; a row is much smaller whatever it holds (see `most_octets`)
-    MOST_SPARE = 64            # blocks kept to be used again
+    MOST_SPARE = 1 << 10       # blocks kept to be used again, 128 MB: given back one by one they would leave holes
 
 cdef size_t HEAD = <size_t>&(<LookupRow*>NULL).duration_min   # octets of a LookupRow that every row has
 
