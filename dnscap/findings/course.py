@@ -21,6 +21,23 @@ SLOW = 1_000_000_000
 MOST_WORDS = 64
 
 
+COURSE_OF_LOOKUPS = [
+    "time",
+    "duration",
+    "t_gap",
+    "outcome",
+    "t_search",
+    "candidates",
+    "queries",
+    "wasted_queries",
+    "causes",
+]
+"""Columns of the lookups table that a course is made of."""
+
+COURSE_OF_EXCHANGES = ["time", "outcome", "latency"]
+"""Likewise of the exchanges table."""
+
+
 class CourseTally:
     """Adds up lookups and exchanges by time, duration and outcome.
 

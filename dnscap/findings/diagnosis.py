@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
+from dnscap.exchanges.arrow import exchange_batch
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
-from dnscap.findings.course import CourseTally
+from dnscap.findings.course import COURSE_OF_EXCHANGES, COURSE_OF_LOOKUPS, CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
+from dnscap.findings.native_rows import ExchangeRows, LookupRows
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.lookups.arrow import lookup_batch
 from dnscap.names import SeenNames
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
+
+if TYPE_CHECKING:
+    from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.lookup_columns import LookupBatch
 
 MOST_EVENT_KINDS = 64
 
@@ -62,6 +69,8 @@ class Diagnosis:
         self.attempts: list[dict[str, Any]] = []
         """Connections that carried no query, as far as kept."""
         self._finished = False
+        self._exchange_rows = ExchangeRows(self._servers, self._score, self._names)
+        self._lookup_rows = LookupRows(self.keeper, self._clients, self._causes, self._names)
 
     # ------------------------------------------------------------ feeding
 
@@ -88,13 +97,30 @@ class Diagnosis:
             self._score.feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
-            vain = connections.filter(pc.equal(connections.column("queries"), 0))
-            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
+            room = MOST_ATTEMPTS - len(self.attempts)
+            if room > 0:
+                vain = connections.filter(pc.equal(connections.column("queries"), 0))
+                self.attempts += plain_rows(vain.slice(0, room))
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):
                 if word in self._events or len(self._events) < MOST_EVENT_KINDS:
                     self._events[word] += int((codes == code).sum())
+
+    def feed_native(
+        self, *, lookups: LookupBatch | None = None, exchanges: ExchangeBatch | None = None
+    ) -> None:
+        """As `feed`, of whole native batches: these lookups and exchanges as they come from the capture.
+
+        All of a diagnosis comes in this way or as tables; the order of calls is the same.
+        """
+        if lookups is not None:
+            self._lookup_rows.feed(lookups)
+            self.course.feed_lookups(Columns(lookup_batch(lookups, COURSE_OF_LOOKUPS)))
+        if exchanges is not None and exchanges.exchanges:
+            self.course.feed_exchanges(Columns(exchange_batch(exchanges, COURSE_OF_EXCHANGES)))
+            self._exchange_rows.feed(exchanges, self._end)
+            self._lookup_rows.feed_exchanges(exchanges)
 
     def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
@@ -132,6 +158,8 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
+        self._exchange_rows.finish()
+        self._lookup_rows.finish()
         self._servers.told = self._caches.roles()
         self.keeper.finish()
         self._conclude()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -369,7 +369,7 @@ def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
     return lambda case: _server(case, lambda row: row["outcome"] in outcomes)
 
 
-def _server(case: Case, chosen: Callable[[dict[str, Any]], bool]) -> str | None:
+def _server(case: Case, chosen: Callable[[Mapping[str, Any]], bool]) -> str | None:
     counts: Counter[str] = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
     if counts:
         heard = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,16 @@ class ScoreTally:
         self.latencies += np.bincount(buckets_of(latency[timed]), minlength=BUCKETS)
         upstream = ~ours & ~rows.word_is("outcome", "unsolicited", "duplicate")
         minutes, found = np.unique(rows.numbers("time")[upstream] // MINUTE, return_counts=True)
-        for minute, count in zip(minutes.tolist(), found.tolist(), strict=True):
+        self._add_minutes(zip(minutes.tolist(), found.tolist(), strict=True))
+
+    def add(self, outcomes: Array, minutes: Iterable[tuple[int, int]]) -> None:
+        """Add counts of outcomes, and of queries to authoritative servers by minute."""
+        for word, count in zip(OUTCOMES, outcomes.tolist(), strict=False):
+            self.outcomes[word] += count
+        self._add_minutes(minutes)
+
+    def _add_minutes(self, minutes: Iterable[tuple[int, int]]) -> None:
+        for minute, count in minutes:
             if minute in self.minutes or len(self.minutes) < MOST_MINUTES:
                 self.minutes[minute] += count
 

@@ -80,8 +80,8 @@ class Assembling:
 
     Attributes
     ----------
-    lookups : list of LookupBatch
-        Lookups that were given up to now and not yet taken.
+    lookups : bool
+        Whether lookups are wanted, or only which one each exchange belongs to.
 
     Examples
     --------
@@ -94,9 +94,9 @@ class Assembling:
     ...         print(lookups.to_arrow(["name", "duration"]))
     """
 
-    def __init__(self, resolving: Beside | None = None) -> None:
+    def __init__(self, resolving: Beside | None = None, *, lookups: bool = True) -> None:
         self.matching = Matching()
-        self.native = Lookups()
+        self.native = Lookups(lookups)
         self._resolving = resolving
 
     def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
@@ -139,8 +139,7 @@ class Assembling:
 
     def taken(self) -> Iterator[LookupBatch]:
         """Lookups that are over and were not given before."""
-        native = self.native.take()
-        if native.count:
+        while (native := self.native.take()).count:
             yield LookupBatch(native)
 
     @property

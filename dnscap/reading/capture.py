@@ -397,22 +397,28 @@ class Capture(Passes):
         self,
         diagnosis: Diagnosis,
         batch: MessageBatch | None,
-        exchanges: list[ExchangeBatch],
-        lookups: list[LookupBatch],
+        exchanges: Iterator[ExchangeBatch],
+        lookups: Iterator[LookupBatch],
     ) -> None:
         for looked in lookups:
+            if not self._narrowing:
+                diagnosis.feed_native(lookups=looked.native)
+                continue
             part = looked.to_arrow(_COUNTED)
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
             diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
+            if not self._narrowing:
+                diagnosis.feed_native(exchanges=sent.native)
+                continue
             part = sent.to_arrow()
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
             diagnosis.seen.feed(self._narrowed(batch))
-            diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
+            diagnosis.feed(
+                connections=batch.to_arrow("connections"), events=batch.to_arrow("events", ["kind"])
+            )
 
     def diagnose(self, *, slowest: int = 3) -> Report:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.

@@ -134,7 +134,7 @@ class Passes:
         ExchangeBatch
         """
         if lookups:
-            for _, exchanges, _ in self._assembled(rows, keep, see):
+            for _, exchanges, _ in self._assembled(rows, keep, see, lookups=False):
                 yield from exchanges
             return
         from dnscap.exchanges.matching import Matching
@@ -178,14 +178,18 @@ class Passes:
         keep: bool,
         see: Callable[[MessageBatch], None] | None,
         resolving: Resolving | None = None,
-    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
+        *,
+        lookups: bool = True,
+    ) -> Iterator[tuple[MessageBatch | None, Iterator[ExchangeBatch], Iterator[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
-        assembling = Assembling(resolving)
+        assembling = Assembling(resolving, lookups=lookups)
         for batch in self._going_by(rows, keep, see):
-            yield batch, list(assembling.feed(batch)), list(assembling.taken())
-        exchanges = list(assembling.finish(self._end()))
-        yield None, exchanges, list(assembling.taken())
+            over = assembling.taken()
+            yield batch, assembling.feed(batch), over
+            for _ in over:  # what nobody took must not pile up
+                pass
+        yield None, assembling.finish(self._end()), assembling.taken()
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]

@@ -325,7 +325,11 @@ def _notes(remarks: list[str], quality: Quality | None) -> list[Note]:
 
 def _slowest(facts: Facts, attempts: list[dict[str, Any]], most: int) -> list[Explanation]:
     worst = sorted(facts.kept, key=lambda kept: (-kept.waited, kept.number))
-    return [Explanation(kept.row, kept.exchanges, attempts) for kept in worst[:most] if kept.exchanges]
+    return [
+        Explanation(dict(kept.row), [dict(row) for row in kept.exchanges], attempts)
+        for kept in worst[:most]
+        if kept.exchanges
+    ]
 
 
 def _causes(facts: Facts) -> list[CauseCost]:

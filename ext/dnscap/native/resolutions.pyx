@@ -359,13 +359,9 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
     cdef Resolving* t = self.table
     cdef Entry* e = entry_of(t, h.exchange)
     cdef Entry* again
-    cdef const Exchange* ex
     cdef const MessageColumns* c
     cdef Reply reply
     if e == NULL or e.kind & ENTRY_DONE or e.answered >= 0 or h.row == NO_MESSAGE or batch is None:
-        return
-    ex = exchanges.row(h.exchange)
-    if ex == NULL:
         return
     if e.kind & ENTRY_CLIENT and h.time - e.time > RETRIED:
         again = sent_again(t, e, h.time)
@@ -377,7 +373,7 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
             e.since = e.time
             e.kind &= ~ENTRY_JOINED
     e.answered = h.time
-    e.outcome = ex.outcome
+    e.outcome = h.outcome
     c = &batch.columns
     e.rcode = c.rcode[h.row]
     if c.flags[h.row] & FLAG_AA:
