@@ -18,6 +18,7 @@ from dnscap.lookups.assembling import Assembling, LookupBatch
 from dnscap.messages.decoding import DNS_PORTS, Decoding, MessageBatch, empty_table
 from dnscap.native.outstanding import open_lookups
 from dnscap.native.recording import Recorder
+from dnscap.resolutions.resolving import Resolving
 from dnscap.schema import LOOKUPS
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class Session:
         """Why the capture ended early, or what was lost."""
         self.started: float | None = None
         self._decoding = Decoding([], dns_ports=dns_ports)
-        self._assembling = Assembling()
+        self._resolving = Resolving(outside=False) if judging else None
+        self._assembling = Assembling(self._resolving)
         self._judging = judging
         self._diagnosis: Diagnosis | None = None
         self._alerts = Alerts()
@@ -340,6 +342,8 @@ class Session:
         batch.exchange_batches += self._assembling.feed(messages)
         self.totals.feed_messages(messages)
         self._alerts.feed(messages)
+        if self._judging:
+            self.diagnosis.seen.feed(messages)
 
     def _count(self, batch: LiveBatch) -> None:
         """Look at the kernel's counters from time to time."""
@@ -412,6 +416,9 @@ class Session:
         """Hand on what was held back: many small batches cost far more than one."""
         held, self._held = self._held, LiveBatch()
         diagnosis = self.diagnosis
+        if self._resolving is not None:
+            for resolved in self._resolving.taken():
+                diagnosis.feed(resolutions=resolved.verdicts())
         details = _Details(held.lookup_batches)
         for part in _joined([batch.to_arrow(COUNTED) for batch in held.lookup_batches]):
             diagnosis.feed(lookups=part, details=details)
