@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dnscap.exchanges.arrow import exchange_batch
-from dnscap.native.exchanges import ExchangeBatch as NativeBatch
+from dnscap.native.exchange_rows import ExchangeBatch as NativeBatch
 from dnscap.native.exchanges import Exchanges
 
 if TYPE_CHECKING:

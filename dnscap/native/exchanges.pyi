@@ -1,25 +1,12 @@
 from typing import Any, Self, final
 
-from typing_extensions import Buffer
-
-@final
-class ExchangeBatch:
-    """Exchanges that are final, in native columns."""
-
-    @property
-    def first_exchange(self) -> int: ...
-    @property
-    def exchanges(self) -> int: ...
-    @property
-    def dictionary(self) -> Any: ...
-    def column(self, name: str) -> Buffer:
-        """A column as a buffer, by native name."""
+from dnscap.native.exchange_rows import ExchangeBatch
 
 @final
 class Exchanges:
     """Matcher of responses to queries, for the messages of one capture in order."""
 
-    def __new__(cls, most_rows: int = ..., most_names: int = ...) -> Self: ...
+    def __new__(cls, most_rows: int = ..., most_octets: int = ...) -> Self: ...
     def feed(self, batch: Any) -> None:
         """Match the messages of a batch."""
     def pass_time(self, now: int) -> None:
@@ -33,7 +20,3 @@ class Exchanges:
         """Rows that may still change."""
     def counts(self) -> dict[str, int]:
         """What was passed over or given up, by name."""
-
-@final
-class ExchangeColumn:
-    """A column in native memory as a read-only buffer; keeps its batch alive."""

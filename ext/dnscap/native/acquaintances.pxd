@@ -1,9 +1,12 @@
 """Who asks and who is asked: what is remembered of clients and servers beyond single lookups."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.attempts cimport Lookup, ServerNote
 from dnscap.native.exchanges cimport Exchange
 from dnscap.native.naming cimport Expanding
+
+cdef enum:
+    NO_PLACE = 0xFFFFFFFF
 
 cdef struct Client:
     uint64_t[2] address        # all zero: free
@@ -30,6 +33,7 @@ cdef struct Acquaintances:
     uint32_t* note_slots
     uint32_t note_count
     uint64_t forgotten         # times that clients' habits were forgotten because there were too many
+    uint32_t moves             # how often clients changed places
     uint64_t seed
     uint8_t failed             # no memory
 
@@ -38,10 +42,23 @@ cdef void acquaintances_close(Acquaintances* k) noexcept nogil
 
 # A client, entered if new; the caller counts something in it, which takes the place.  NULL without memory.
 cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
+cdef inline Client* client_at(Acquaintances* k, const uint64_t* address, uint32_t* place, uint32_t* moves) noexcept nogil:
+    """The same, its place remembered as of so many moves; NO_PLACE unknown."""
+    cdef Client* c
+    if place[0] != NO_PLACE and moves[0] == k.moves:
+        return &k.clients[place[0]]
+    c = client_of(k, address)
+    if c != NULL and (c.lookups or c.iterates):
+        place[0] = <uint32_t>(c - k.clients)
+        moves[0] = k.moves
+    return c
+
 # Where a server is noted; NO_NOTE where it is not, or cannot be.
 cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noexcept nogil
-# The stub whose habits a lookup shows, or its client's others where it shows few; it `votes` for the ones to come.
-cdef uint8_t recognise(Acquaintances* k, const Lookup* l, bint votes) noexcept nogil
+# Let a lookup that is over tell which stub its client runs, for the ones to come: the one whose habits it shows, how strongly.
+cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil
+# That stub, or where the lookup shows few habits the one that its client's other lookups tell of.
+cdef uint8_t recognise(Acquaintances* k, Lookup* l, uint8_t stub, int16_t score) noexcept nogil
 # A lookup of the client begins, with the query `ex`; `before` is the one before it, NULL where that is forgotten.
 cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil
 cdef bint is_loopback(const uint64_t* address) noexcept nogil

@@ -12,6 +12,7 @@ cdef enum:
     MOST_CLIENTS = 1 << 18
     MOST_NOTES = 1 << 16       # servers with a memory; an authoritative-side capture of a resolver meets some ten thousand
     FIRST_CLIENTS = 256
+    SURE = 12                  # score of habits that one lookup shows, from which on other lookups do not count
     SELDOM = 8                 # one lookup in so many whose ids are near one another: chance
     MOST_VOTES = 60000
     TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
@@ -48,6 +49,7 @@ cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
             memset(k.clients, 0, (<size_t>k.client_mask + 1) * sizeof(Client))
             k.client_count = 0
             k.forgotten += 1
+            k.moves += 1
         else:
             old = k.clients
             mask = k.client_mask
@@ -64,6 +66,7 @@ cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
                         i = (i + 1) & k.client_mask
                     k.clients[i] = old[j]
             free(old)
+            k.moves += 1
         i = <uint32_t>hash_client(k.seed, address) & k.client_mask
         while k.clients[i].lookups or k.clients[i].iterates:
             i = (i + 1) & k.client_mask
@@ -128,33 +131,41 @@ cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexc
         c.silence = 0
 
 
-cdef uint8_t recognise(Acquaintances* k, const Lookup* l, bint votes) noexcept nogil:
-    """The stub by its habits: where the lookup shows few of them, by those that the client's lookups showed; it `votes` too."""
-    cdef Client* c = client_of(k, l.client)
-    cdef int16_t score
-    cdef uint8_t stub = fingerprint(l, &score)
-    cdef uint32_t i, best = 0, side = STUBS if l.sent & EXCHANGE_EDNS else 0
-    if c == NULL:
+cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil:
+    """Let a lookup tell by its habits which stub its client runs: what it shows."""
+    cdef Client* c = client_at(k, l.client, &l.client_place, &l.client_moves)
+    cdef uint8_t stub = fingerprint(l, strength)
+    cdef int16_t score = strength[0]
+    cdef uint32_t i, side = STUBS if l.sent & EXCHANGE_EDNS else 0
+    if c == NULL or stub == STUB_UNKNOWN:
         return stub
     if c.lookups == 0:
         c.lookups = 1
-    if votes and not side and score > 1:
+    vote_for(c, side + stub, score)
+    if side == 0 and score > 1:
         c.pairs += 1
         c.near += stub == STUB_MUSL
+    elif side and l.attempt_count > 1:
+        for i in range(l.attempt_count):
+            if l.attempts[i].role == ROLE_EDNS_FALLBACK:
+                vote_for(c, stub, score)       # it goes on without EDNS from here
+                break
+    return stub
+
+
+cdef uint8_t recognise(Acquaintances* k, Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
+    cdef Client* c = client_at(k, l.client, &l.client_place, &l.client_moves)
+    cdef uint32_t i, best = 0, side = STUBS if l.sent & EXCHANGE_EDNS else 0
+    cdef bint chance
+    if c == NULL:
+        return stub
+    chance = stub == STUB_MUSL and c.near * SELDOM < c.pairs
+    if score >= SURE and not chance:
+        return stub
     for i in range(STUBS):
-        # Ids happen to be near one another now and then.
         if c.votes[side + i] > c.votes[side + best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
             best = i
-    if votes and stub != STUB_UNKNOWN:
-        vote_for(c, side + stub, score)
-        if side:
-            for i in range(l.attempt_count):
-                if l.attempts[i].role == ROLE_EDNS_FALLBACK:
-                    vote_for(c, stub, score)   # it goes on without EDNS from here
-                    break
-    if stub == STUB_MUSL and c.near * SELDOM < c.pairs:
-        return <uint8_t>best
-    return <uint8_t>best if score < 12 and c.votes[side + best] > score else stub
+    return <uint8_t>best if chance or c.votes[side + best] > score else stub
 
 
 cdef bint is_loopback(const uint64_t* address) noexcept nogil:

@@ -12,7 +12,7 @@ cdef struct Expanding:         # how names of a client are expanded, as far as i
     uint8_t proved             # the suffix can be no other
     uint8_t several            # several first suffixes: more than one configuration behind the address
 
-# Find the name of a lookup that was judged, and learn from it how its client expands names.  `still`: the capture went on
-# long enough after the lookup to show whatever would have followed.
-cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, bint still) noexcept nogil
+# Learn from a lookup that is over how its client expands names, and find the name of one that is judged.  `still`: the capture
+# went on long enough after the lookup to show whatever would have followed.
+cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub, bint still) noexcept nogil
 cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil

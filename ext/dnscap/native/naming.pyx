@@ -8,6 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from dnscap.native.attempts cimport *
+from dnscap.native.exchanges cimport OUTCOME_NXDOMAIN
 from dnscap.native.lookup_index cimport hash_text
 from dnscap.native.stubs cimport STUB_CARES, STUB_GLIBC, STUB_GO
 
@@ -75,18 +76,27 @@ cdef bint ends_so(const uint8_t* name, uint32_t size, const Expanding* e, uint64
 
 cdef bint alone(const Lookup* l, bint still) noexcept nogil:
     """Whether a name that does not exist was not expanded, nor asked for without its end."""
-    return still and l.candidate_count == 1 and l.end.outcome == LOOKUP_NXDOMAIN
+    cdef uint32_t i
+    if not still or l.candidate_count != 1:
+        return False
+    for i in range(l.attempt_count):
+        if l.attempts[i].answered < 0 or l.attempts[i].outcome != OUTCOME_NXDOMAIN:
+            return False
+    return True
 
 
-cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, bint still) noexcept nogil:
+cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub, bint still) noexcept nogil:
     cdef bint whole
-    cdef uint32_t base = base_of(l, &whole), size, at
+    cdef uint32_t base, size, at
     cdef const uint8_t* suffix
     cdef uint64_t hash, end
     if alone(l, still):
         # musl does not expand a name with dots enough even then.
-        e.unexpanded += l.end.stub == STUB_GLIBC or l.end.stub == STUB_GO or l.end.stub == STUB_CARES
+        e.unexpanded += stub == STUB_GLIBC or stub == STUB_GO or stub == STUB_CARES
         return
+    if l.candidate_count == 1:
+        return
+    base = base_of(l, &whole)
     if base == 0:
         return
     e.walks += 1

@@ -9,6 +9,7 @@ cdef enum:
     UPSTREAM_NAME = 96         # octets of a name kept, its end: enough to relate it to another
     UPSTREAM_DIALS = 64
     UPSTREAM_SERVERS = 1 << 8  # told apart by what they answer; a further one takes the place of another
+    UPSTREAM_CHAINS = 1 << 11
 
 cdef struct UpstreamQuery:
     uint64_t exchange          # which one has the slot
@@ -24,6 +25,12 @@ cdef struct UpstreamQuery:
     uint8_t forwarded          # recursion desired: a forwarder's
     uint8_t loop               # aliases of the answer lead back to one of them
     uint8_t name[96]
+
+cdef struct UpstreamMark:      # of a query, to pass over those that have nothing to do with a lookup
+    uint64_t exchange          # which one has the slot
+    int64_t time
+    uint32_t tail              # hash of the last two labels of its name; 0 where it has fewer, or is not kept whole
+    uint32_t back              # exchanges back to the query noted before it in its chain, of those with such tails
 
 cdef struct UpstreamDial:
     uint64_t[2] client
@@ -41,6 +48,8 @@ cdef struct UpstreamServer:    # what a server did with queries over UDP
 
 cdef struct Upstream:
     UpstreamQuery* slots
+    UpstreamMark* marks        # one a slot
+    uint64_t[2048] heads       # number of the latest query of each chain, and 1; chain 0 is of tails 0
     UpstreamDial[64] dials
     UpstreamServer[256] servers
     uint32_t dial_at
