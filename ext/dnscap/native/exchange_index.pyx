@@ -1,6 +1,6 @@
 """Keys and ends of rows; see exchange_index.pxd."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from dnscap.native.exchange_rows cimport Rows, columns_of, leads_on, place

@@ -1,5 +1,4 @@
 """Pairing of responses with queries; see exchange_matching.pxd."""
-cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP

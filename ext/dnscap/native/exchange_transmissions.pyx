@@ -1,5 +1,5 @@
 """Groups of transmissions; see exchange_transmissions.pxd."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport realloc
 from libc.string cimport memset
 

@@ -13,8 +13,8 @@ import os
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchange_index cimport close_wire, index_close, index_open, know_wire
 from dnscap.native.exchange_matching cimport match_batch, query_flags
-from dnscap.native.exchange_notes cimport gather_notes, take_note
-from dnscap.native.exchange_rows cimport ExchangeBatch, PagePool, close_rows, columns_of, place, take_rows
+from dnscap.native.exchange_notes cimport take_note
+from dnscap.native.exchange_rows cimport PagePool, close_rows, columns_of, place, take_rows
 from dnscap.native.exchange_state cimport NO_GROUP
 from dnscap.native.exchange_waiting cimport clock, close_all, give_up, release
 from dnscap.native.exchange_words cimport *
