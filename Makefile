@@ -6,14 +6,14 @@ VENV    ?= .venv
 SECONDS ?= 60
 TARGET  ?= all
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
-CAPTURE ?= $(wildcard examples/*.pcap examples/*.pcapng examples/*.pcap.*)
+CAPTURE ?= examples/first-look.pcap
 
 BIN     := $(VENV)/bin
 NATIVE  := $(wildcard ext/dnscap/native/*.pyx ext/dnscap/native/*.pxd ext/dnscap/native/*.h)
 FUZZERS := $(wildcard ext/fuzz/*.pyx ext/fuzz/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo build build-fuzz lint format types bench counts fuzz clean distclean
+.PHONY: help test demo build build-fuzz lint format types docs bench counts fuzz clean distclean
 
 help:
 	@echo 'make test              set up, build, run the tests        (PYTEST="-k name" for some)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make build             set up and build in place'
 	@echo 'make lint types        what .ci/run checks of the text'
 	@echo 'make format            let ruff format the Python files'
+	@echo 'make docs              build the documentation, notebooks executed, into docs/_build/html'
 	@echo 'make bench             measure against the yardstick'
 	@echo 'make counts            instructions a frame, under callgrind'
 	@echo 'make fuzz SECONDS=60   fuzz each target so long            (TARGET=walk for one)'
@@ -69,6 +70,11 @@ types: build
 	$(BIN)/mypy
 	$(BIN)/python .ci/stubs.py
 
+docs: build
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r .ci/requirements-docs.txt
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+
 bench: build
 	$(BIN)/python benchmarks/run.py
 
@@ -80,7 +86,7 @@ fuzz: $(VENV)/.installed
 	$(BIN)/python ext/fuzz/run.py --seconds $(SECONDS) $(if $(filter all,$(TARGET)),,$(TARGET))
 
 clean:
-	rm -rf build dist dnscap/native/*.so dnscap.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build dnscap/native/*.so dnscap.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -68,6 +68,29 @@ def batches_records(capture: Path, scratch: Path) -> tuple[dict[str, int], Any]:
     return _stream(capture, records=True)
 
 
+def exchanges(capture: Path, scratch: Path) -> tuple[dict[str, int], Any]:
+    """Exchange batches, each dropped before the next."""
+    seen = {"exchanges": 0}
+    for batch in entry(read(capture), "exchange_batches")(lookups=False):
+        seen["exchanges"] += batch.exchanges
+    return seen, None
+
+
+def lookups(capture: Path, scratch: Path) -> tuple[dict[str, int], Any]:
+    """Lookup batches, each dropped before the next; exchanges are matched on the way."""
+    seen = {"lookups": 0}
+    for batch in entry(read(capture), "lookup_batches")():
+        seen["lookups"] += batch.lookups
+    return seen, None
+
+
+def findings(capture: Path, scratch: Path) -> tuple[dict[str, int], Any]:
+    """A whole diagnosis: servers, clients, scorecard and findings."""
+    diagnosis = entry(read(capture), "diagnosis")
+    found = {"findings": len(diagnosis.findings), "servers": len(diagnosis.server_rows)}
+    return found, diagnosis
+
+
 def frames_messages(capture: Path, scratch: Path) -> tuple[dict[str, int], Any]:
     """The whole file's messages as one pandas frame."""
     opened = read(capture)
@@ -158,6 +181,9 @@ CASES = (
     Case("batches", python=batches, against="limit3 -s", time_limit=2.0),
     Case("batches+records", python=batches_records, against="limit3 -r -s", time_limit=2.0),
     Case("frames messages", python=frames_messages, against="limit3", time_limit=2.5, memory_limit=2.5),
+    Case("exchanges", python=exchanges, against="limit3 -r -m", time_limit=3.0),
+    Case("lookups", python=lookups, against="limit3 -r -m", time_limit=6.0),
+    Case("findings", python=findings, against="limit3 -r -m", time_limit=9.0),
     Case(
         "frames messages+records",
         python=frames_records,

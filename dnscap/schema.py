@@ -294,6 +294,40 @@ LOOKUPS = _columns(
     ("t_gap", "duration", "The client did nothing."),
 )
 
+RESOLUTIONS = _columns(
+    ("resolution", "u64", "Row number, in order of time."),
+    ("exchange", "u64", "Exchange of the client with the resolver (exchanges table)."),
+    ("time", "time", "When the client's query was sent."),
+    ("client", "category", "Address that asked."),
+    ("resolver", "category", "Resolver or forwarder that was asked."),
+    ("qname", "string", "Name asked for."),
+    ("qtype", "category", "Type asked for."),
+    ("rcode", "category", "Response code of the answer; null where none was seen.", True),
+    ("latency", "duration", "From query to answer.", True),
+    (
+        "cache",
+        "category",
+        "hit, negative-hit, prefetch (answered at once, refreshed after) or stale: out of the cache; miss, "
+        "coalesced (waited for what another client had caused) or forwarded: asked upstream; or unknown.",
+    ),
+    (
+        "probability",
+        "float",
+        "How likely the verdict is right; near 1 where the resolver's upstream side is in the capture.",
+        True,
+    ),
+    ("evidence", "texts", "What the verdict rests on."),
+    ("ttl", "u32", "Least TTL of the answer, or its negative TTL (RFC 2308), in seconds.", True),
+    ("upstream", "numbers", "Exchanges with other servers that the answer waited for."),
+    ("upstream_time", "duration", "Time within the latency in which one of them was out."),
+    (
+        "start_depth",
+        "u8",
+        "Labels of the zone at which the walk began: 0 the root; null where nothing shows it.",
+        True,
+    ),
+)
+
 SERVERS = _columns(
     ("server", "category", "Address that was asked."),
     (
@@ -382,6 +416,76 @@ FINDINGS = _columns(
     ("disproved_by", "string", "What would show that it is something else."),
 )
 
+NAMES = _columns(
+    ("name", "string", "Owner name."),
+    ("type", "category", "Record type asked for or given."),
+    ("server", "category", "Address that answered."),
+    (
+        "section",
+        "category",
+        "answer; authority (delegations and a zone's own NS, DS and SOA records) and additional (addresses of "
+        "name servers), both only from servers that do not recurse.",
+    ),
+    ("authoritative", "bool", "Some answer had the AA bit, from a server that was not asked to recurse."),
+    ("values", "texts", "Record data given last, sorted; empty where none was, or too large to be kept."),
+    (
+        "ttl_full",
+        "u32",
+        "TTL as published: from an authoritative answer of any server, or else the largest seen of this one.",
+        True,
+    ),
+    ("ttl", "u32", "TTL given last, in seconds.", True),
+    ("ttl_min", "u32", "Smallest TTL given.", True),
+    ("ttl_max", "u32", "Largest TTL given.", True),
+    ("answers", "u64", "Responses that gave records."),
+    ("first_time", "time", "When they were given first.", True),
+    ("last_time", "time", "When they were given last.", True),
+    ("expires", "time", "When the answer given last expires: its time and its TTL.", True),
+    ("changes", "u32", "Times that the value was another than the time before."),
+    (
+        "absent",
+        "category",
+        "What the last negative answer said: nxdomain (no such name) or nodata (none of this type).",
+        True,
+    ),
+    ("negatives", "u64", "Negative answers."),
+    (
+        "negative_ttl",
+        "u32",
+        "Seconds for which the last one may be kept: the smaller of TTL and MINIMUM of its SOA (RFC 2308 "
+        "section 5).",
+        True,
+    ),
+    ("first_negative", "time", "Time of the first negative answer.", True),
+    ("last_negative", "time", "Time of the last negative answer.", True),
+    ("negative_until", "time", "When the last one expires.", True),
+    ("zone", "string", "Zone of its SOA.", True),
+    ("servfails", "u64", "SERVFAIL responses to queries without the CD bit."),
+    ("refusals", "u64", "REFUSED responses."),
+    ("signed_until", "time", "When the signature given last ends (RFC 4034 section 3.1.5).", True),
+    ("hit_rate_60", "float", "Share of the queries seen that a cache would answer with a TTL of 60 s.", True),
+    ("hit_rate_300", "float", "The same with 300 s.", True),
+    ("hit_rate_3600", "float", "The same with 3,600 s.", True),
+)
+
+RRSETS = _columns(
+    ("name", "string", "Owner name."),
+    ("type", "category", "Record type."),
+    ("server", "category", "Address that answered."),
+    ("section", "category", "answer, authority or additional; see the names table."),
+    ("authoritative", "bool", "Some answer of the server for this name and type had the AA bit."),
+    ("values", "texts", "Record data of the RRset, sorted; empty where too large to be kept."),
+    ("first_time", "time", "When the server gave this value first."),
+    ("last_time", "time", "When it gave it last."),
+    ("answers", "u64", "Responses that gave it."),
+    ("ttl_max", "u32", "Largest TTL with it."),
+    ("ttl", "u32", "TTL with it last."),
+    ("expires", "time", "Until when a cache may give it: the latest of the times and TTLs seen."),
+    ("first_frame", "u64", "Number in its file of the frame that gave it first."),
+    ("last_frame", "u64", "Number of the frame that gave it last."),
+    ("clients", "texts", "Addresses that were given it, the first four."),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "sources": SOURCES,
     "messages": MESSAGES,
@@ -390,8 +494,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "events": EVENTS,
     "exchanges": EXCHANGES,
     "lookups": LOOKUPS,
+    "resolutions": RESOLUTIONS,
     "servers": SERVERS,
     "clients": CLIENTS,
+    "names": NAMES,
+    "rrsets": RRSETS,
     "findings": FINDINGS,
 }
 """The tables by name, each a tuple of columns in order."""

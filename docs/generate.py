@@ -1,4 +1,4 @@
-"""Write the pages that are made from the sources: columns.md and statuses.md.
+"""Write the pages that are made from the sources: columns, statuses, a page a command and a page a finding.
 
     python docs/generate.py [--check]
 
@@ -7,14 +7,24 @@ With ``--check`` nothing is written; the exit code is 1 where a page is out of d
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import click
+
+from dnscap.cli import COMMANDS, cli
+from dnscap.findings import RULES, Rule
 from dnscap.native.decoder import statuses
 from dnscap.quality import COUNTS
 from dnscap.schema import TABLES, Kind
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from on_the_wire import WIRE  # noqa: E402
 
 KINDS: dict[Kind, tuple[str, str]] = {
     "bool": ("true or false", "`bool`, `boolean` where it may be missing"),
@@ -39,9 +49,12 @@ TITLES = {
     "records": "One row per resource record, OPT excepted.",
     "exchanges": "One row per query sent, and per response that nobody asked for.",
     "lookups": "One row per name that an application looked up.",
+    "resolutions": "One row per query to a resolver or forwarder: out of its cache, or what it asked upstream.",
     "findings": "One row per thing found wrong, the worst first; nothing above `info` where traffic is healthy.",
     "servers": "One row per server address: what it was asked, how it answered, how fast.",
     "clients": "One row per client address and stub, with the configuration that explains what was seen of it.",
+    "names": "One row per name, type and server (and section of the response): TTLs, value, changes, absence.",
+    "rrsets": "One row per value that a name had at a server: the history of its answers.",
     "connections": "One row per TCP connection on DNS ports.",
     "events": "ICMP errors with the query they quote, gaps in streams, fragments that never came together.",
 }
@@ -110,7 +123,81 @@ def quality_page() -> str:
     return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
 
 
-PAGES = {"columns.md": columns, "statuses.md": status_page, "capture-quality.md": quality_page}
+def command_page(name: str) -> str:
+    """The page of a command: its help, as the command prints it."""
+    module, line = COMMANDS[name]
+    command: click.Command = getattr(importlib.import_module(module), name)
+    parent = click.Context(cli, info_name="dnscap")
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=90, max_content_width=90)
+    context.help_option_names = ["-h", "--help"]
+    text = "\n".join(row.rstrip() for row in command.get_help(context).splitlines())
+    more = f"\nIts columns: [{name}](../columns.md#{name}).\n" if name in TITLES else ""
+    return f"# dnscap {name}\n\n{MADE}\n\n{line}\n{more}\n```text\n{text}\n```\n"
+
+
+def command_index() -> str:
+    """The list of commands."""
+    rows = "\n".join(f"| [{name}]({name}.md) | {line} |" for name, (_, line) in COMMANDS.items())
+    tree = "\n".join(COMMANDS)
+    return (
+        f"# Commands\n\n{MADE}\n\n| command | what it does |\n| --- | --- |\n{rows}\n\n"
+        f"```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+    )
+
+
+def finding_page(rule: Rule) -> str:
+    """The page of a finding, from its definition."""
+    lines = [f"# {rule.id}", "", MADE, "", (rule.__doc__ or "").strip().split("\n")[0], ""]
+    if rule.causes:
+        lines += ["Stands for the causes: " + ", ".join(f"`{cause}`" for cause in rule.causes) + ".", ""]
+    lines += ["## What happens and why it costs time", "", rule.explanation, ""]
+    if rule.id in WIRE:
+        lines += ["## How it looks on the wire", "", WIRE[rule.id], ""]
+    lines += ["## What to do", "", rule.remedy, ""]
+    lines += [f"* {stub}: {remedy}" for stub, remedy in rule.remedies.items()]
+    if rule.remedies:
+        lines.append("")
+    lines += ["## What would disprove it", "", rule.disproved_by, ""]
+    lines += ["## See it", "", "```sh"]
+    if rule.causes:
+        lines.append(f"dnscap lookups CAPTURE --where \"list_contains(causes, '{rule.causes[0]}')\"")
+    lines += [f"dnscap findings CAPTURE --where \"id = '{rule.id}'\" --format json", "```", ""]
+    return "\n".join(lines)
+
+
+def finding_index() -> str:
+    """The list of findings."""
+    rows = "\n".join(
+        f"| [{rule.id}]({rule.id}.md) | {(rule.__doc__ or '').strip().splitlines()[0]} |" for rule in RULES
+    )
+    tree = "\n".join(rule.id for rule in RULES)
+    return (
+        f"# Findings\n\n{MADE}\n\nWhat `dnscap diagnose` can find, by family. Each finding says what it cost, how "
+        f"sure it is and what shows it.\n\n| finding | what it is |\n| --- | --- |\n{rows}\n\n"
+        f"```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "columns.md": columns,
+    "statuses.md": status_page,
+    "capture-quality.md": quality_page,
+    "commands/index.md": command_index,
+    **{f"commands/{name}.md": partial(command_page, name) for name in COMMANDS},
+    "findings/index.md": finding_index,
+    **{f"findings/{rule.id}.md": partial(finding_page, rule) for rule in RULES},
+}
+
+
+def left_over() -> list[Path]:
+    """Pages of commands and findings that there are no more."""
+    made = {HERE / name for name in PAGES}
+    return [
+        path
+        for folder in ("commands", "findings")
+        for path in (HERE / folder).glob("*.md")
+        if path not in made
+    ]
 
 
 def stale() -> list[str]:
@@ -119,7 +206,7 @@ def stale() -> list[str]:
         name
         for name, make in PAGES.items()
         if not (HERE / name).exists() or (HERE / name).read_text(encoding="utf-8") != make()
-    ]
+    ] + [str(path.relative_to(HERE)) for path in left_over()]
 
 
 def main(arguments: list[str]) -> int:
@@ -128,7 +215,10 @@ def main(arguments: list[str]) -> int:
         for name in stale():
             sys.stderr.write(f"docs/{name} is out of date: run python docs/generate.py\n")
         return 1 if stale() else 0
+    for path in left_over():
+        path.unlink()
     for name, make in PAGES.items():
+        (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_text(make(), encoding="utf-8")
     return 0
 

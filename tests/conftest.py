@@ -75,9 +75,13 @@ FEATURES: dict[str, Callable[[], str | None]] = {
     "nft": _program("nft"),
     "netns": _netns,
     "libpcap": _library("pcap"),
+    "chromium": _program("chromium"),
     "scapy": _module("scapy"),
     "polars": _module("polars"),
     "lz4": _module("lz4"),
+    "prometheus": _module("prometheus_client"),
+    "unbound": _program("unbound"),
+    "altair": _module("altair"),
 }
 """Each feature a test may require, with a probe that tells why it is missing, or None."""
 

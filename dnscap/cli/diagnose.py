@@ -11,8 +11,8 @@ from dnscap.cli.options import (
     capture_arguments,
     fail_on_option,
     open_capture,
+    report_format_option,
     report_quality,
-    wants_colour,
     write_text,
 )
 
@@ -27,9 +27,12 @@ from dnscap.cli.options import (
     metavar="N",
     help="Lookups to show whole.",
 )
+@report_format_option("text")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write to FILE.")
 @fail_on_option
-def diagnose(slowest: int, output: str | None, fail_on: str | None, **narrowing: Any) -> None:
+def diagnose(
+    slowest: int, form: str | None, output: str | None, fail_on: str | None, **narrowing: Any
+) -> None:
     """What is wrong, what it costs and what to do; then the slowest lookups; then a scorecard.
 
     Findings come first, the worst on top, each with its cost, its remedy, and what would disprove it. Healthy
@@ -41,11 +44,12 @@ def diagnose(slowest: int, output: str | None, fail_on: str | None, **narrowing:
       dnscap diagnose node-*.pcap --client 10.1.0.0/16 --slowest 10
       dnscap diagnose ci.pcap --fail-on medium
     """
-    from dnscap.explain.report import at_least
+    from dnscap.cli.report import rendered
+    from dnscap.report.text import at_least
 
     capture = open_capture(narrowing.pop("captures"), **narrowing)
     report = capture.diagnose(slowest=slowest)
-    write_text(report.text(colour=wants_colour(output)), output)
+    write_text(rendered(report, form, output, "text"), output)
     report_quality(capture.quality_so_far)
     if fail_on is not None and at_least(report.findings, fail_on):
         raise click.exceptions.Exit(FINDINGS)

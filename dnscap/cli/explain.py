@@ -71,7 +71,7 @@ def explain(
             if name is not None
             else f"lookup with frame {frame}"
         )
-        raise UsageError(f"no {wanted} in {', '.join(capture.names[:3])}")
+        raise UsageError(f"no {wanted} in {', '.join(capture.inputs[:3])}")
     colour = wants_colour(None)
     write_text("\n\n".join(explanation.text(colour=colour) for explanation in found), None)
     if target is not None:

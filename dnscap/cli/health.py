@@ -31,7 +31,7 @@ def _help(table: str, doc: str, example: str) -> str:
 @fail_on_option
 def findings(fail_on: str | None, **options: Any) -> None:
     """Print the findings table."""
-    from dnscap.explain.report import at_least
+    from dnscap.report.text import at_least
 
     capture = print_table("findings", **options)
     if fail_on is not None and at_least(capture.diagnosis.findings, fail_on):

@@ -129,6 +129,16 @@ def fail_on_option(command: F) -> F:
     return option(command)
 
 
+def report_format_option(otherwise: str) -> Callable[[F], F]:
+    """``--format`` of commands that print a report."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "html", "json"]),
+        help=f"Default: {otherwise}, or what -o's ending says.",
+    )
+
+
 def wants_colour(output: str | None) -> bool:
     """Whether text for this output may have colours: a terminal that can, and NO_COLOR not set."""
     if output not in (None, "-") or os.environ.get("NO_COLOR"):

@@ -1,4 +1,4 @@
-"""The commands that print a table: messages, records, exchanges, lookups, connections, events, sources."""
+"""The commands that print a table: messages, records, exchanges, lookups, resolutions, connections, events, sources."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ SHOWN = {
         "records": "message section name type ttl rdata class",
         "exchanges": "time latency client server qname qtype outcome transport id transmission late",
         "lookups": "lookup time duration name qtypes outcome causes client queries stub",
+        "resolutions": "time latency client resolver qname qtype cache rcode probability upstream_time start_depth",
         "connections": "time client server end queries responses syns handshake client_port gap_octets",
         "events": "time kind icmp quoted_src quoted_dst qname qtype octets frame",
         "findings": "severity id lookups cost_seconds title",
         "servers": "server queries answered unanswered latency_p50 latency_p99 failovers role",
         "clients": "client stub lookups failed duration_p50 timeout nameservers search",
+        "names": "name type server ttl_full values answers changes absent expires section negatives",
+        "rrsets": "name type server first_time last_time values ttl answers clients section",
         "sources": "name link_type frames first_time last_time format interface snaplen drops",
     }.items()
 }
@@ -136,6 +139,27 @@ lookups = _command(
     "One row per lookup of an application (one getaddrinfo call, say), gathered from all the queries it "
     "caused. The t_ columns sum to the duration.",
     "dnscap lookups slow.pcap --where \"duration > interval '1 second'\" --columns time,name,duration,causes",
+)
+names = _command(
+    "names",
+    "One row per name, type and server: TTL as published and as given, the last value, how often it changed, "
+    "when it expires; negative answers and how long they may be kept; the hit rate of a cache at three TTLs.",
+    'dnscap names slow.pcap --where "changes > 0 or absent is not null"',
+    "Narrowing options look at the messages.",
+)
+rrsets = _command(
+    "rrsets",
+    "One row per value that a name had at a server, with the first and the last time it was given: the history "
+    "of its answers. `dnscap trace` tells it in words.",
+    "dnscap rrsets slow.pcap --where \"name = 'www.example.com.'\"",
+    "Narrowing options look at the messages.",
+)
+resolutions = _command(
+    "resolutions",
+    "One row per query to a recursive resolver or forwarder: out of its cache, or what it asked upstream. "
+    "Where the upstream side is not in the capture, the verdict comes from TTLs and latency, with a "
+    "probability.",
+    "dnscap resolutions resolver.pcap --where \"cache = 'miss' and latency > interval '100 ms'\"",
 )
 connections = _command(
     "connections",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.lookups.words import OUTCOMES as LOOKUP_OUTCOMES
 from dnscap.tables.columns import Columns, Numbering
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,7 +39,10 @@ QUOTAS = (8, 20, 200)
 FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
 """Outcomes of a lookup that left the application without an answer to act on."""
 
-_MOST_PENDING = 64
+FAILED_NUMBERS = tuple(LOOKUP_OUTCOMES.index(word) for word in FAILED)
+"""Their native numbers."""
+
+MOST_PENDING = 64
 """Exchange batches held until the lookups they refer to are known."""
 
 EXCHANGE_COLUMNS = (
@@ -75,16 +80,16 @@ class Kept:
         Number of its client and stub.
     grade : int
         PLAIN, TELLING or TROUBLED.
-    row : dict
+    row : mapping
         Its row of the lookups table; times and durations are nanoseconds.
-    exchanges : list of dict
+    exchanges : list of mapping
         Rows of the exchanges table in order of time; times and durations are nanoseconds.
     """
 
     pair: int
     grade: int
-    row: dict[str, Any]
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    row: Mapping[str, Any]
+    exchanges: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -116,9 +121,10 @@ class Keeper:
         self.kept: dict[int, Kept] = {}
         self.passed_over = 0
         """Troubled lookups that were counted and not kept."""
-        self._left: Array = np.zeros((0, 3), dtype=np.int64)
-        self._room = np.array(MOST_KEPT)
-        self._slowest: list[int] = []
+        self.left: Array = np.zeros((0, 3), dtype=np.int64)
+        self.room: Array = np.array(MOST_KEPT, dtype=np.int64)
+        self._slowest: Array = np.zeros((0, 2), dtype=np.int64)
+        self._slow_only: set[int] = set()
         self._last_lookup = -1
         self._pending: list[pa.RecordBatch] = []
 
@@ -146,17 +152,14 @@ class Keeper:
         numbers = rows.numbers("lookup")
         self._last_lookup = max(self._last_lookup, int(numbers.max()))
         grades = _grades(rows)
-        if (wanted := len(self.pairs) + 1) > len(self._left):
-            left = np.empty((max(wanted, 2 * len(self._left)), 3), dtype=np.int64)
-            left[:] = QUOTAS
-            left[: len(self._left)] = self._left
-            self._left = left
+        self.grow(len(self.pairs) + 1)
         keys = pairs * 3 + grades
         chosen = self._within_quotas(keys, grades)
         self.passed_over += int((grades == TROUBLED).sum() - (grades[chosen] == TROUBLED).sum())
-        chosen = np.union1d(
-            chosen, self._among_slowest(rows.numbers("duration", 0) - rows.numbers("t_gap", 0))
-        )
+        waited = rows.numbers("duration", 0) - rows.numbers("t_gap", 0)
+        slow = np.flatnonzero(np.isin(numbers, self._among_slowest(numbers, waited)))
+        self.keep_slow_only(numbers[np.setdiff1d(slow, chosen)].tolist(), self._slowest[:, 1].tolist())
+        chosen = np.union1d(chosen, slow)
         if not len(chosen):
             return
         found = plain_rows(batch.take(pa.array(chosen)))
@@ -166,26 +169,39 @@ class Keeper:
         for place, row in zip(chosen.tolist(), found, strict=True):
             self.kept[row["lookup"]] = Kept(int(pairs[place]), int(grades[place]), row)
 
+    def grow(self, count: int) -> None:
+        """Make room for the quotas of so many clients and stubs."""
+        if count > len(self.left):
+            left = np.empty((max(count, 2 * len(self.left)), 3), dtype=np.int64)
+            left[:] = QUOTAS
+            left[: len(self.left)] = self.left
+            self.left = left
+
     def _within_quotas(self, keys: Array, grades: Array) -> Array:
         """Rows that the quotas of their clients and the room for all leave, in order."""
-        left = self._left.reshape(-1)
-        chosen = np.flatnonzero((left[keys] > 0) & (self._room[grades] > 0))
+        left = self.left.reshape(-1)
+        chosen = np.flatnonzero((left[keys] > 0) & (self.room[grades] > 0))
         if not len(chosen):
             return chosen
         chosen = chosen[_rank(keys[chosen]) < left[keys[chosen]]]
-        chosen = chosen[_rank(grades[chosen]) < self._room[grades[chosen]]]
+        chosen = chosen[_rank(grades[chosen]) < self.room[grades[chosen]]]
         np.subtract.at(left, keys[chosen], 1)
-        self._room -= np.bincount(grades[chosen], minlength=3)
+        self.room -= np.bincount(grades[chosen], minlength=3)
         return chosen
 
-    def _among_slowest(self, durations: Array) -> Array:
-        """Rows that took longer than all but a few of those before."""
-        few = min(SLOWEST, len(durations))
-        slow = np.argpartition(durations, len(durations) - few)[len(durations) - few :]
-        if len(self._slowest) == SLOWEST:
-            slow = slow[durations[slow] > self._slowest[0]]
-        self._slowest = sorted([*self._slowest, *durations[slow].tolist()])[-SLOWEST:]
-        return slow
+    def _among_slowest(self, numbers: Array, waited: Array) -> Array:
+        """Numbers of the few that took longest up to now; of equals the first."""
+        known = np.concatenate([self._slowest, np.stack([waited, numbers], axis=1)])
+        self._slowest = known[np.lexsort((known[:, 1], -known[:, 0]))[:SLOWEST]]
+        return self._slowest[:, 1]
+
+    def keep_slow_only(self, more: list[int], slowest: list[int]) -> None:
+        """Let go of lookups that were kept as the slowest alone and are so no more; `more` are kept so from now on."""
+        still = set(slowest)
+        for number in [n for n in self._slow_only if n not in still]:
+            self._slow_only.discard(number)
+            self.kept.pop(number, None)
+        self._slow_only.update(more)
 
     def feed_exchanges(self, batch: pa.RecordBatch) -> None:
         """Keep the exchanges of kept lookups; called after the lookups that came with them."""
@@ -196,7 +212,7 @@ class Keeper:
             highest = pc.max(waiting.column("lookup")).as_py()
             if highest is None:
                 continue
-            if highest > self._last_lookup and len(held) <= _MOST_PENDING:
+            if highest > self._last_lookup and len(held) <= MOST_PENDING:
                 self._pending.append(waiting)
             else:
                 self._sort_in(waiting)
@@ -255,16 +271,91 @@ def _grades(rows: Columns) -> Array:
     return np.where(troubled, TROUBLED, np.where(telling, TELLING, PLAIN))
 
 
+class Row(Mapping[str, Any]):
+    """A row of a table whose columns become Python values when the first row of them is asked for one.
+
+    Of the rows that are kept, most are never looked at, or only by a few columns.
+    """
+
+    __slots__ = ("_columns", "_place")
+
+    def __init__(self, columns: _Values, place: int) -> None:
+        self._columns = columns
+        self._place = place
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _Values(dict[str, list[Any]]):
+    """Values of the columns that were asked for, by name."""
+
+    __slots__ = ("column", "names")
+
+    def __init__(self, names: Sequence[str], column: Callable[[str], pa.Array]) -> None:
+        super().__init__()
+        self.names = names
+        self.column = column
+
+    def __missing__(self, name: str) -> list[Any]:
+        if name not in self.names:
+            raise KeyError(name)
+        values = self[name] = _plain_values(self.column(name))
+        return values
+
+
+def rows_when_asked(count: int, names: Sequence[str], column: Callable[[str], pa.Array]) -> list[Row]:
+    """As `plain_rows`, each column when it is first needed.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    names : sequence of str
+        Columns.
+    column : callable
+        Gives a column by its name.
+    """
+    columns = _Values(names, column)
+    return [Row(columns, place) for place in range(count)]
+
+
 def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Rows as dictionaries, with times and durations as nanoseconds."""
-    arrays = []
-    for column in batch.columns:
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
-        elif pa.types.is_duration(column.type):
-            column = column.cast(pa.duration("ns")).cast(pa.int64())
-        elif pa.types.is_list(column.type):
-            column = pc.list_slice(column, 0, MOST_TEXT_LIST)
-        arrays.append(column.to_pylist())
     names = batch.schema.names
+    arrays = [_plain_values(column) for column in batch.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*arrays, strict=True)]
+
+
+def _plain_values(column: pa.Array) -> list[Any]:
+    """As `to_pylist`, without a scalar object for each value on the way."""
+    if pa.types.is_list(column.type):
+        values = _plain_values(column.values)
+        ends = column.offsets.to_numpy().tolist()
+        lists = [values[a : min(b, a + MOST_TEXT_LIST)] for a, b in itertools.pairwise(ends)]
+        return _with_nulls(np.fromiter(lists, object, len(lists)), column) if column.null_count else lists
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary.take(column.indices)
+    elif pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
+    elif pa.types.is_duration(column.type):
+        column = column.cast(pa.duration("ns")).cast(pa.int64())
+    if pa.types.is_integer(column.type) and column.null_count:
+        return _with_nulls(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(object), column)
+    plain: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return plain
+
+
+def _with_nulls(values: Array, column: pa.Array) -> list[Any]:
+    values[pc.is_null(column).to_numpy(zero_copy_only=False)] = None
+    plain: list[Any] = values.tolist()
+    return plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dnscap.clients.keeping import Kept
@@ -29,13 +29,13 @@ OWN_DEFAULTS = {"c-ares": ((2.0, 5.0), (3, 4))}
 SERVFAIL_RETRIES = ("servfail", "refused", "formerr", "notimp", "unreachable", "truncated")
 
 
-def waits_of(k: Kept) -> list[tuple[float, dict[str, Any], int]]:
+def waits_of(k: Kept) -> list[tuple[float, Mapping[str, Any], int]]:
     """Waits that ended with the stub's timer: seconds, the transmission waited for, and the round (from 0).
 
     A wait lasts from a transmission without an answer (or with a late one) to the next one of
     the lookup; transmissions within 50 ms are one burst.
     """
-    bursts: list[list[dict[str, Any]]] = []
+    bursts: list[list[Mapping[str, Any]]] = []
     for row in k.exchanges:
         if row["transport"] != "udp":
             continue
@@ -60,12 +60,12 @@ def waits_of(k: Kept) -> list[tuple[float, dict[str, Any], int]]:
     return waits
 
 
-def _same_move(before: dict[str, Any], row: dict[str, Any]) -> bool:
+def _same_move(before: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a transmission belongs to the burst: not itself a reaction to an answer."""
     return not (before["latency"] is not None and before["time"] + before["latency"] <= row["time"])
 
 
-def _silent_until(row: dict[str, Any], end: int) -> bool:
+def _silent_until(row: Mapping[str, Any], end: int) -> bool:
     if row["outcome"] in SILENT:
         return True
     if row["latency"] is not None:
@@ -126,7 +126,9 @@ def _whole(seconds: float) -> float | None:
     return float(nearest) if 1 <= nearest <= MOST_TIMEOUT and near(seconds, nearest) else None
 
 
-def _glibc(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept) -> float | None:
+def _glibc(
+    seconds: float, row: Mapping[str, Any], turn: int, nameservers: list[str], k: Kept
+) -> float | None:
     place = nameservers.index(row["server"]) if row["server"] in nameservers else 0
     if place == 0:
         return _whole(seconds)
@@ -136,23 +138,25 @@ def _glibc(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str
     return float(fits[0]) if len(fits) == 1 else None
 
 
-def _plain(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept) -> float | None:
+def _plain(
+    seconds: float, row: Mapping[str, Any], turn: int, nameservers: list[str], k: Kept
+) -> float | None:
     return _whole(seconds)
 
 
 def _first_round(
-    seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept
+    seconds: float, row: Mapping[str, Any], turn: int, nameservers: list[str], k: Kept
 ) -> float | None:
     # Later rounds double and are jittered; the first may adapt to the server's speed: no whole number then.
     return _whole(seconds) if turn == 0 and abs(seconds - round(seconds)) < 0.05 else None
 
 
-def _musl(seconds: float, row: dict[str, Any], turn: int, nameservers: list[str], k: Kept) -> float | None:
+def _musl(seconds: float, row: Mapping[str, Any], turn: int, nameservers: list[str], k: Kept) -> float | None:
     pair = musl_pair(seconds, len(_rounds(k)) if k.row["outcome"] == "timeout" else 0)
     return float(pair[0]) if pair else None
 
 
-_FITS: dict[str, Callable[[float, dict[str, Any], int, list[str], Kept], float | None]] = {
+_FITS: dict[str, Callable[[float, Mapping[str, Any], int, list[str], Kept], float | None]] = {
     "glibc": _glibc,
     "go": _plain,
     "dnspython": _plain,

@@ -29,22 +29,31 @@ class ClientTally:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._lookups: Array = np.zeros(0, dtype=np.int64)
-        self._failed: Array = np.zeros(0, dtype=np.int64)
-        self._durations = Histograms()
+        self.lookups: Array = np.zeros(0, dtype=np.int64)
+        self.failed: Array = np.zeros(0, dtype=np.int64)
+        self.durations = Histograms()
 
     def feed_lookups(self, rows: Columns, pairs: Array) -> None:
         """Count the lookups of a batch; `pairs` as `Keeper.pairs_of` gives them."""
         if not rows.rows:
             return
         count = len(self._keeper.pairs) + 1
-        self._lookups = _grown(self._lookups, count)
-        self._failed = _grown(self._failed, count)
-        self._lookups += np.bincount(pairs, minlength=len(self._lookups))
+        self.grow(count)
+        self.lookups += np.bincount(pairs, minlength=len(self.lookups))
         failed = rows.word_is("outcome", *FAILED)
-        self._failed += np.bincount(pairs[failed], minlength=len(self._failed))
+        self.failed += np.bincount(pairs[failed], minlength=len(self.failed))
         finished = ~rows.word_is("outcome", "unfinished")
-        self._durations.add(pairs[finished], rows.numbers("duration", 0)[finished], count)
+        self.durations.add(pairs[finished], rows.numbers("duration", 0)[finished], count)
+
+    def grow(self, count: int) -> None:
+        """Make room in the counters for so many clients and stubs."""
+        self.lookups = _grown(self.lookups, count)
+        self.failed = _grown(self.failed, count)
+        self.durations.grow(count)
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return int(np.count_nonzero(self.lookups[: len(self._keeper.pairs.texts)]))
 
     def rows(self, most: int | None = None) -> list[dict[str, Any]]:
         """One row a client and stub: the client with most lookups first, of each its commonest stub first.
@@ -53,9 +62,9 @@ class ClientTally:
         """
         by_pair = self._keeper.by_pair()
         texts = self._keeper.pairs.texts
-        numbers = np.flatnonzero(self._lookups[: len(texts)])
+        numbers = np.flatnonzero(self.lookups[: len(texts)])
         if most is not None and len(numbers) > most:
-            numbers = np.sort(numbers[np.argsort(-self._lookups[numbers], kind="stable")[:most]])
+            numbers = np.sort(numbers[np.argsort(-self.lookups[numbers], kind="stable")[:most]])
         rows = [self._row(number, texts[number], by_pair.get(number, [])) for number in numbers.tolist()]
         total: dict[str, int] = {}
         for row in rows:
@@ -65,16 +74,16 @@ class ClientTally:
 
     def _row(self, number: int, text: str, kept: list[Kept]) -> dict[str, Any]:
         client, _, stub = text.partition(" ")
-        lookups = int(self._lookups[number])
+        lookups = int(self.lookups[number])
         return {
             "client": client,
             "stub": stub or None,
             # Each lookup that shows the habits makes a chance likeness less likely.
             "stub_confidence": round(1 - 0.5 * math.exp(-lookups / 4), 3) if stub else None,
             "lookups": lookups,
-            "failed": int(self._failed[number]),
-            "duration_p50": self._durations.percentile(number, 0.5),
-            "duration_p99": self._durations.percentile(number, 0.99),
+            "failed": int(self.failed[number]),
+            "duration_p50": self.durations.percentile(number, 0.5),
+            "duration_p99": self.durations.percentile(number, 0.99),
             **configuration_of(stub or None, kept),
         }
 

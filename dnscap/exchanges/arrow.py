@@ -66,7 +66,31 @@ def _texts(count: int, offsets: Any, text: Any) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
-Column = Callable[["NativeBatch"], pa.Array]
+class Picked:
+    """Some rows of a native batch, read as if they were one.
+
+    Parameters
+    ----------
+    batch : NativeBatch
+        The batch.
+    rows : array of uint32
+        Which rows.
+    """
+
+    def __init__(self, batch: NativeBatch, rows: Array) -> None:
+        self.batch = batch
+        self.rows = rows
+        self.dictionary = batch.dictionary
+        self.first_exchange = batch.first_exchange
+        self.exchanges = len(rows)
+
+    def column(self, name: str) -> Array:
+        """A column of the rows, by native name."""
+        picked: Array = _values(self.batch, name)[self.rows]
+        return picked
+
+
+Column = Callable[[Any], pa.Array]
 
 
 def _number(name: str, type_: pa.DataType) -> Column:
@@ -109,7 +133,9 @@ def _without_question(b: NativeBatch) -> Validity:
     return except_where((_values(b, "flags") & NO_QUESTION) != 0)
 
 
-def _exchange(b: NativeBatch) -> pa.Array:
+def _exchange(b: NativeBatch | Picked) -> pa.Array:
+    if isinstance(b, Picked):
+        return plain(b.first_exchange + b.rows.astype(np.uint64), pa.uint64())
     return plain(np.arange(b.first_exchange, b.first_exchange + b.exchanges, dtype=np.uint64), pa.uint64())
 
 
@@ -167,7 +193,7 @@ EXCHANGE_COLUMNS: dict[str, Column] = {
 }
 
 
-def exchange_batch(b: NativeBatch, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+def exchange_batch(b: NativeBatch | Picked, columns: Sequence[str] | None = None) -> pa.RecordBatch:
     """The asked-for columns of a batch of exchanges, in table order."""
     names = [name for name in EXCHANGE_COLUMNS if columns is None or name in columns]
     if names:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dnscap.explain.styled import Line, coloured_text, html_text, plain_text, wrapped
+from dnscap.explain.styled import Line, coloured_text, plain_text, wrapped
 from dnscap.explain.waterfall import WIDTH, waterfall
 from dnscap.findings import RULES
 from dnscap.findings.costs import shares_of
 from dnscap.output.cells import duration, full_time, safe, shortened
+from dnscap.resolutions.walk import Walk
 
 BUDGET = {
     "t_timeout": "waiting for answers that never came",
@@ -43,6 +44,8 @@ class Explanation:
         Its rows of the exchanges table in order of time, likewise.
     connections : list of dict
         TCP connections that it tried in vain, likewise.
+    walks : list of Walk
+        What the resolver asked upstream for its queries, where that is in the capture.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class Explanation:
         lookup: dict[str, Any],
         exchanges: list[dict[str, Any]],
         connections: Iterable[dict[str, Any]] = (),
+        walks: Iterable[Walk] = (),
     ) -> None:
         self.lookup = lookup
         self.exchanges = sorted(exchanges, key=lambda row: (row["time"], row["exchange"]))
         self.connections = [row for row in connections if tried_in_vain(row, lookup)]
+        self.walks = list(walks)
 
     def __repr__(self) -> str:
         return f"<Explanation of lookup {self.lookup['lookup']}: {safe(self.lookup['name'] or '?')}>"
@@ -62,7 +67,9 @@ class Explanation:
         return plain_text(self.lines())
 
     def _repr_html_(self) -> str:
-        return html_text(self.lines())
+        from dnscap.explain.drawing import explanation_html, standing_alone
+
+        return standing_alone(explanation_html(self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -84,19 +91,45 @@ class Explanation:
 
     def lines(self, *, width: int = WIDTH, evidence: bool = True) -> list[Line]:
         """Styled lines: what was asked, the waterfall, the budget, the evidence."""
-        attempts = [_attempt(row, self.exchanges) for row in self.connections]
-        sent = sorted([*self.exchanges, *attempts], key=lambda row: row["time"])
         lines = [
             *self._heading(width),
             [],
-            *waterfall(self.lookup, sent, width),
+            *waterfall(self.lookup, self.sent, width),
             [],
             *self._budget(width),
         ]
         if evidence:
             lines += self._causes(width)
+            lines += self._upstream()
             lines += self._evidence(width)
         return lines
+
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """Transmissions and vain connections in order of time, as lines of the waterfall."""
+        attempts = [_attempt(row, self.exchanges) for row in self.connections]
+        return sorted([*self.exchanges, *attempts], key=lambda row: row["time"])
+
+    @property
+    def waited(self) -> int:
+        """Nanoseconds that the application waited; what the client idled within the lookup is left out."""
+        return (self.lookup["duration"] or 0) - (self.lookup["t_gap"] or 0)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Aliases, answers and frames, each with its label; no text where there are none."""
+        frames = sorted(
+            {
+                row[name]
+                for row in self.exchanges
+                for name in ("query_frame", "response_frame")
+                if row.get(name)
+            }
+        )
+        return [
+            ("aliases", " ".join(list(self.lookup["cname_chain"] or ())[:_MOST_LISTED])),
+            ("answers", _listed(list(self.lookup["answers"] or ()), _MOST_LISTED)),
+            ("frames", _listed(frames, 2 * _MOST_LISTED)),
+        ]
 
     # ------------------------------------------------------------ parts
 
@@ -160,29 +193,25 @@ class Explanation:
                 lines += wrapped(f"What would disprove it: {rule.disproved_by}", width, "  ", "dim")
         return lines
 
-    def _evidence(self, width: int) -> list[Line]:
-        frames = sorted(
-            {
-                row[name]
-                for row in self.exchanges
-                for name in ("query_frame", "response_frame")
-                if row.get(name)
-            }
-        )
-        answers = list(self.lookup["answers"] or ())
-        lines: list[Line] = [[]]
-        chain = self.lookup["cname_chain"] or ()
-        if chain:
-            lines += wrapped("aliases: " + " ".join(chain[:_MOST_LISTED]), width)
-        if answers:
-            more = f" and {len(answers) - _MOST_LISTED} more" if len(answers) > _MOST_LISTED else ""
-            lines += wrapped("answers: " + " ".join(answers[:_MOST_LISTED]) + more, width)
-        if frames:
-            more = f" and {len(frames) - 2 * _MOST_LISTED} more" if len(frames) > 2 * _MOST_LISTED else ""
-            lines += wrapped(
-                "frames: " + " ".join(map(str, frames[: 2 * _MOST_LISTED])) + more, width, style="dim"
-            )
+    def _upstream(self) -> list[Line]:
+        """What the resolver did meanwhile: a line a hop."""
+        lines: list[Line] = []
+        for walk in self.walks:
+            heading, *hops = walk.lines()
+            lines += [[], [(heading, "bold")], *([(text, "")] for text in hops)]
         return lines
+
+    def _evidence(self, width: int) -> list[Line]:
+        lines: list[Line] = [[]]
+        for label, text in self.facts():
+            if text:
+                lines += wrapped(f"{label}: {text}", width, style="dim" if label == "frames" else "")
+        return lines
+
+
+def _listed(things: list[Any], most: int) -> str:
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return " ".join(map(str, things[:most])) + more
 
 
 def tried_in_vain(connection: dict[str, Any], lookup: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Lines of styled text: plain for pipes, coloured for terminals, escaped for notebooks."""
+"""Lines of styled text: plain for pipes, coloured for terminals."""
 
 from __future__ import annotations
 
@@ -12,16 +12,27 @@ Line = list[tuple[str, str]]
 """Pieces of a line, each with its style."""
 
 STYLES = {
-    "": ("", ""),
-    "bold": ("\x1b[1m", "font-weight:bold"),
-    "dim": ("\x1b[2m", "opacity:.65"),
-    "good": ("\x1b[32m", "color:#1a7f37"),
-    "negative": ("\x1b[33m", "color:#9a6700"),
-    "bad": ("\x1b[31m", "color:#cf222e"),
-    "lost": ("\x1b[35m", "color:#8250df"),
-    "axis": ("\x1b[36m", "color:#0969da"),
+    "": "",
+    "bold": "\x1b[1m",
+    "dim": "\x1b[2m",
+    "good": "\x1b[32m",
+    "negative": "\x1b[33m",
+    "bad": "\x1b[31m",
+    "lost": "\x1b[35m",
+    "axis": "\x1b[36m",
 }
-"""Terminal sequence and style sheet of each style; what is said is said by the text too."""
+"""Terminal sequence of each style; what is said is said by the text too."""
+
+CSS = {
+    "bold": "font-weight:bold",
+    "dim": "opacity:0.65",
+    "good": "color:#2e8b57",
+    "negative": "color:#b8860b",
+    "bad": "color:#d03030",
+    "lost": "color:#a050b0",
+    "axis": "color:#3a87ad",
+}
+"""The same for notebooks, legible on light and on dark."""
 
 
 def plain_text(lines: Iterable[Line]) -> str:
@@ -33,7 +44,7 @@ def coloured_text(lines: Iterable[Line]) -> str:
     """Lines for a terminal."""
     return "\n".join(
         "".join(
-            f"{STYLES[style][0]}{safe(text)}\x1b[0m" if style else safe(text) for text, style in line
+            f"{STYLES[style]}{safe(text)}\x1b[0m" if style else safe(text) for text, style in line
         ).rstrip()
         for line in lines
     )
@@ -46,7 +57,7 @@ def html_text(lines: Iterable[Line]) -> str:
         pieces = []
         for text, style in line:
             escaped = html.escape(safe(text))
-            pieces.append(f'<span style="{STYLES[style][1]}">{escaped}</span>' if style else escaped)
+            pieces.append(f'<span style="{CSS[style]}">{escaped}</span>' if style else escaped)
         rows.append("".join(pieces).rstrip())
     return '<pre style="line-height:1.25">' + "\n".join(rows) + "</pre>"
 

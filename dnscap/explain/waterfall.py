@@ -100,7 +100,7 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
     lines: list[Line] = [_axis(left, bar_width, span)]
     several = len({row["qname"] for row in exchanges}) > 1
     name = None
-    shown = _shown(len(exchanges))
+    shown = shown_places(len(exchanges))
     for place, row in enumerate(exchanges):
         if place not in shown:
             if place - 1 in shown:
@@ -126,7 +126,8 @@ def waterfall(lookup: dict[str, Any], exchanges: list[dict[str, Any]], width: in
     return lines
 
 
-def _shown(count: int) -> set[int]:
+def shown_places(count: int) -> set[int]:
+    """Which of so many transmissions are shown: the first and the last where they are too many."""
     if count <= MOST_LINES:
         return set(range(count))
     return {*range(MOST_LINES // 2), *range(count - MOST_LINES // 2, count)}

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from dnscap.findings import edns, loss, names, replies, search, silence, transport, upstream, waiting
+from dnscap.findings import (
+    caches,
+    challenges,
+    delegations,
+    dnssec,
+    edns,
+    lifetimes,
+    loss,
+    names,
+    propagation,
+    record_forms,
+    replies,
+    search,
+    silence,
+    transport,
+    upstream,
+    views,
+    waiting,
+)
 from dnscap.findings.rule import SEVERITIES, Facts, Finding, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -15,6 +33,14 @@ RULES: tuple[Rule, ...] = (
     *waiting.RULES,
     *names.RULES,
     *upstream.RULES,
+    *propagation.RULES,
+    *challenges.RULES,
+    *delegations.RULES,
+    *dnssec.RULES,
+    *lifetimes.RULES,
+    *views.RULES,
+    *record_forms.RULES,
+    *caches.RULES,
 )
 """Every rule, by family."""
 

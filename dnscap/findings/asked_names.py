@@ -82,9 +82,17 @@ class NameTally:
         internal = np.zeros(len(names) + 1, dtype=bool)
         internal[wanted[inside]] = True
         leaking = np.flatnonzero(sent & internal[codes])
-        self.leaked += len(leaking)
+        if len(leaking):
+            self.note_leaks(batch.take(pa.array(leaking)))
+
+    def note_leaks(self, told: pa.RecordBatch) -> None:
+        """Remember the first exchange of each outside server and internal name; all rows are such."""
+        rows = Columns(told)
+        self.leaked += rows.rows
+        servers, addresses = rows.codes("server")
+        codes, names = rows.codes("qname")
         exchanges, frames = rows.numbers("exchange"), rows.numbers("query_frame")
-        for place in leaking[:MOST_LEAKS].tolist():
+        for place in range(min(rows.rows, MOST_LEAKS)):
             key = addresses[servers[place]], names[codes[place]]
             if key in self.leaks:
                 continue

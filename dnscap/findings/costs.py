@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -93,7 +94,7 @@ def _mask(cause: str) -> Array:
     return np.array([bucket in wanted for bucket in BUDGET])
 
 
-def shares_of(row: dict[str, Any]) -> dict[str, tuple[float, int]]:
+def shares_of(row: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Seconds and queries that each cause of a lookup cost; `row` has times in nanoseconds.
 
     What `CauseTally` does for many lookups at once, for one.
@@ -145,9 +146,8 @@ class CauseTally:
         if not rows.rows:
             return
         failed = rows.word_is("outcome", *FAILED)
-        self.lookups += rows.rows
-        self.failed += int(failed.sum())
-        self.seconds += float((rows.numbers("duration", 0) - rows.numbers("t_gap", 0)).sum()) / 1e9
+        waited = (rows.numbers("duration", 0) - rows.numbers("t_gap", 0)).sum()
+        self.add(rows.rows, int(failed.sum()), int(waited))
         lengths = rows.list_lengths("causes")
         sick = np.flatnonzero(lengths)
         if not len(sick):
@@ -155,21 +155,56 @@ class CauseTally:
         lengths = lengths[sick]
         flat = pc.list_flatten(batch.column("causes").take(pa.array(sick)))
         codes_column = flat.dictionary_encode() if not pa.types.is_dictionary(flat.type) else flat
-        words = codes_column.dictionary.to_pylist()
-        codes = codes_column.indices.to_numpy(zero_copy_only=False)
-        starts = np.cumsum(lengths) - lengths
+        self.share(
+            codes_column.dictionary.to_pylist(),
+            codes_column.indices.to_numpy(zero_copy_only=False),
+            np.cumsum(lengths) - lengths,
+            lengths,
+            np.stack([rows.numbers(bucket, 0)[sick] for bucket in BUDGET], axis=1),
+            failed[sick],
+            rows.numbers("wasted_queries", 0)[sick],
+        )
+
+    def add(self, lookups: int, failed: int, nanoseconds: int) -> None:
+        """Add lookups, healthy or not, and what they waited in all."""
+        self.lookups += lookups
+        self.failed += failed
+        self.seconds += nanoseconds / 1e9
+
+    def share(
+        self,
+        words: Sequence[str],
+        codes: Array,
+        starts: Array,
+        lengths: Array,
+        budget: Array,
+        failed: Array,
+        queries: Array,
+    ) -> None:
+        """Share out the time budgets of lookups with causes.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Causes, by code.
+        codes, starts, lengths : arrays
+            Causes of all these lookups, most costly first; where those of each begin, and how many it has.
+        budget : array
+            Nanoseconds, a row a lookup, in the order of `BUDGET`.
+        failed : array of bool
+            Whether it got nothing to act on.
+        queries : array
+            Queries that its causes added.
+        """
         masks = np.stack([_mask(word) for word in words])
-        budget = np.stack([rows.numbers(bucket, 0)[sick] for bucket in BUDGET], axis=1)
         free = np.ones_like(budget, dtype=bool)
-        failed = failed[sick]
-        queries = rows.numbers("wasted_queries", 0)[sick]
+        size = len(words)
         for place in range(int(lengths.max())):
             here = np.flatnonzero(lengths > place)
             cause = codes[starts[here] + place]
             part = free[here]
             taken = _claimed(budget[here], part, masks[cause], place == 0)
             free[here] = part
-            size = len(words)
             counts = np.bincount(cause, minlength=size)
             fails = np.bincount(cause[failed[here]], minlength=size)
             nanoseconds = np.bincount(cause, weights=taken, minlength=size)

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
+from dnscap.exchanges.arrow import exchange_batch
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
+from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
+from dnscap.findings.course import COURSE_OF_EXCHANGES, COURSE_OF_LOOKUPS, CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
+from dnscap.findings.native_rows import ExchangeRows, LookupRows
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
+from dnscap.lookups.arrow import lookup_batch
+from dnscap.names import SeenNames
+from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
 from dnscap.servers import ServerTally
 from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
+
+if TYPE_CHECKING:
+    from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.lookup_columns import LookupBatch
 
 MOST_EVENT_KINDS = 64
 
@@ -44,16 +55,22 @@ class Diagnosis:
     def __init__(self) -> None:
         self.keeper = Keeper()
         self.quality = CaptureQuality()
+        self.course = CourseTally()
         self._servers = ServerTally()
         self._clients = ClientTally(self.keeper)
         self._causes = CauseTally()
         self._names = NameTally()
+        self.seen = SeenNames()
+        """What servers said of names."""
         self._score = ScoreTally()
+        self._caches = CacheTally()
         self._events: Counter[str] = Counter()
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
         """Connections that carried no query, as far as kept."""
         self._finished = False
+        self._exchange_rows = ExchangeRows(self._servers, self._score, self._names)
+        self._lookup_rows = LookupRows(self.keeper, self._clients, self._causes, self._names)
 
     # ------------------------------------------------------------ feeding
 
@@ -64,6 +81,7 @@ class Diagnosis:
         exchanges: pa.RecordBatch | None = None,
         connections: pa.RecordBatch | None = None,
         events: pa.RecordBatch | None = None,
+        resolutions: Verdicts | None = None,
         details: Details | None = None,
     ) -> None:
         """Take what the stages before gave for a stretch of the capture.
@@ -74,15 +92,35 @@ class Diagnosis:
             self._feed_lookups(lookups, details)
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
+        if resolutions is not None:
+            self._caches.feed(resolutions)
+            self._score.feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
-            vain = connections.filter(pc.equal(connections.column("queries"), 0))
-            self.attempts += plain_rows(vain.slice(0, max(0, MOST_ATTEMPTS - len(self.attempts))))
+            room = MOST_ATTEMPTS - len(self.attempts)
+            if room > 0:
+                vain = connections.filter(pc.equal(connections.column("queries"), 0))
+                self.attempts += plain_rows(vain.slice(0, room))
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):
                 if word in self._events or len(self._events) < MOST_EVENT_KINDS:
                     self._events[word] += int((codes == code).sum())
+
+    def feed_native(
+        self, *, lookups: LookupBatch | None = None, exchanges: ExchangeBatch | None = None
+    ) -> None:
+        """As `feed`, of whole native batches: these lookups and exchanges as they come from the capture.
+
+        All of a diagnosis comes in this way or as tables; the order of calls is the same.
+        """
+        if lookups is not None:
+            self._lookup_rows.feed(lookups)
+            self.course.feed_lookups(Columns(lookup_batch(lookups, COURSE_OF_LOOKUPS)))
+        if exchanges is not None and exchanges.exchanges:
+            self.course.feed_exchanges(Columns(exchange_batch(exchanges, COURSE_OF_EXCHANGES)))
+            self._exchange_rows.feed(exchanges, self._end)
+            self._lookup_rows.feed_exchanges(exchanges)
 
     def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
@@ -91,12 +129,14 @@ class Diagnosis:
         self._clients.feed_lookups(rows, pairs)
         self._causes.feed_lookups(batch, rows)
         self._names.feed_lookups(rows)
+        self.course.feed_lookups(rows)
 
     def _feed_exchanges(self, batch: pa.RecordBatch) -> None:
         rows = Columns(batch)
         self._servers.feed_exchanges(rows, self._end)
         self._names.feed_exchanges(batch, rows)
         self._score.feed_exchanges(rows, self._end)
+        self.course.feed_exchanges(rows)
         self.keeper.feed_exchanges(batch)
 
     def note_sources(self, sources: pa.Table) -> None:
@@ -118,7 +158,35 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
+        self._exchange_rows.finish()
+        self._lookup_rows.finish()
+        self._servers.told = self._caches.roles()
         self.keeper.finish()
+        self._conclude()
+
+    def findings_so_far(self) -> list[Finding]:
+        """What could be said if the capture ended here; more may come.
+
+        Examples
+        --------
+        >>> Diagnosis().findings_so_far()
+        []
+        """
+        if self._finished:
+            return self.findings
+        self._finished = True  # for those that want all to be there
+        try:
+            self._conclude()
+            return self.findings
+        finally:
+            self._finished = False
+            for name in ("server_rows", "client_rows", "facts", "findings"):
+                self.__dict__.pop(name, None)
+
+    def _conclude(self) -> None:
+        """Put together what is known of the whole; as often as it is wanted."""
+        self._servers.failovers.clear()
+        self.quality.queries = self.quality.responses = 0
         for kept in self.keeper.troubled():
             left = None
             for row in kept.exchanges:
@@ -129,6 +197,11 @@ class Diagnosis:
         for row in self.server_rows:
             self.quality.queries += row["queries"]
             self.quality.responses += row["answered"]
+        if dropped := self.seen.counts["names_dropped"]:
+            self.quality.notes.append(
+                f"{dropped:,} answers are about names that were not followed, for lack of room: findings about "
+                "names rest on a sample of them"
+            )
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
 
@@ -146,6 +219,12 @@ class Diagnosis:
         self.finish()
         return self._clients.rows()
 
+    @property
+    def client_count(self) -> int:
+        """Rows of the clients table; making them all takes longer than counting them."""
+        self.finish()
+        return len(self._clients)
+
     @cached_property
     def facts(self) -> Facts:
         """What findings are made from."""
@@ -161,6 +240,8 @@ class Diagnosis:
             quality=self.quality,
             events=self._events,
             names=self._names,
+            seen=self.seen.rows(),
+            caches=self._caches,
         )
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost, shares_of
 from dnscap.findings.gate import WITHHELD_BELOW, CaptureQuality, bounded
+from dnscap.names import NameRows
 
 SEVERITIES = ("info", "low", "medium", "high")
 """From the least to the most severe."""
@@ -74,6 +75,10 @@ class Facts:
         Events by kind.
     names : NameFacts or None
         What the names themselves tell.
+    seen : NameRows or None
+        What servers said of names.
+    caches : CacheTally or None
+        What resolvers did for their clients, by resolver.
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -86,6 +91,8 @@ class Facts:
     quality: CaptureQuality = field(default_factory=CaptureQuality)
     events: Counter[str] = field(default_factory=Counter)
     names: Any = None
+    seen: NameRows | None = None
+    caches: Any = None
 
     def cases(
         self, causes: Sequence[str], covers: Sequence[str] = (), covered_by: Sequence[str] = ()
@@ -362,7 +369,7 @@ def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
     return lambda case: _server(case, lambda row: row["outcome"] in outcomes)
 
 
-def _server(case: Case, chosen: Callable[[dict[str, Any]], bool]) -> str | None:
+def _server(case: Case, chosen: Callable[[Mapping[str, Any]], bool]) -> str | None:
     counts: Counter[str] = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
     if counts:
         heard = {

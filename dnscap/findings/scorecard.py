@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dnscap.resolutions.arrow import Verdicts
+from dnscap.resolutions.words import CACHES, FROM_CACHE
 from dnscap.servers.tally import ANSWERED, OUTCOMES, kinds_of
 from dnscap.tables.columns import Columns
 from dnscap.tables.histogram import BUCKETS, buckets_of, percentile
@@ -76,17 +79,24 @@ class ScoreTally:
         self.latencies += np.bincount(buckets_of(latency[timed]), minlength=BUCKETS)
         upstream = ~ours & ~rows.word_is("outcome", "unsolicited", "duplicate")
         minutes, found = np.unique(rows.numbers("time")[upstream] // MINUTE, return_counts=True)
-        for minute, count in zip(minutes.tolist(), found.tolist(), strict=True):
+        self._add_minutes(zip(minutes.tolist(), found.tolist(), strict=True))
+
+    def add(self, outcomes: Array, minutes: Iterable[tuple[int, int]]) -> None:
+        """Add counts of outcomes, and of queries to authoritative servers by minute."""
+        for word, count in zip(OUTCOMES, outcomes.tolist(), strict=False):
+            self.outcomes[word] += count
+        self._add_minutes(minutes)
+
+    def _add_minutes(self, minutes: Iterable[tuple[int, int]]) -> None:
+        for minute, count in minutes:
             if minute in self.minutes or len(self.minutes) < MOST_MINUTES:
                 self.minutes[minute] += count
 
-    def feed_resolutions(self, rows: Columns) -> None:
-        """Count cache verdicts where there is a table of them."""
-        if rows.rows:
-            self.hits += int(
-                rows.word_is("cache", "hit", "negative-hit", "prefetch", "coalesced", "stale").sum()
-            )
-            self.verdicts += int((~rows.word_is("cache", "unknown", "forwarded")).sum())
+    def feed_resolutions(self, verdicts: Verdicts) -> None:
+        """Count cache verdicts where the resolver's upstream side is seen."""
+        counts = np.bincount(verdicts.cache, minlength=len(CACHES)).tolist()
+        self.hits += sum(counts[CACHES.index(word)] for word in FROM_CACHE)
+        self.verdicts += sum(counts) - counts[CACHES.index("unknown")]
 
     def figures(self) -> list[Figure]:
         """The seven rows, in their order."""

@@ -27,9 +27,6 @@ ROW = np.dtype(
         ("lookup", "u8"),
         ("time", "i8"),
         ("duration", "i8"),
-        ("duration_min", "i8"),
-        ("duration_max", "i8"),
-        ("budget", "i8", (8,)),
         ("client", "V16"),
         ("queries", "u4"),
         ("wasted_queries", "u4"),
@@ -42,6 +39,9 @@ ROW = np.dtype(
         ("edns_fallback", "u1"),
         ("stub", "u1"),
         ("padding", "u1", (2,)),
+        ("duration_min", "i8"),
+        ("duration_max", "i8"),
+        ("budget", "i8", (8,)),
     ],
     align=True,
 )
@@ -64,6 +64,14 @@ class Columns:
     def values(self, name: str) -> Array:
         """A field of the rows as an array of its own."""
         return self.rows[name].copy()
+
+    def octets(self, name: str) -> Array:
+        """A column of lists whose values are octets."""
+        return np.frombuffer(self.native.column(name), "u1")
+
+    def offsets(self, name: str) -> Array:
+        """Where the lists of each row begin; one more at the end."""
+        return np.frombuffer(self.native.column(name), "i4")
 
     def texts(self, name: str, ends: str) -> pa.Array:
         """Texts that lie one after another, with their ends."""

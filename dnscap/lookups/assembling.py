@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from dnscap.native.lookups import Lookups
 
 if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch
+    from dnscap.native.exchanges import Exchanges
 
 
 class LookupBatch:
@@ -54,15 +55,33 @@ class LookupBatch:
         return self.to_arrow().__arrow_c_array__(requested_schema)
 
 
+class Beside(Protocol):
+    """A stage that sees what happens to exchanges before lookups use it up."""
+
+    def feed(self, exchanges: Exchanges, batch: MessageBatch | None = None) -> None:
+        """Take in what a batch of messages, or the passing of time, did to the exchanges."""
+
+    def tick(self, time: int) -> None:
+        """The capture's clock has come to `time` (nanoseconds since the epoch)."""
+
+    def finish(self) -> None:
+        """The capture has ended."""
+
+
 class Assembling:
     """Matches messages and assembles lookups as batches come.
 
     A lookup is given when its stub can send nothing more, and never changes afterwards.
 
+    Parameters
+    ----------
+    resolving : Beside, optional
+        A stage that joins in.
+
     Attributes
     ----------
-    lookups : list of LookupBatch
-        Lookups that were given up to now and not yet taken.
+    lookups : bool
+        Whether lookups are wanted, or only which one each exchange belongs to.
 
     Examples
     --------
@@ -75,15 +94,18 @@ class Assembling:
     ...         print(lookups.to_arrow(["name", "duration"]))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resolving: Beside | None = None, *, lookups: bool = True) -> None:
         self.matching = Matching()
-        self.native = Lookups()
+        self.native = Lookups(lookups)
+        self._resolving = resolving
 
     def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
         """Take in a batch of messages; gives the exchanges that have become final."""
         exchanges = self.matching.native
         self.native.hold(exchanges)
         exchanges.feed(batch.native)
+        if self._resolving is not None:
+            self._resolving.feed(exchanges, batch)
         self.native.feed(exchanges, batch.native)
         return self.matching.taken()
 
@@ -92,6 +114,9 @@ class Assembling:
         exchanges = self.matching.native
         self.native.hold(exchanges)
         exchanges.pass_time(time)
+        if self._resolving is not None:
+            self._resolving.feed(exchanges)
+            self._resolving.tick(time)
         self.native.feed(exchanges)
         self.native.pass_time(time)
         return self.matching.taken()
@@ -103,6 +128,9 @@ class Assembling:
         if time is not None:
             exchanges.pass_time(time)
         exchanges.end()
+        if self._resolving is not None:
+            self._resolving.feed(exchanges)
+            self._resolving.finish()
         self.native.feed(exchanges)
         if time is not None:
             self.native.pass_time(time)
@@ -111,8 +139,7 @@ class Assembling:
 
     def taken(self) -> Iterator[LookupBatch]:
         """Lookups that are over and were not given before."""
-        native = self.native.take()
-        if native.count:
+        while (native := self.native.take()).count:
             yield LookupBatch(native)
 
     @property

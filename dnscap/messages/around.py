@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +110,7 @@ def _structs(view: Any, size: int, dtype: np.dtype[Any]) -> Array:
     return np.frombuffer(view, dtype=dtype)
 
 
+@lru_cache(maxsize=1 << 16)
 def address_text(octets: bytes) -> str:
     """Sixteen octets as an address; IPv4-mapped ones as IPv4."""
     address = ipaddress.IPv6Address(octets)

@@ -27,6 +27,9 @@ BATCH_ROWS = 16_384
 
 Larger batches leave the processor's cache before they are looked at, which costs a tenth of the time."""
 
+MOST_SILENCE = 86_400_000_000_000
+"""Nanoseconds after its latest frame that a capture is believed to have gone on."""
+
 Progress = Callable[[int, int | None], None]
 
 KeepsRows = Callable[[str, pa.RecordBatch], Array]
@@ -90,6 +93,11 @@ class MessageBatch:
         batch.records = int(mask[self._columns.record("message")].sum())
         return batch
 
+    @property
+    def kept(self) -> Array | None:
+        """One value a message: whether it is kept; None where all are."""
+        return self._kept
+
     def __repr__(self) -> str:
         return f"<MessageBatch {self.messages} messages from {self.first_message}, {self.records} records>"
 
@@ -100,6 +108,11 @@ class MessageBatch:
             return values
         kept: Array = values[self._kept]
         return kept
+
+    def addresses(self, codes: Sequence[int]) -> list[str]:
+        """Addresses that codes of a native column stand for."""
+        texts = self._columns.addresses()
+        return [texts[code].as_py() for code in codes]
 
     def to_arrow(
         self, table: str = "messages", columns: Sequence[str] | None = None, *, narrow: bool = False
@@ -200,7 +213,7 @@ class Decoding:
         self._decoder.finish()
         yield from self._taken(rest=True)
         self.finished = True
-        self._count()
+        self.count()
 
     def _read(self, item: CaptureInput, windows: Windows) -> Iterator[MessageBatch]:
         decoder = self._decoder
@@ -237,6 +250,56 @@ class Decoding:
                 f"{name}: ends inside the packet at offset {framing.cut_at}; everything before it was read"
             )
 
+    # ------------------------------------------------------------ for those who have the octets themselves
+
+    def begin(self, name: str, form: str) -> None:
+        """Begin a capture whose octets are going to be given to `feed`."""
+        self._decoder.begin_file()
+        self._names.append((name, form))
+
+    def feed(self, octets: Any, last: bool = False) -> int:
+        """Decode the whole frames in octets; gives how many octets those were."""
+        return self._decoder.feed(octets, last)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing further can be read of this capture."""
+        return self._decoder.ended
+
+    def taken(self) -> Iterator[MessageBatch]:
+        """All that was decoded up to now."""
+        return self._taken(rest=True)
+
+    def end(self) -> Iterator[MessageBatch]:
+        """The capture is over: give up what waits for its other parts."""
+        self._decoder.finish()
+        yield from self._taken(rest=True)
+        self.finished = True
+        self.count()
+
+    @property
+    def last_time(self) -> int | None:
+        """Time of the latest frame, nanoseconds since the epoch."""
+        return self._decoder.framing.last_time
+
+    @property
+    def end_time(self) -> int | None:
+        """When the capture ended: with its latest frame, or after it where the capture tells so."""
+        framing = self._decoder.framing
+        last, told = framing.last_time, framing.end_time
+        if last is None or told is None or told - last > MOST_SILENCE:
+            return last
+        return max(last, told)
+
+    @property
+    def frames(self) -> int:
+        """Frames of this capture read."""
+        return self._decoder.framing.frames
+
+    def fault(self) -> str | None:
+        """What is wrong with the octets of this capture, if anything."""
+        return self._decoder.framing.fault_text()
+
     def _taken(self, *, rest: bool) -> Iterator[MessageBatch]:
         for native in self._decoder.take(rest):
             first_event = self._events
@@ -252,7 +315,8 @@ class Decoding:
             self._interfaces[key] = str(name) if name else (f"if{index}" if index else None)
         return self._interfaces[key]
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Bring the counts of `quality` up to date."""
         self.quality.counts = {
             **self._decoder.walk.counts(),
             **self._decoder.framing.losses,

@@ -11,6 +11,12 @@ class Framing:
     def frames(self) -> int:
         """Number of the last frame of this file."""
     @property
+    def last_time(self) -> int | None:
+        """Time of the latest frame of all files, nanoseconds since the epoch; None before the first."""
+    @property
+    def end_time(self) -> int | None:
+        """When capturing ended, as far as files tell; None where none does."""
+    @property
     def position(self) -> int:
         """Octets of this file read."""
     @property

@@ -14,5 +14,11 @@ class LookupBatch:
     def row_size(self) -> int:
         """Octets of a LookupRow."""
 
-    def column(self, name: str) -> bytes:
+    def column(self, name: str) -> memoryview:
         """A native column as octets; ``rows`` holds LookupRow structs, ``..._ends`` and ``..._lists`` offsets."""
+
+@final
+class LookupColumn:
+    """Octets of a column, as a buffer that keeps its batch alive."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...

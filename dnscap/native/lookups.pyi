@@ -1,6 +1,6 @@
 """Lookup assembly; see ext/dnscap/native/lookups.pxd."""
 
-from typing import final
+from typing import Self, final
 
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
@@ -10,6 +10,7 @@ from dnscap.native.lookup_columns import LookupBatch
 class Lookups:
     """Puts exchanges together into lookups, batch by batch."""
 
+    def __new__(cls, judged: bool = True, short_cuts: bool = True) -> Self: ...
     @property
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""
@@ -27,7 +28,7 @@ class Lookups:
         """The capture ends."""
 
     def take(self) -> LookupBatch:
-        """The lookups that are over and were not taken yet."""
+        """Some of the lookups that are over and were not taken yet, in order; none when all were."""
 
     def counts(self) -> dict[str, int]:
         """What limits made it give up, and queries left to their client's lookup."""

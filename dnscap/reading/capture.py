@@ -18,6 +18,7 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
+from dnscap.reading.naming import name_rows, named_table
 from dnscap.reading.passes import Passes
 from dnscap.schema import LOOKUPS, TABLES
 
@@ -26,13 +27,21 @@ if TYPE_CHECKING:
 
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.explain import Explanation
-    from dnscap.explain.report import DiagnosisReport
+    from dnscap.explain.trace_text import Trace
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.names import NameRows
+    from dnscap.report.model import Report
+    from dnscap.report.plot import Plot
+    from dnscap.resolutions.resolving import Resolving
+    from dnscap.resolutions.walk import Walk
     from dnscap.tables.conditions import Condition
 
 _COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
 """Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
+
+NAMED = ("names", "rrsets")
+"""Tables of what servers said of names."""
 
 JUDGED = ("servers", "clients", "findings")
 """Tables that are made at the end of a pass, from what was added up on the way."""
@@ -100,12 +109,27 @@ class Capture(Passes):
 
     Attributes
     ----------
-    names : list of str
-        The inputs, in the order in which they are read.
+    inputs : list of str
+        Names of the inputs, in the order in which they are read.
     """
 
     def __repr__(self) -> str:
-        return f"<Capture {', '.join(self.names[:3])}{', …' if len(self.names) > 3 else ''}>"
+        return f"<Capture {', '.join(self.inputs[:3])}{', …' if len(self.inputs) > 3 else ''}>"
+
+    def _repr_html_(self) -> str:
+        from dnscap.clients.keeping import plain_rows
+        from dnscap.report.notebook import capture_card
+
+        parts = self._tables["sources"].to_batches() if "sources" in self._tables else None
+        inputs = None if parts is None else [row for part in parts for row in plain_rows(part)]
+        return capture_card(self.inputs, inputs)
+
+    @property
+    def plot(self) -> Plot:
+        """Charts of this capture: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``."""
+        from dnscap.report.plot import Plot
+
+        return Plot(self)
 
     def to_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table as Arrow; Polars and DuckDB read it through the PyCapsule protocol.
@@ -134,6 +158,8 @@ class Capture(Passes):
         if name in JUDGED:
             table = self.diagnosis.to_arrow(name)
             return table if columns is None else table.select(list(columns))
+        if name in NAMED:
+            return named_table(name, self.name_rows, columns)
         if name == "exchanges":
             if self._exchanges is None:
                 self._exchanges = list(self.exchange_batches())
@@ -142,6 +168,8 @@ class Capture(Passes):
             if self._lookups is None:
                 self._lookups = list(self.lookup_batches())
             return self._joined(name, list(self._lookup_parts(columns)), columns)
+        if name == "resolutions":
+            return self._joined(name, list(self._resolution_parts(columns)), columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -226,10 +254,13 @@ class Capture(Passes):
         if name == "lookups":
             yield from self._lookup_parts(columns, keep=keep)
             return
+        if name == "resolutions":
+            yield from self._resolution_parts(columns, keep=keep)
+            return
         if name == "sources" and not keep and "sources" not in self._tables:
             for _ in self.batches(records=False):
                 pass
-        if name in ("sources", *JUDGED) or (keep and self._once) or "records" in self._whole:
+        if name in ("sources", *NAMED, *JUDGED) or (keep and self._once) or "records" in self._whole:
             yield from self.to_arrow(name, columns).to_batches()
             return
         for batch in self.batches(records=name == "records", rows=1 if self._once else BATCH_ROWS):
@@ -299,6 +330,11 @@ class Capture(Passes):
         return self._frame("lookups")
 
     @cached_property
+    def resolutions(self) -> pd.DataFrame:
+        """One row per query to a resolver or forwarder: out of its cache, or what it asked upstream."""
+        return self._frame("resolutions")
+
+    @cached_property
     def servers(self) -> pd.DataFrame:
         """One row per server address: what it was asked, how it answered, how fast."""
         return self._frame("servers")
@@ -313,44 +349,78 @@ class Capture(Passes):
         """One row per thing found wrong, the worst first; nothing above ``info`` where traffic is healthy."""
         return self._frame("findings")
 
+    @cached_property
+    def names(self) -> pd.DataFrame:
+        """One row per name, type and server: TTLs, the last value, changes, absence."""
+        return self._frame("names")
+
+    @cached_property
+    def rrsets(self) -> pd.DataFrame:
+        """One row per value that a name had at a server: the history of answers."""
+        return self._frame("rrsets")
+
+    @cached_property
+    def name_rows(self) -> NameRows:
+        """What servers said of names, as numbers; the tables ``names`` and ``rrsets`` are made of it."""
+        return name_rows(self)
+
     # ------------------------------------------------------------ judging
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """What a pass over the capture added up: servers, clients, findings, scorecard."""
         from dnscap.findings.diagnosis import Diagnosis
+        from dnscap.resolutions.resolving import Resolving
 
         diagnosis = Diagnosis()
-        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None):
+        resolving = Resolving(outside=False)
+        for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None, resolving):
+            self._feed_resolutions(diagnosis, resolving)
             if batch is None:  # the capture has ended, and with it queries that had no answer yet
                 diagnosis.note_sources(self._tables["sources"])
             self._feed(diagnosis, batch, exchanges, lookups)
         quality = self.quality_so_far
+        quality.counts.update(diagnosis.seen.counts)
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
         return diagnosis
+
+    def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:
+        for resolved in resolving.taken():
+            verdicts = resolved.verdicts()
+            if self._narrowing:
+                rows = resolved.to_arrow(self._narrowing.resolution_columns)
+                verdicts = verdicts.keep(self._narrowing.keeps_resolutions(rows))
+            diagnosis.feed(resolutions=verdicts)
 
     def _feed(
         self,
         diagnosis: Diagnosis,
         batch: MessageBatch | None,
-        exchanges: list[ExchangeBatch],
-        lookups: list[LookupBatch],
+        exchanges: Iterator[ExchangeBatch],
+        lookups: Iterator[LookupBatch],
     ) -> None:
         for looked in lookups:
+            if not self._narrowing:
+                diagnosis.feed_native(lookups=looked.native)
+                continue
             part = looked.to_arrow(_COUNTED)
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
             diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
+            if not self._narrowing:
+                diagnosis.feed_native(exchanges=sent.native)
+                continue
             part = sent.to_arrow()
-            if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+            part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
-            diagnosis.feed(connections=batch.to_arrow("connections"), events=batch.to_arrow("events"))
+            diagnosis.seen.feed(self._narrowed(batch))
+            diagnosis.feed(
+                connections=batch.to_arrow("connections"), events=batch.to_arrow("events", ["kind"])
+            )
 
-    def diagnose(self, *, slowest: int = 3) -> DiagnosisReport:
+    def diagnose(self, *, slowest: int = 3) -> Report:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.
 
         Parameters
@@ -358,9 +428,10 @@ class Capture(Passes):
         slowest : int
             Lookups shown whole.
         """
-        from dnscap.explain.report import DiagnosisReport
+        from dnscap.report.model import build
 
-        return DiagnosisReport(self.names, self.diagnosis, slowest)
+        diagnosis = self.diagnosis
+        return build(self.inputs, diagnosis, self._tables["sources"], self.quality_so_far, slowest=slowest)
 
     def explain(
         self, lookup: int | None = None, *, name: str | None = None, frame: int | None = None
@@ -387,7 +458,7 @@ class Capture(Passes):
         """
         found = self.explanations(lookup, name=name, frame=frame, limit=1)
         if not found:
-            raise UsageError(f"no such lookup in {', '.join(self.names[:3])}")
+            raise UsageError(f"no such lookup in {', '.join(self.inputs[:3])}")
         return found[0]
 
     def explanations(
@@ -397,6 +468,47 @@ class Capture(Passes):
         from dnscap.reading.explaining import explanations
 
         return explanations(self, lookup, name=name, frame=frame, limit=limit)
+
+    def trace(self, name: str) -> Trace:
+        """What happened to a name at every layer: who asked whom, TTLs, copies in caches, changes, absence.
+
+        Parameters
+        ----------
+        name : str
+            A domain name; names that it is an alias of are followed.
+
+        Examples
+        --------
+        >>> print(read("examples/first-look.pcap").trace("www.example.com"))  # doctest: +SKIP
+        """
+        from dnscap.reading.tracing import trace
+
+        return trace(self, name)
+
+    def walk(self, resolution: int) -> Walk:
+        """What a resolver asked upstream for one query, hop by hop, with the time each hop took.
+
+        Parameters
+        ----------
+        resolution : int
+            Its number in the resolutions table.
+
+        Raises
+        ------
+        UsageError
+            If there is no such resolution.
+        """
+        found = self.walks(f"resolution = {int(resolution)}")
+        if not found:
+            raise UsageError(f"no resolution {resolution} in {', '.join(self.inputs[:3])}")
+        return found[0]
+
+    def walks(self, where: str) -> list[Walk]:
+        """As `walk`, of all resolutions that meet a condition."""
+        from dnscap.resolutions.walking import plain, walks
+
+        rows = [row for part in self.select("resolutions", where=where) for row in plain(part)]
+        return walks(rows, lambda: self._going_by(BATCH_ROWS, True, None))
 
     def write_lookup(self, explanation: Explanation, path: str) -> int:
         """Write the frames of a lookup as pcapng, each with a comment that says what it is; give how many.

@@ -14,6 +14,7 @@ from dnscap.output import output_stream
 if TYPE_CHECKING:
     from dnscap.capture.inputs import CaptureInput
     from dnscap.reading.capture import Capture
+    from dnscap.resolutions.walk import Walk
 
 
 def explanations(
@@ -50,12 +51,25 @@ def explanations(
         return []
     belong = f"lookup in ({', '.join(str(row['lookup']) for row in rows)})"
     sent = [row for part in capture.select("exchanges", where=belong) for row in plain_rows(part)]
+    walks = _walks_of(capture, [e["exchange"] for e in sent])
     return [
         Explanation(
-            row, [e for e in sent if e["lookup"] == row["lookup"]], _connections_of(capture, row, set())
+            row,
+            own := [e for e in sent if e["lookup"] == row["lookup"]],
+            _connections_of(capture, row, set()),
+            [walks[e["exchange"]] for e in own if e["exchange"] in walks],
         )
         for row in rows
     ]
+
+
+def _walks_of(capture: Capture, exchanges: list[int]) -> dict[int, Walk]:
+    """Walks of those of these exchanges for which something upstream was asked."""
+    if not exchanges:
+        return {}
+    numbers = ", ".join(map(str, sorted(exchanges)))
+    walks = capture.walks(f"exchange in ({numbers}) and len(upstream) > 0")
+    return {walk.resolution["exchange"]: walk for walk in walks}
 
 
 def write_lookup(capture: Capture, inputs: list[CaptureInput], explanation: Explanation, path: str) -> int:
@@ -78,7 +92,7 @@ def write_lookup(capture: Capture, inputs: list[CaptureInput], explanation: Expl
     )
     file_of = dict(enumerate(capture.to_arrow("sources", ["name"]).column("name").to_pylist()))
     files = notes_of(explanation.lookup, explanation.exchanges, messages, connections, file_of)
-    title = f"lookup {explanation.lookup['lookup']} of {', '.join(capture.names)}"
+    title = f"lookup {explanation.lookup['lookup']} of {', '.join(capture.inputs)}"
     with output_stream(path) as stream:
         return save_frames(stream, inputs, files, title)
 

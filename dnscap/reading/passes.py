@@ -20,6 +20,7 @@ from dnscap.messages.decoding import (
 if TYPE_CHECKING:
     from dnscap.exchanges.matching import ExchangeBatch
     from dnscap.lookups.assembling import LookupBatch
+    from dnscap.resolutions.resolving import ResolutionBatch, Resolving
 
 
 class Passes:
@@ -52,7 +53,8 @@ class Passes:
         self._exchanges: list[ExchangeBatch] | None = None
         self._lookups: list[LookupBatch] | None = None
         self._quality: Quality | None = None
-        self.names = [item.name for item in self._inputs]
+        self._ended: int | None = None
+        self.inputs = [item.name for item in self._inputs]
 
     def _decoding(self, *, records: bool, rows: int | None) -> Decoding:
         return Decoding(
@@ -79,6 +81,13 @@ class Passes:
             yield self._narrowed(batch)
         self._remember(decoding)
 
+    def whole_batches(self) -> Iterator[MessageBatch]:
+        """As `batches`, with records; an input that can be read only once is kept for other tables."""
+        if self._once or "records" in self._whole:
+            yield from self._read_whole(records=True)
+        else:
+            yield from self.batches()
+
     def _narrowed(self, batch: MessageBatch) -> MessageBatch:
         if not self._narrowing:
             return batch
@@ -87,6 +96,7 @@ class Passes:
     def _remember(self, decoding: Decoding) -> None:
         self._quality = decoding.quality
         self._tables.setdefault("sources", decoding.sources())
+        self._ended = decoding.end_time
 
     def _read_whole(self, *, records: bool) -> list[MessageBatch]:
         key = "records" if records else "messages"
@@ -124,7 +134,7 @@ class Passes:
         ExchangeBatch
         """
         if lookups:
-            for _, exchanges, _ in self._assembled(rows, keep, see):
+            for _, exchanges, _ in self._assembled(rows, keep, see, lookups=False):
                 yield from exchanges
             return
         from dnscap.exchanges.matching import Matching
@@ -153,19 +163,38 @@ class Passes:
         for _, _, lookups in self._assembled(rows, keep, None):
             yield from lookups
 
+    def resolution_batches(self, *, rows: int = BATCH_ROWS, keep: bool = True) -> Iterator[ResolutionBatch]:
+        """Stream what resolvers and forwarders did for their clients; parameters as of `lookup_batches`."""
+        from dnscap.resolutions.resolving import Resolving, resolve
+
+        resolving = Resolving()
+        yield from resolve(self._going_by(rows, keep, None), self._end, resolving)
+        if self._quality is not None:
+            self._quality.counts.update(resolving.counts)
+
     def _assembled(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
-    ) -> Iterator[tuple[MessageBatch | None, list[ExchangeBatch], list[LookupBatch]]]:
+        self,
+        rows: int,
+        keep: bool,
+        see: Callable[[MessageBatch], None] | None,
+        resolving: Resolving | None = None,
+        *,
+        lookups: bool = True,
+    ) -> Iterator[tuple[MessageBatch | None, Iterator[ExchangeBatch], Iterator[LookupBatch]]]:
         from dnscap.lookups.assembling import Assembling
 
-        assembling = Assembling()
+        assembling = Assembling(resolving, lookups=lookups)
         for batch in self._going_by(rows, keep, see):
-            yield batch, list(assembling.feed(batch)), list(assembling.taken())
-        exchanges = list(assembling.finish(self._end()))
-        yield None, exchanges, list(assembling.taken())
+            over = assembling.taken()
+            yield batch, assembling.feed(batch), over
+            for _ in over:  # what nobody took must not pile up
+                pass
+        yield None, assembling.finish(self._end()), assembling.taken()
         if self._quality is not None:
             for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten"):
                 self._quality.counts[name] = assembling.counts[name]
+            if resolving is not None:
+                self._quality.counts.update(resolving.counts)
 
     def _going_by(
         self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
@@ -190,9 +219,8 @@ class Passes:
         self._remember(decoding)
 
     def _end(self) -> int | None:
-        """Time of the last frame: the capture may go on after its last message."""
-        last = self._tables["sources"].column("last_time").cast(pa.int64()).drop_null()
-        return max(last.to_pylist(), default=None)
+        """When the capture ended: it may go on after its last message."""
+        return self._ended
 
     def exchange_parts(
         self,
@@ -234,6 +262,16 @@ class Passes:
             part = batch.to_arrow(wanted)
             if self._narrowing:
                 part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
+
+    def _resolution_parts(
+        self, columns: Sequence[str] | None, *, keep: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else [*columns, *self._narrowing.resolution_columns]
+        for batch in self.resolution_batches(keep=keep):
+            part = batch.to_arrow(wanted)
+            if self._narrowing:
+                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     @property

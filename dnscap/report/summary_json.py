@@ -22,9 +22,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
     duration = summary.duration
     return {
         "inputs": [_input(item) for item in summary.inputs],
-        "first_time": _time(summary.first_time),
-        "last_time": _time(summary.last_time),
-        "duration": _seconds(duration),
+        "first_time": rfc3339(summary.first_time),
+        "last_time": rfc3339(summary.last_time),
+        "duration": in_seconds(duration),
         "messages": {
             "total": summary.messages,
             "queries": summary.queries,
@@ -34,7 +34,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "octets": summary.octets,
             "per_second": summary.messages * 1e9 / duration if duration else None,
             "peak_per_second": summary.peak[1] if summary.peak else None,
-            "peak_time": _time(summary.peak[0]) if summary.peak else None,
+            "peak_time": rfc3339(summary.peak[0]) if summary.peak else None,
             "transports": summary.transports,
             "opcodes": summary.opcodes,
             "mixed_case": summary.mixed_case,
@@ -61,7 +61,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "outcomes": summary.exchanges.outcomes,
             "with_latency": summary.exchanges.latencies,
             "latency": {f"p{percent}": value / 1e9 for percent, value in summary.exchanges.latency.items()},
-            "latency_max": _seconds(summary.exchanges.latency_max),
+            "latency_max": in_seconds(summary.exchanges.latency_max),
         },
         "connections": {
             "total": summary.connections.total,
@@ -93,8 +93,8 @@ def _input(item: Input) -> dict[str, Any]:
         "link_type": item.link_type,
         "snaplen": item.snaplen,
         "frames": item.frames,
-        "first_time": _time(item.first_time),
-        "last_time": _time(item.last_time),
+        "first_time": rfc3339(item.first_time),
+        "last_time": rfc3339(item.last_time),
         "drops": item.drops,
     }
 
@@ -116,11 +116,13 @@ def _top(top: Top, what: str, third: str) -> dict[str, Any]:
     }
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
+def in_seconds(nanoseconds: int | None) -> float | None:
+    """A duration in seconds."""
     return None if nanoseconds is None else nanoseconds / 1e9
 
 
-def _time(nanoseconds: int | None) -> str | None:
+def rfc3339(nanoseconds: int | None) -> str | None:
+    """A time in UTC with nine decimals; None where no calendar has it."""
     if nanoseconds is None:
         return None
     seconds, rest = divmod(nanoseconds, 10**9)

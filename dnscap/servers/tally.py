@@ -79,16 +79,18 @@ class ServerTally:
 
     def __init__(self) -> None:
         self.servers = Numbering(MOST_SERVERS)
-        self._outcomes: Array = np.zeros((0, _WIDTH), dtype=np.int64)
-        self._extras: Array = np.zeros((0, _EXTRAS), dtype=np.int64)
+        self.outcomes: Array = np.zeros((0, _WIDTH), dtype=np.int64)
+        self.extras: Array = np.zeros((0, _EXTRAS), dtype=np.int64)
         self._tcp: Array = np.zeros((0, 3), dtype=np.int64)
-        self._latency = Histograms()
+        self.latency = Histograms()
         self._rtt = Histograms()
-        self._clients: defaultdict[int, set[str]] = defaultdict(set)
-        self._full: set[int] = set()
-        self._types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.clients_of: defaultdict[int, set[str]] = defaultdict(set)
+        self.full: set[int] = set()
+        self.types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
         self.failovers: Counter[str] = Counter()
         """Fail-overs by the server that was left; counted by whoever sees whole lookups."""
+        self.told: dict[str, str] = {}
+        """Roles of servers whose own queries upstream show them; set by whoever joins the two sides."""
 
     # ------------------------------------------------------------ feeding
 
@@ -97,10 +99,10 @@ class ServerTally:
         if not rows.rows:
             return
         server = self.servers.translate(*rows.codes("server"))
-        self._grow()
+        self.grow()
         kind = kinds_of(rows, end)
         is_query = (kind != _KIND["unsolicited"]) & (kind != _KIND["duplicate"])
-        self._outcomes += self._counted(server * _WIDTH + kind, _WIDTH)
+        self.outcomes += self._counted(server * _WIDTH + kind, _WIDTH)
         known = is_query & (server >= 0)
         answered = known & (kind < len(ANSWERED))
         ambiguous = rows.truth("ambiguous") & known
@@ -113,7 +115,7 @@ class ServerTally:
 
         latency = rows.numbers("latency")
         timed = answered & (latency >= 0)
-        self._latency.add(server[timed], latency[timed], len(self._outcomes))
+        self.latency.add(server[timed], latency[timed], len(self.outcomes))
         self._note_clients(rows, server, known)
         self._note_types(rows, server, answered, silent)
 
@@ -123,7 +125,7 @@ class ServerTally:
         if not rows.rows:
             return
         server = self.servers.translate(*rows.codes("server"))
-        self._grow()
+        self.grow()
         tried = (rows.numbers("syns") > 0) & (server >= 0)
         for place, chosen in (
             (_TRIED, tried),
@@ -140,43 +142,44 @@ class ServerTally:
         place = np.array(
             [self.servers.number(text) for text in other.servers.texts] + [MOST_SERVERS], dtype=np.int64
         )
-        self._grow()
+        self.grow()
         for mine, theirs in (
-            (self._outcomes, other._outcomes),
-            (self._extras, other._extras),
+            (self.outcomes, other.outcomes),
+            (self.extras, other.extras),
             (self._tcp, other._tcp),
         ):
             rows = _rows_of(len(theirs), place)
             np.add.at(mine, rows, theirs)
-        for histograms, others in ((self._latency, other._latency), (self._rtt, other._rtt)):
-            histograms.grow(len(self._outcomes))
-            count = min(len(others.counts), len(other._outcomes))
+        for histograms, others in ((self.latency, other.latency), (self._rtt, other._rtt)):
+            histograms.grow(len(self.outcomes))
+            count = min(len(others.counts), len(other.outcomes))
             np.add.at(histograms.counts, _rows_of(count, place), others.counts[:count])
-        for number, clients in other._clients.items():
-            known = self._clients[int(place[min(number, len(place) - 1)])]
+        for number, clients in other.clients_of.items():
+            known = self.clients_of[int(place[min(number, len(place) - 1)])]
             known.update(list(clients)[: max(0, MOST_CLIENTS - len(known))])
-        for (number, qtype), (asked, answered) in other._types.items():
-            pair = self._types[int(place[min(number, len(place) - 1)]), qtype]
+        for (number, qtype), (asked, answered) in other.types.items():
+            pair = self.types[int(place[min(number, len(place) - 1)]), qtype]
             pair[0] += asked
             pair[1] += answered
         self.failovers += other.failovers
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
+        """Make room in the counters for the servers that have numbers."""
         # one row more than servers: what is beyond the limit
         wanted = len(self.servers) + (1 if len(self.servers) >= MOST_SERVERS else 0)
-        if wanted > len(self._outcomes):
-            for name, width in (("_outcomes", _WIDTH), ("_extras", _EXTRAS), ("_tcp", 3)):
+        if wanted > len(self.outcomes):
+            for name, width in (("outcomes", _WIDTH), ("extras", _EXTRAS), ("_tcp", 3)):
                 old = getattr(self, name)
                 grown = np.zeros((wanted, width), dtype=np.int64)
                 grown[: len(old)] = old
                 setattr(self, name, grown)
 
     def _counted(self, keys: Array, width: int) -> Array:
-        size = len(self._outcomes) * width
+        size = len(self.outcomes) * width
         return np.bincount(keys[keys >= 0], minlength=size).reshape(-1, width)
 
     def _extra(self, place: int, server: Array, chosen: Array) -> None:
-        self._extras[:, place] += np.bincount(server[chosen], minlength=len(self._extras))
+        self.extras[:, place] += np.bincount(server[chosen], minlength=len(self.extras))
 
     def _edns(self, rows: Columns, server: Array, kind: Array, answered: Array, silent: Array) -> None:
         if "edns" not in rows:
@@ -193,18 +196,18 @@ class ServerTally:
     def _note_clients(self, rows: Columns, server: Array, known: Array) -> None:
         codes, texts = rows.codes("client")
         wanted = known & (codes >= 0)
-        if self._full:
-            wanted &= ~np.isin(server, np.fromiter(self._full, dtype=np.int64))
+        if self.full:
+            wanted &= ~np.isin(server, np.fromiter(self.full, dtype=np.int64))
         if not wanted.any():
             return
         pairs = np.unique(server[wanted].astype(np.int64) * (len(texts) + 1) + codes[wanted])
         for pair in pairs.tolist():
             number, code = divmod(pair, len(texts) + 1)
-            clients = self._clients[number]
+            clients = self.clients_of[number]
             if len(clients) < MOST_CLIENTS:
                 clients.add(texts[code])
             else:
-                self._full.add(number)
+                self.full.add(number)
 
     def _note_types(self, rows: Columns, server: Array, answered: Array, silent: Array) -> None:
         codes, texts = rows.codes("qtype")
@@ -215,20 +218,20 @@ class ServerTally:
             found, counts = np.unique(keys[chosen], return_counts=True)
             for key, count in zip(found.tolist(), counts.tolist(), strict=True):
                 pair = key // width, texts[key % width]
-                if pair in self._types or len(self._types) < MOST_TYPES:
-                    self._types[pair][place] += count
+                if pair in self.types or len(self.types) < MOST_TYPES:
+                    self.types[pair][place] += count
 
     # ------------------------------------------------------------ the table
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a server, most asked first."""
         silent: defaultdict[int, list[str]] = defaultdict(list)
-        for (number, qtype), (asked, answered) in self._types.items():
+        for (number, qtype), (asked, answered) in self.types.items():
             if asked >= LEAST_ASKED and not answered:
                 silent[number].append(qtype)
-        clients = set().union(*self._clients.values()) if self._clients else set()
+        clients = set().union(*self.clients_of.values()) if self.clients_of else set()
         rows = []
-        for number in range(len(self._outcomes)):
+        for number in range(len(self.outcomes)):
             name = self.servers.texts[number] if number < len(self.servers) else "others"
             row = self._row(number, name, silent.get(number, []), name in clients)
             if row["queries"] or row["tcp_connections"]:
@@ -237,15 +240,15 @@ class ServerTally:
         return rows
 
     def _row(self, number: int, name: str, silent: list[str], is_client: bool) -> dict[str, Any]:
-        of = dict(zip(OUTCOMES, self._outcomes[number].tolist(), strict=False))
-        extras = self._extras[number].tolist()
+        of = dict(zip(OUTCOMES, self.outcomes[number].tolist(), strict=False))
+        extras = self.extras[number].tolist()
         answered = sum(of[word] for word in ANSWERED)
-        queries = int(self._outcomes[number].sum()) - of["unsolicited"] - of["duplicate"]
+        queries = int(self.outcomes[number].sum()) - of["unsolicited"] - of["duplicate"]
         tcp = self._tcp[number].tolist()
         return {
             "server": name,
-            "role": _role(name, of, extras, is_client),
-            "clients": min(len(self._clients.get(number, ())), MOST_CLIENTS),
+            "role": self.told.get(name) or _role(name, of, extras, is_client),
+            "clients": min(len(self.clients_of.get(number, ())), MOST_CLIENTS),
             "queries": queries,
             "answered": answered,
             "unanswered": of["unanswered"] - extras[_AMBIGUOUS],
@@ -258,9 +261,9 @@ class ServerTally:
             "formerr": of["formerr"],
             "other_rcodes": of["notimp"] + of["other-rcode"],
             "truncated": of["truncated"],
-            "latency_p50": self._latency.percentile(number, 0.5),
-            "latency_p90": self._latency.percentile(number, 0.9),
-            "latency_p99": self._latency.percentile(number, 0.99),
+            "latency_p50": self.latency.percentile(number, 0.5),
+            "latency_p90": self.latency.percentile(number, 0.9),
+            "latency_p99": self.latency.percentile(number, 0.99),
             "tcp_connections": tcp[_TRIED],
             "tcp_refused": tcp[_TCP_REFUSED],
             "tcp_unanswered": tcp[_TCP_SILENT],

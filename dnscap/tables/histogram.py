@@ -22,6 +22,26 @@ def buckets_of(durations: Array) -> Array:
     return np.minimum(scaled.astype(np.int64), BUCKETS - 1)
 
 
+def bound_of(bucket: int) -> int:
+    """Nanoseconds at which a bucket begins."""
+    return int(_LOWEST * 2.0 ** (bucket / PARTS))
+
+
+def _least() -> Array:
+    """Least duration of each bucket, as `buckets_of` puts them."""
+    near = np.floor(_LOWEST * 2.0 ** (np.arange(BUCKETS) / PARTS)).astype(np.int64)
+    tried = near[:, None] + np.arange(-2, 4)
+    least: Array = tried[
+        np.arange(BUCKETS), np.argmax(buckets_of(tried) >= np.arange(BUCKETS)[:, None], axis=1)
+    ]
+    least[0] = np.iinfo(np.int64).min
+    return least
+
+
+LEAST: Array = _least()
+"""Least duration of each bucket in nanoseconds."""
+
+
 def percentile(counts: Array, share: float) -> int | None:
     """Duration in nanoseconds that `share` of those counted do not exceed; None where none was counted."""
     total = int(counts.sum())

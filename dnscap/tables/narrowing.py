@@ -163,6 +163,22 @@ class Narrowing:
         return keep
 
     @property
+    def resolution_columns(self) -> list[str]:
+        """Columns of the resolutions table that `keeps_resolutions` reads."""
+        return ["resolver" if column == "server" else column for column in self.exchange_columns]
+
+    def keeps_resolutions(self, rows: pa.RecordBatch) -> Array:
+        """Mask of the resolutions to keep."""
+        keep = self._in_span(rows)
+        if self.client:
+            keep &= _within(rows.column("client"), _network(self.client))
+        if self.server:
+            keep &= _within(rows.column("resolver"), _network(self.server))
+        if self.name:
+            keep &= _under(rows.column("qname").dictionary_encode(), self.name)
+        return keep
+
+    @property
     def lookup_columns(self) -> list[str]:
         """Columns of the lookups table that `keeps_lookups` reads."""
         needs = {

@@ -1,10 +1,11 @@
-"""All stages together under fuzzing: a capture file in, every native column out."""
+"""All stages together under fuzzing: a capture file in, every native column out, and what is said of names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dnscap.native.decoder import Decoder
+from dnscap.native.names_seen import NamesSeen
 
 # A decoder has large tables: it goes on from one input to the next, as over the files of a rotated set, and
 # is replaced now and then.  Batches are taken less often than inputs come: new columns cost more than a small
@@ -21,7 +22,7 @@ _kept: list[Any] = []
 def scan(octets: memoryview) -> None:
     """Read one file whole, and now and then take messages, records, connections and events."""
     if not _kept or _kept[1] == INPUTS_EACH:
-        _kept[:] = [Decoder(), 0]
+        _kept[:] = [Decoder(), 0, NamesSeen()]
     _kept[1] += 1
     decoder = _kept[0]
     decoder.begin_file()
@@ -37,6 +38,7 @@ def scan(octets: memoryview) -> None:
 
 def _look_at_batches(decoder: Decoder) -> None:
     for batch in decoder.take(True):
+        _kept[2].feed(batch)
         for name in MESSAGE_COLUMNS:
             assert len(bytes(batch.message_column(name))) % max(1, batch.messages) == 0, name
         if batch.messages:

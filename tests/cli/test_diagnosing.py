@@ -170,7 +170,7 @@ def test_from_python(slow: str) -> None:
     assert capture.findings["id"].tolist() == ["nameserver-timeout"]
     assert set(capture.servers["server"]) == {"10.0.0.8", "10.0.0.53"}
     assert capture.clients["lookups"].sum() == 4
-    assert "<pre" in capture.explain(1)._repr_html_()
+    assert "<svg" in capture.explain(1)._repr_html_()
     assert "10.0.0.8" in capture.diagnose()._repr_html_()
     with pytest.raises(dnscap.UsageError):
         capture.explain(99)

@@ -22,6 +22,7 @@ PAGES = [
     for path in (
         ROOT / "README.md",
         *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").glob("*/*.md")),
         *sorted((ROOT / "examples").glob("*.md")),
     )
     if path.exists()
@@ -109,12 +110,27 @@ def test_every_count_of_capture_quality_is_declared() -> None:
     assert set(counts) == {count.name for count in COUNTS}
 
 
-def test_the_notebook_holds_no_outputs_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_key_of_a_report_is_documented() -> None:
     import json
 
-    book = json.loads((ROOT / "notebooks" / "first-look.ipynb").read_text(encoding="utf-8"))
+    import dnscap
+
+    keys = set(json.loads(dnscap.read(ROOT / "examples" / "first-look.pcap").diagnose().json()))
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    assert {
+        key for row in re.findall(r"^\| (`.*?`) \|", page, re.M) for key in re.findall(r"`(\w+)`", row)
+    } == keys
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_hold_no_outputs_and_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    book = json.loads(path.read_text(encoding="utf-8"))
     code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    if any(".plot." in "".join(cell["source"]) for cell in code):
+        pytest.importorskip("altair")
     monkeypatch.chdir(ROOT / "notebooks")
     scope: dict[str, object] = {}
     for cell in code:

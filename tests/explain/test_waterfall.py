@@ -179,4 +179,4 @@ def test_any_lookup_can_be_shown_within_eighty_columns(sent: list[dict], duratio
     text = str(explanation)
     assert max(map(width_of, text.splitlines())) <= 80
     assert "\x1b" not in text
-    assert explanation._repr_html_().count("<pre") == 1
+    assert explanation._repr_html_().count('<div class="dnscap') == 1

@@ -374,12 +374,12 @@ def test_a_slow_server_is_told_by_its_median() -> None:
 
 
 def test_names_that_would_steer_a_terminal_are_escaped_in_text() -> None:
-    from dnscap.explain.report import DiagnosisReport
+    from dnscap.report.model import build
 
     name = "\x1b[2Jx<script>.example."
     looked = [sick(0, "dangling-cname", name=name, outcome="nxdomain")]
     sent = [exchange(0, 0, lookup=0, qname=name, outcome="nxdomain")]
-    report = DiagnosisReport(["x.pcap"], diagnosis_of(looked, sent))
+    report = build(["x.pcap"], diagnosis_of(looked, sent))
     assert "\x1b" not in str(report)
     assert "<script>" not in report._repr_html_()
 

@@ -28,7 +28,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "capture",
         (
             "dnscap.capture*",
-            *(f"dnscap.native.{name}" for name in ("capture_file", "pcap", "pcapng", "framing")),
+            *(
+                f"dnscap.native.{name}"
+                for name in ("capture_file", "pcap", "pcapng", "framing", "recording", "libpcap")
+            ),
         ),
     ),
     (
@@ -63,10 +66,14 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "acquaintances",
                     "answers",
                     "assembly",
+                    "at_once",
                     "attempts",
                     "budget",
                     "dials",
                     "grouping",
+                    "outstanding",
+                    "open_lookups",
+                    "packed",
                     "stubs",
                     "upstreams",
                     "verdicts",
@@ -75,13 +82,23 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
-    ("resolutions", ("dnscap.resolutions*", "dnscap.native.resolution*")),
+    (
+        "resolutions",
+        (
+            "dnscap.resolutions*",
+            "dnscap.native.resolution*",
+            *(f"dnscap.native.{name}" for name in ("cache_model", "cache_verdicts", "countdowns")),
+            *(f"dnscap.native.{name}" for name in ("replies", "resolvers", "suffixes", "walks")),
+        ),
+    ),
+    ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
-    ("health", ("dnscap.servers*", "dnscap.clients*")),
+    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies")),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
+    ("reports", ("dnscap.report*",)),
     ("reading", ("dnscap.reading*",)),
-    ("faces", ("dnscap.report*", "dnscap.live*")),
+    ("faces", ("dnscap.live*",)),
     ("package", ("dnscap",)),
     ("cli", ("dnscap.cli*", "dnscap.__main__")),
 )

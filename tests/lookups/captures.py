@@ -47,9 +47,9 @@ def whole_lab(every=1):
     return paths[::every]
 
 
-def lookups_cut(octets, piece):
+def lookups_cut(octets, piece, short_cuts=True):
     """Lookups of a capture that is given to the stages `piece` octets at a time."""
-    decoder, exchanges, lookups = Decoder(PORTS, True), Exchanges(), Lookups()
+    decoder, exchanges, lookups = Decoder(PORTS, True), Exchanges(), Lookups(True, short_cuts)
     decoder.begin_file()
     rows = []
 

@@ -43,6 +43,7 @@ cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
             memset(k.clients, 0, (<size_t>k.client_mask + 1) * sizeof(Client))
             k.client_count = 0
             k.forgotten += 1
+            k.moves += 1
         else:
             old = k.clients
             mask = k.client_mask
@@ -59,6 +60,7 @@ cdef Client* client_of(Acquaintances* k, const uint64_t* address) noexcept nogil
                         i = (i + 1) & k.client_mask
                     k.clients[i] = old[j]
             free(old)
+            k.moves += 1
         i = <uint32_t>hash_client(k.seed, address) & k.client_mask
         while k.clients[i].lookups or k.clients[i].iterates:
             i = (i + 1) & k.client_mask

@@ -5,6 +5,7 @@ from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.decoder cimport Batch
 
 # Keep the records of the answer in row `row` of the batch, and set the flags of the attempt by them.  0, or -1 without memory.
-cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil
+# `near` is where the records of the message read last begin in the batch (0 at first), and is moved on.
+cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t* near) noexcept nogil
 # Whether the aliases of an answer lead back to one of them.
-cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil
+cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil

@@ -1,6 +1,5 @@
 """Reading the answers of a lookup; see answers.pxd."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport realloc
 from libc.string cimport memcmp, memcpy
 
 from dnscap.native.attempts cimport *
@@ -8,6 +7,7 @@ from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
 from dnscap.native.frames cimport DIRECTION_IN
+from dnscap.native.open_lookups cimport wider
 
 cdef enum:
     TYPE_A = 1
@@ -54,21 +54,32 @@ cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept
         i -= 1
 
 
-cdef uint32_t first_record(Batch batch, uint32_t row) noexcept nogil:
-    """Where the records of a message begin."""
-    cdef uint32_t low = 0, high = batch.record_columns.count, middle
+cdef inline uint32_t first_record(Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
+    """Where the records of a message begin; `near` is where those of a message a little before or after did."""
+    cdef const uint32_t* message = batch.record_columns.message
+    cdef uint32_t count = batch.record_columns.count, low = near[0], high, middle, step = 1
+    if low > count or low and message[low - 1] >= row:
+        low = 0
+        high = count
+    else:
+        high = low
+        while high < count and message[high] < row:
+            low = high + 1
+            high = high + step if count - high > step else count
+            step *= 2
     while low < high:
-        middle = (low + high) // 2
-        if batch.record_columns.message[middle] < row:
+        middle = low + (high - low) // 2
+        if message[middle] < row:
             low = middle + 1
         else:
             high = middle
+    near[0] = low
     return low
 
 
-cdef bint answer_loops(Batch batch, uint32_t row) noexcept nogil:
+cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
     """Whether the aliases of an answer lead back to one of them."""
-    cdef uint32_t low = first_record(batch, row), seen = 0
+    cdef uint32_t low = first_record(batch, row, near), seen = 0
     while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < MOST_ALIASES:
         if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
             return True
@@ -97,7 +108,7 @@ cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t
         return True
     if l.record_size + size + 6 > l.record_room:
         room = (l.record_size + size + 6) * 2
-        p = <uint8_t*>realloc(l.records, room)
+        p = <uint8_t*>wider(l.records, l.few_record_octets, l.record_size, room)
         if p == NULL:
             return False
         l.records = p
@@ -114,9 +125,9 @@ cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t
     return True
 
 
-cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row) noexcept nogil:
+cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
     """Keep the records of an answer, and what they say: aliases, loops."""
-    cdef uint32_t low = first_record(batch, row), start, size, aliases = 0
+    cdef uint32_t low = first_record(batch, row, near), start, size, aliases = 0
     cdef uint16_t kind
     cdef const uint8_t* rdata
     if batch.columns.status[row] == STATUS_FIRST_FRAGMENT:

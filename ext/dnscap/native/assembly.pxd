@@ -2,8 +2,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dnscap.native.acquaintances cimport Acquaintances
-from dnscap.native.attempts cimport Dial, Lookup
+from dnscap.native.attempts cimport Conclusion, Dial, Lookup
 from dnscap.native.lookup_index cimport Index
+from dnscap.native.packed cimport Packed
 from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport Upstream
 
@@ -18,12 +19,34 @@ cdef struct Waiting:           # a connection without a lookup yet
     Dial dial
     uint64_t[2] client
 
+cdef struct Place:             # of a lookup in the ring
+    Lookup* l                  # NULL once it is over
+    const uint8_t* row         # packed, from then on
+
+cdef struct Face:              # of an address of the batch's dictionary
+    uint32_t place             # as a client, as of so many moves; NO_PLACE unknown
+    uint32_t moves
+    uint32_t note              # as a server; NO_NOTE not noted yet
+    uint32_t missed            # how many servers were noted when it was not, and 1
+
+cdef struct Asked:             # the name of a query, and the keys under which lookups of it are found
+    const uint8_t* name
+    uint32_t size
+    uint64_t text              # hash of the name
+    uint64_t by_name
+    uint64_t by_label
+
 cdef struct Assembly:
-    Lookup** ring              # by number
+    Place* ring                # by number
     uint32_t ring_mask
     uint64_t first             # number of the oldest lookup in the ring
+    uint64_t oldest_open       # all before it are over, and may be taken
     uint64_t next              # number of the next new one
-    Lookup* oldest[7]
+    uint32_t open              # lookups that are not over
+    Packed packed
+    Conclusion end             # of the lookup that is being judged
+    int64_t due                # no lookup's time is up before
+    Lookup* oldest[7]          # lookups that wait equally long, by when they began to
     Lookup* newest[7]
     Index index
     Acquaintances known
@@ -39,6 +62,14 @@ cdef struct Assembly:
     uint8_t loopback           # a loopback address was asked: its host may forward from another
     Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
+    uint32_t ended_at          # the first of them
     uint32_t ended_count
+    int64_t ended_due          # when the first of them is known
     uint32_t ended_room
+    Face* faces                # by code
+    uint32_t face_count
+    uint32_t face_room
+    uint32_t near              # where the records of the answer read last begin in the batch
+    uint8_t judged             # lookups are wanted, and not only which one an exchange belongs to
+    uint8_t short_cuts         # to verdicts over simple lookups
     uint8_t failed             # no memory

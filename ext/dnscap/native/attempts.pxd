@@ -164,6 +164,11 @@ cdef struct Conclusion:        # what is concluded when a lookup is over
 
 cdef struct Lookup
 
+cdef enum:                     # what a lookup has room for in itself: enough for nearly all
+    FEW_ATTEMPTS = 2
+    FEW_NAME_OCTETS = 56
+    FEW_RECORD_OCTETS = 112
+
 cdef struct Lookup:
     uint64_t number
     uint64_t text_hash         # of the current name
@@ -180,27 +185,32 @@ cdef struct Lookup:
     uint32_t record_count
     uint8_t* text              # names of the candidates, one after another
     uint32_t text_room
-    uint16_t[33] names         # where they start; one more entry at the end
     uint8_t candidate_count
     uint8_t dial_count
-    uint8_t closed
     uint8_t negative           # the current name was answered, and not with what was asked for
     uint8_t complete           # every type asked for has its answer
-    uint8_t forwarded          # sent by a forwarder of its own accord
+    uint8_t labelled           # may be found by its first label
     uint16_t sent              # ExchangeFlag bits of its first query
     uint16_t edns_size
     Dial* dials                # room for MOST_DIALS; NULL while there are none
     uint8_t* records           # of the answers: type (2), size (2), candidate (1), 1 free, rdata
     uint32_t record_size
     uint32_t record_room
-    uint32_t[8] nodes          # entries in the index
     uint8_t node_count
     uint8_t walk               # candidate at which the walk over the search list began, for the last time
     uint32_t answer_count      # records of good answers, by their headers
+    uint32_t client_place      # where its client is among those known, as of so many moves
+    uint32_t client_moves
     uint8_t list               # of those that wait equally long
     Lookup* earlier            # in it
     Lookup* later
-    Conclusion end
+    Conclusion* end            # only while it is judged
+    # What follows is set as it is used.
+    uint32_t[8] nodes          # entries in the index
+    uint16_t[33] names         # where they start; one more entry at the end
+    Attempt[2] few_attempts
+    uint8_t[56] few_name_octets
+    uint8_t[112] few_record_octets
 
 cdef struct ServerNote:        # what is known of a server, over all lookups
     uint64_t[2] address

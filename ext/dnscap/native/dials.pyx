@@ -1,7 +1,7 @@
 """Connections of stubs; see dials.pxd."""
 from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, qsort, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from dnscap.native.assembly cimport LIST_CONNECTING, LIST_FAILED, MOST_CHAIN, MOST_WAITING, Assembly, Waiting
 from dnscap.native.attempts cimport *
@@ -9,6 +9,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
 from dnscap.native.lookup_index cimport link, stream_key, unlink_key
+from dnscap.native.open_lookups cimport wider
 from dnscap.native.stubs cimport STUB_MUSL, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.upstreams cimport upstream_dial
@@ -85,7 +86,7 @@ cdef Lookup* truncated_at(Assembly* t, const Turn* turn) noexcept nogil:
         seen = 0
         while l != NULL and seen < MOST_CHAIN:
             seen += 1
-            if l.client[0] == turn.client[0] and l.client[1] == turn.client[1] and not l.closed:
+            if l.client[0] == turn.client[0] and l.client[1] == turn.client[1]:
                 for i in range(l.attempt_count):
                     if l.attempts[i].outcome == OUTCOME_TRUNCATED and l.attempts[i].server[0] == turn.server[0] \
                             and l.attempts[i].server[1] == turn.server[1] and turn.time - l.attempts[i].answered < SECOND:
@@ -168,7 +169,7 @@ cdef void carry(Lookup* l, const Connection* c) noexcept nogil:
     cdef Attempt* a
     cdef Attempt* from_
     if l.attempt_room < 2 * count:
-        a = <Attempt*>realloc(l.attempts, 2 * count * sizeof(Attempt))
+        a = <Attempt*>wider(l.attempts, l.few_attempts, count * sizeof(Attempt), 2 * count * sizeof(Attempt))
         if a == NULL:
             return
         l.attempts = a
@@ -201,7 +202,7 @@ cdef Lookup* on_closed(Assembly* t, const Connection* c) noexcept nogil:
     cdef Attempt* a
     cdef bint changed, carried
     while at:
-        if t.index.nodes[at].hash == stream_key(&t.index, c.stream) and not t.index.nodes[at].l.closed:
+        if t.index.nodes[at].hash == stream_key(&t.index, c.stream):
             l = t.index.nodes[at].l
             changed = carried = False
             for i in range(l.attempt_count):
@@ -250,17 +251,35 @@ cdef int by_end(const void* a, const void* b) noexcept nogil:
 cdef int take_ended(Assembly* t, Batch batch) noexcept nogil:
     """Keep the connections that a batch says are over: its messages may be older than that."""
     cdef Connection* rows
-    cdef uint32_t room = t.ended_count + batch.closed_count
-    if batch.closed_count == 0:
+    cdef uint32_t old = t.ended_count - t.ended_at, more = batch.closed_count, i, j, k
+    if more == 0:
         return 0
-    if room > t.ended_room:
-        rows = <Connection*>realloc(t.ended, 2 * <size_t>room * sizeof(Connection))
+    if old and t.ended_at:
+        memmove(t.ended, t.ended + t.ended_at, old * sizeof(Connection))
+    t.ended_at = 0
+    t.ended_count = old
+    # Room for the new ones twice: they are put in order behind the place where they will stand among the others.
+    if old + 2 * <size_t>more > t.ended_room:
+        rows = <Connection*>realloc(t.ended, 2 * (old + 2 * <size_t>more) * sizeof(Connection))
         if rows == NULL:
             t.failed = 1
             return -1
         t.ended = rows
-        t.ended_room = 2 * room
-    memcpy(&t.ended[t.ended_count], batch.closed, batch.closed_count * sizeof(Connection))
-    t.ended_count = room
-    qsort(t.ended, room, sizeof(Connection), by_end)
+        t.ended_room = 2 * (old + 2 * more)
+    rows = t.ended + old + more
+    memcpy(rows, batch.closed, more * sizeof(Connection))
+    qsort(rows, more, sizeof(Connection), by_end)
+    i = old
+    j = more
+    k = old + more
+    while j:
+        k -= 1
+        if i and known_at(&t.ended[i - 1]) > known_at(&rows[j - 1]):
+            i -= 1
+            t.ended[k] = t.ended[i]
+        else:
+            j -= 1
+            t.ended[k] = rows[j]
+    t.ended_count = old + more
+    t.ended_due = known_at(t.ended)
     return 0

@@ -8,7 +8,7 @@ Damage is not an exception: the frames before it are given out, `fault` and `off
 """
 cimport cython
 
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
@@ -149,6 +149,23 @@ cdef class Framing:
     def frames(self) -> int:
         """Number of the last frame of this file."""
         return self.file.frame_number
+
+    @property
+    def last_time(self) -> int | None:
+        """Time of the latest frame of all files, nanoseconds since the epoch; None before the first."""
+        cdef int64_t latest = 0
+        cdef bint any = False
+        cdef uint32_t i
+        for i in range(self.file.source_count):
+            if self.file.sources[i].frames and (not any or self.file.sources[i].last_time > latest):
+                latest = self.file.sources[i].last_time
+                any = True
+        return latest if any else None
+
+    @property
+    def end_time(self) -> int | None:
+        """When capturing ended, as far as files tell; None where none does."""
+        return self.file.end_time or None
 
     @property
     def position(self) -> int:

@@ -2,12 +2,17 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from dnscap.native.attempts cimport Lookup
-from dnscap.native.exchanges cimport Exchange
+from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, Exchange
 
 cdef enum:
+    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
 
-cdef bint settling(uint8_t outcome) noexcept nogil     # an answer, be it that there is nothing
+cdef inline bint settling(uint8_t outcome) noexcept nogil:
+    """An answer, be it that there is nothing."""
+    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
+
+
 cdef bint failing(uint8_t outcome) noexcept nogil
 
 # The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own.  `fixed`:

@@ -10,7 +10,6 @@ cdef enum:
     TYPE_A = 1
     TYPE_AAAA = 28
     TYPE_HTTPS = 65
-    LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
 
 cdef enum:                     # nanoseconds
     SECOND = 1000000000
@@ -28,10 +27,6 @@ cdef inline bint address_type(uint16_t qtype) noexcept nogil:
 
 cdef bint failing(uint8_t outcome) noexcept nogil:
     return OUTCOME_SERVFAIL <= outcome <= OUTCOME_OTHER_RCODE or outcome == OUTCOME_REFERRAL or outcome == OUTCOME_UNREACHABLE
-
-
-cdef bint settling(uint8_t outcome) noexcept nogil:
-    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
 
 
 cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil:

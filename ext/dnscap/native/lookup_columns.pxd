@@ -1,16 +1,13 @@
 """Lookups that are over, in native columns."""
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy
 
-from dnscap.native.attempts cimport Lookup
-from dnscap.native.text cimport Text
+from dnscap.native.text cimport Text, text_reserve
 
 cdef struct LookupRow:         # what of a lookup has one size; lists and texts lie in the batch's other columns
     uint64_t lookup
     int64_t time
     int64_t duration
-    int64_t duration_min
-    int64_t duration_max
-    int64_t[8] budget          # by Bucket
     uint64_t[2] client
     unsigned int queries
     unsigned int wasted
@@ -23,6 +20,9 @@ cdef struct LookupRow:         # what of a lookup has one size; lists and texts 
     unsigned char edns_fallback
     unsigned char stub
     unsigned char[2] padding
+    int64_t duration_min       # from here on plain where the answer was all that was waited for
+    int64_t duration_max
+    int64_t[8] budget          # by Bucket
 
 cdef struct LookupColumns:     # lists end where the next begins: one offset a row and one more
     Text rows                  # LookupRow
@@ -46,4 +46,23 @@ cdef class LookupBatch:
     cdef LookupColumns columns
     cdef readonly uint64_t count
 
-cdef bint write_out(LookupColumns* c, const Lookup* l) noexcept nogil      # False without memory
+cdef class LookupColumn:       # a view of a column, as bytes
+    cdef LookupBatch owner
+    cdef Text* text
+
+
+cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:
+    cdef int32_t n = <int32_t>number
+    if text_reserve(out, 4) != 0:
+        return False
+    memcpy(out.octets + out.size, &n, 4)
+    out.size += 4
+    return True
+
+
+cdef inline bint put_octets(Text* out, const void* octets, size_t size) noexcept nogil:
+    if text_reserve(out, size) != 0:
+        return False
+    memcpy(out.octets + out.size, octets, size)
+    out.size += size
+    return True

@@ -41,18 +41,26 @@ cdef inline uint64_t stir(uint64_t h) noexcept nogil:
 
 
 cdef inline uint64_t hash_text(uint64_t seed, const uint8_t* text, uint32_t size) noexcept nogil:
-    cdef uint64_t h = seed, x
+    cdef uint64_t h = seed, x = 0
+    cdef uint32_t y = 0, z = 0
     cdef uint32_t i = 0
-    while i + 8 <= size:
+    while i + 8 < size:
         memcpy(&x, text + i, 8)
         h = (h ^ x) * <uint64_t>0x9E3779B97F4A7C15
         h ^= h >> 29
         i += 8
-    x = size
-    while i < size:
-        x = x << 8 | text[i]
-        i += 1
-    return stir((h ^ x) * <uint64_t>0xD6E8FEB86659FD93)
+    # What is left, at most 8 octets, by loads that may overlap what went before.
+    if size >= 8:
+        memcpy(&x, text + size - 8, 8)
+    elif size >= 4:
+        memcpy(&y, text, 4)
+        memcpy(&z, text + size - 4, 4)
+        x = <uint64_t>y << 32 | z
+    else:
+        while i < size:
+            x = x << 8 | text[i]
+            i += 1
+    return stir((h ^ x ^ <uint64_t>size << 57) * <uint64_t>0xD6E8FEB86659FD93)
 
 
 cdef inline uint64_t hash_client(uint64_t seed, const uint64_t* client) noexcept nogil:

@@ -4,11 +4,11 @@ from libc.stdint cimport int64_t, uint64_t
 from dnscap.native.assembly cimport Assembly
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport Exchanges
-from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.interning cimport Dictionary
 
 cdef class Lookups:
     cdef Assembly* table
-    cdef LookupBatch batch     # lookups that are over and wait to be taken
+    cdef Dictionary dictionary     # of the batch seen last
 
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`; it
     # uses the happenings up.  0, or -1 without memory.

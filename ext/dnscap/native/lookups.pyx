@@ -6,35 +6,43 @@ over TCP.  A lookup is over when its stub can send nothing more, and is judged t
 order of their numbers.
 """
 cimport cython
-from libc.stdint cimport INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memset
 
 import os
 
 from dnscap.native.acquaintances cimport (
-    Client, acquaintances_close, acquaintances_open, client_of, is_loopback, note_of,
+    NO_PLACE, Client, acquaintances_close, acquaintances_open, client_at, is_loopback, note_of,
 )
 from dnscap.native.answers cimport answer_loops, read_answer
-from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Assembly
+from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Asked, Assembly, Face, Place
+from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_ended
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits, settling
+from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
+from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.lookup_index cimport (
-    hash_text, index_close, index_open, label_key, link, name_key, question_key, stream_key, unlink_all, unlink_key,
+    chain, hash_text, index_close, index_open, label_key, link, name_key, question_key, unlink_all, unlink_key,
 )
-from dnscap.native.lookup_columns cimport LookupBatch, write_out
+from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.messages cimport HAS_NAME, MessageColumns
+from dnscap.native.open_lookups cimport (
+    add_attempt, add_name, delist, destroy, give_back, is_current, obtain, open_lookup, prefetch_lookup,
+    settle, settle_too,
+)
+from dnscap.native.packed cimport let_go, pack, packed_close, unpack
 from dnscap.native.stubs cimport STUB_UNKNOWN, STUBS, fingerprint
-from dnscap.native.tcp cimport Connection
 from dnscap.native.upstreams cimport (
-    UpstreamQuery, upstream_close, upstream_of, upstream_open, upstream_query,
+    UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
 )
 from dnscap.native.verdicts cimport judge
 
 cdef enum:
+    SURE = 12                  # score of a stub's habits that one lookup shows, from which on other lookups do not count
     CUT_OFTEN = 20             # one part in so many of the time with a query in flight
     TYPE_AAAA = 28
     TYPE_ANY = 255
@@ -45,11 +53,9 @@ cdef enum:
 
 # Limits of state; what they make us give up is counted.
 cdef enum:
-    MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: about 1 GiB at worst, 50 times what a busy resolver's clients keep open
-    FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
-    MOST_SPARE = 1 << 15       # lookups that are over, kept to be used again
-
-cdef int64_t MS = 1000000
+    MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: 15 s of 70,000 a second
+    MOST_OPEN = 1 << 19        # 600 octets each as a rule, 300 MB; a busy resolver's clients keep some thousand open
+    MOST_TAKEN = 1 << 14       # lookups of a batch
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
@@ -57,235 +63,24 @@ cdef int64_t NEVER = INT64_MIN
 cdef int64_t STILL_FORWARDS = 10000000000
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
-cdef int64_t[7] WAITS          # how long a lookup of each list stays open after its last event
-WAITS[0] = 150 * MS            # answered: the other family asked late
-WAITS[1] = 3000 * MS           # answered over TCP: how the connection ended
-WAITS[2] = 6500 * MS           # a failure (musl and Go may ask again after 5 s), or an answer still out that came too late
-WAITS[3] = 13000 * MS          # no answer yet, timer known to be 5 s or less
-WAITS[4] = 31000 * MS          # no answer yet
-WAITS[5] = 70000 * MS
-WAITS[6] = 260000 * MS         # connecting: the kernel's last wait of a blocking connect
+cdef enum:
+    FAR = 16                   # happenings that are looked at ahead
+    AHEAD = 32                 # a power of two, and more
+    NEAR = 6                   # rows that are taken
 
-# ---------------------------------------------------------------- one lookup
-
-cdef inline const uint8_t* current_name(const Lookup* l, uint32_t* size) noexcept nogil:
-    cdef uint32_t i = l.candidate_count - 1
-    size[0] = l.names[i + 1] - l.names[i]
-    return l.text + l.names[i]
-
-
-cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef uint32_t n
-    cdef const uint8_t* p = current_name(l, &n)
-    return n == size and memcmp(p, name, size) == 0
-
-
-cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
-    cdef uint32_t at = l.names[l.candidate_count]
-    cdef uint8_t* text
-    if at + size > l.text_room:
-        text = <uint8_t*>realloc(l.text, (at + size) * 2)
-        if text == NULL:
-            return False
-        l.text = text
-        l.text_room = (at + size) * 2
-    memcpy(l.text + at, name, size)
-    l.candidate_count += 1
-    l.names[l.candidate_count] = at + size
-    return True
-
-
-cdef void destroy(Lookup* l) noexcept nogil:
-    free(l.attempts)
-    free(l.text)
-    free(l.records)
-    free(l.dials)
-    free(l)
-
-
-cdef Lookup* obtain(Assembly* t) noexcept nogil:
-    """A lookup with nothing in it; the room of one that is over is used again."""
-    cdef Lookup* l = t.spare
-    cdef Lookup kept
-    if l == NULL:
-        return <Lookup*>calloc(1, sizeof(Lookup))
-    t.spare = l.later
-    t.spare_count -= 1
-    kept.attempts = l.attempts
-    kept.attempt_room = l.attempt_room
-    kept.text = l.text
-    kept.text_room = l.text_room
-    kept.records = l.records
-    kept.record_room = l.record_room
-    memset(l, 0, sizeof(Lookup))
-    l.attempts = kept.attempts
-    l.attempt_room = kept.attempt_room
-    l.text = kept.text
-    l.text_room = kept.text_room
-    l.records = kept.records
-    l.record_room = kept.record_room
-    return l
-
-
-cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
-    if t.spare_count >= MOST_SPARE or l.attempt_room > 32 or l.record_room > 4096:
-        destroy(l)
-        return
-    free(l.dials)
-    l.later = t.spare
-    t.spare = l
-    t.spare_count += 1
-
-
-cdef void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
-    """Put the lookup at the end of a list of those that wait equally long from now."""
-    delist(t, l)
-    l.list = which
-    l.deadline = t.now + WAITS[which]
-    l.earlier = t.newest[which]
-    l.later = NULL
-    if t.newest[which] != NULL:
-        t.newest[which].later = l
-    else:
-        t.oldest[which] = l
-    t.newest[which] = l
-
-
-cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
-    if l.list == LISTS:
-        return
-    if l.earlier != NULL:
-        l.earlier.later = l.later
-    else:
-        t.oldest[l.list] = l.later
-    if l.later != NULL:
-        l.later.earlier = l.earlier
-    else:
-        t.newest[l.list] = l.earlier
-    l.list = LISTS
-
-
-cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
-    """Find out where the lookup stands after an event, and how long it may still go on."""
-    cdef uint32_t i, j
-    cdef Attempt* a
-    cdef Attempt* b
-    cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, good
-    cdef int64_t gap = 0, before = -1
-    for i in range(l.attempt_count):
-        a = &l.attempts[i]
-        if before >= 0 and a.time - before > gap:
-            gap = a.time - before
-        before = a.time
-        if a.answered < 0:
-            lost = True
-        if a.transport == TRANSPORT_TCP:
-            tcp = True
-        if a.flags & ATTEMPT_FRAGMENT:
-            cut = True
-        if a.candidate != now_at:
-            continue
-        # The verdict over a type is that of any good answer, or else of its latest attempt.
-        good = False
-        for j in range(l.attempt_count):
-            b = &l.attempts[j]
-            if b.candidate == now_at and b.qtype == a.qtype and settling(b.outcome):
-                good = True
-                break
-        if good:
-            if a.outcome == OUTCOME_ANSWER:
-                positive = True
-            continue
-        complete = False
-        b = a
-        for j in range(i + 1, l.attempt_count):
-            if l.attempts[j].candidate == now_at and l.attempts[j].qtype == a.qtype:
-                b = &l.attempts[j]
-        if b.outcome == OUTCOME_TRUNCATED:
-            truncated = True
-        if b.answered < 0 or b.outcome == OUTCOME_TRUNCATED:
-            answered = False
-    l.complete = complete
-    if answered:
-        l.negative = not positive
-        l.step = t.now
-    else:
-        l.negative = 0
-        l.step = -1
-    if complete:
-        # Where the answer is lost behind the capture, the stub asks again; room permitting, that is waited for.
-        enlist(t, l, 3 if cut else 2 if lost or t.next - t.first < FEW_LOOKUPS else 1 if tcp or l.dial_count else 0)
-    elif answered:
-        enlist(t, l, 2)
-    else:
-        for i in range(l.dial_count):
-            if l.dials[i].ended < 0 and truncated:
-                enlist(t, l, 6)
-                return
-        if truncated:
-            enlist(t, l, 2)
-        elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.first < FEW_LOOKUPS else 3)
-        else:
-            enlist(t, l, 3)
-
-
-cdef inline void settle_too(Assembly* t, Lookup* l) noexcept nogil:
-    if l != NULL:
-        settle(t, l)
-
-
-cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role) noexcept nogil:
-    cdef Attempt* a
-    cdef uint32_t room
-    l.queries += 1
-    l.last = max(l.last, ex.time)
-    if l.attempt_count == MOST_ATTEMPTS:
-        return NULL
-    if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2 if l.attempt_room else 2
-        a = <Attempt*>realloc(l.attempts, room * sizeof(Attempt))
-        if a == NULL:
-            t.failed = 1
-            return NULL
-        l.attempts = a
-        l.attempt_room = room
-    a = &l.attempts[l.attempt_count]
-    l.attempt_count += 1
-    memset(a, 0, sizeof(Attempt))
-    a.time = ex.time
-    a.answered = a.opened = a.handshake = -1
-    a.exchange = ex.number
-    a.server[0] = ex.server[0]
-    a.server[1] = ex.server[1]
-    a.first = ex.first
-    a.stream = ex.stream
-    a.note = note_of(&t.known, ex.server, True)
-    a.port = ex.client_port
-    a.server_port = ex.server_port
-    a.id = ex.id
-    a.qtype = ex.qtype
-    a.edns_size = ex.edns_udp_size
-    a.sent = ex.flags & (EXCHANGE_EDNS | EXCHANGE_DO | EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_RD | EXCHANGE_COOKIE)
-    a.transport = ex.transport
-    a.candidate = <uint8_t>(l.candidate_count - 1)
-    a.role = role
-    if a.transport == TRANSPORT_TCP:
-        link(&t.index, l, stream_key(&t.index, ex.stream))
-    return a
-
+cdef struct Ahead:
+    uint64_t lookup            # of an answer; of a query, its client's latest
+    Asked asked                # by a query; before its name is there, the code of it in place of the size
 
 # ---------------------------------------------------------------- events
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c) noexcept nogil:
+cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note) noexcept nogil:
     """Whether a forwarder sends the query for a client whose own query is in the capture too."""
-    cdef uint64_t key = question_key(&t.index, text)
+    cdef uint64_t key = question_key(&t.index, q.text)
     cdef uint32_t at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     cdef uint32_t seen = 0, i
     cdef const Lookup* l
     cdef const Attempt* a
-    cdef uint32_t note = note_of(&t.known, ex.client, False)
     cdef bint serves = note != NO_NOTE and t.known.notes[note].asked > 0
     if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]):
         return False
@@ -293,7 +88,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, name, size):
+            if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, q.name, q.size):
                 for i in range(l.attempt_count):
                     a = &l.attempts[l.attempt_count - 1 - i]
                     if a.qtype != ex.qtype or a.time > ex.time + SKEW or a.answered >= 0 and a.answered < ex.time - SKEW:
@@ -310,15 +105,15 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const uint8_t* name, uint32
     return False
 
 
-cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, Client* c) noexcept nogil:
+cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) noexcept nogil:
     cdef Lookup* l
     cdef Lookup* before
-    cdef Lookup** ring
+    cdef Place* ring
     cdef uint64_t i
     cdef uint32_t mask
     if t.next - t.first > t.ring_mask:
         mask = t.ring_mask * 2 + 1
-        ring = <Lookup**>malloc((<size_t>mask + 1) * sizeof(Lookup*))
+        ring = <Place*>malloc((<size_t>mask + 1) * sizeof(Place))
         if ring == NULL:
             t.failed = 1
             return NULL
@@ -328,7 +123,7 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
         t.ring = ring
         t.ring_mask = mask
     l = obtain(t)
-    if l == NULL or not add_name(l, name, size):
+    if l == NULL or not add_name(l, q.name, q.size):
         if l != NULL:
             destroy(l)
         t.failed = 1
@@ -341,28 +136,30 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_
     l.sent = ex.flags
     l.edns_size = ex.edns_udp_size
     l.list = LISTS
-    t.ring[t.next & t.ring_mask] = l
+    t.ring[t.next & t.ring_mask].l = l
+    t.ring[t.next & t.ring_mask].row = NULL
     t.next += 1
-    if c.latest != NO_LOOKUP and c.latest >= t.first:
-        before = t.ring[c.latest & t.ring_mask]
-        if before.next_start < 0:
-            before.next_start = ex.time
+    t.open += 1
+    before = open_lookup(t, c.latest)
+    if before != NULL and before.next_start < 0:
+        before.next_start = ex.time
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
     c.last_id = ex.id
     c.latest = l.number
     c.lookups += 1
-    l.text_hash = text
-    link(&t.index, l, name_key(&t.index, l.client, text))
-    link(&t.index, l, label_key(&t.index, l.client, name, size))
-    link(&t.index, l, question_key(&t.index, text))
+    l.text_hash = q.text
+    link(&t.index, l, q.by_name)
+    link(&t.index, l, question_key(&t.index, q.text))
     return l
 
 
-cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t size, uint64_t text, const Client* c,
-                  uint8_t* role) noexcept nogil:
+cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
-    cdef uint64_t key = name_key(&t.index, ex.client, text)
+    cdef const uint8_t* name = q.name
+    cdef uint32_t size = q.size
+    cdef uint64_t text = q.text
+    cdef uint64_t key = q.by_name
     cdef uint32_t at = t.index.buckets[<uint32_t>key & t.index.bucket_mask], seen = 0
     cdef Lookup* l
     cdef Lookup* best = NULL
@@ -373,7 +170,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
                 r = fits(l, ex, c.fixed)
                 if r & SERIAL:
                     if serial == NULL:
@@ -384,14 +181,14 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
         at = t.index.nodes[at].after
     if best != NULL:
         return best
-    key = label_key(&t.index, ex.client, name, size)
+    key = q.by_label
     at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     seen = 0
     while at and seen < MOST_CHAIN:
         if t.index.nodes[at].hash == key:
             seen += 1
             l = t.index.nodes[at].l
-            if not l.closed and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
                 if continues(l, ex, name, size):
                     if best == NULL or anew or l.step < best.step:
                         best = l
@@ -418,15 +215,43 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const uint8_t* name, uint32_t
     return best
 
 
-cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef inline uint32_t noted(Assembly* t, Face* f, const uint64_t* address, bint enter) noexcept nogil:
+    """Where a server is noted; NO_NOTE where it is not, or cannot be."""
+    if f.note == NO_NOTE and (enter or f.missed != t.known.note_count + 1):
+        f.note = note_of(&t.known, address, enter)
+        f.missed = t.known.note_count + 1
+    return f.note
+
+
+cdef bint meet(Assembly* t, uint32_t addresses) noexcept nogil:
+    """Room for what is known of the addresses of a batch; False without memory."""
+    cdef Face* faces
+    cdef uint32_t i, room = t.face_room if t.face_room else 256
+    if addresses > t.face_room:
+        while room < addresses:
+            room *= 2
+        faces = <Face*>realloc(t.faces, room * sizeof(Face))
+        if faces == NULL:
+            return False
+        t.faces = faces
+        t.face_room = room
+    for i in range(t.face_count, addresses):
+        t.faces[i].place = NO_PLACE
+        t.faces[i].note = NO_NOTE
+        t.faces[i].missed = 0
+    t.face_count = max(t.face_count, addresses)
+    return True
+
+
+cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, const Asked* q) noexcept nogil:
     cdef Exchange told
     cdef Exchange* ex = &told
     cdef Client* c
     cdef Lookup* l
-    cdef const uint8_t* name
-    cdef uint32_t size, note
-    cdef uint64_t text
+    cdef uint32_t note
     cdef uint8_t role = ROLE_PRIMARY
+    cdef Face* asker
+    cdef Face* asked
     exchanges.tell(h, batch, ex)
     if ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION:
         return
@@ -434,55 +259,50 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
         return
     if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR:
         return
-    c = client_of(&t.known, ex.client)
+    if t.next - t.oldest_open >= MOST_LOOKUPS or t.open >= MOST_OPEN:
+        t.forced_over += 1
+        over(t, t.ring[t.oldest_open & t.ring_mask].l, False)
+    asker = &t.faces[batch.columns.src[h.row]]
+    asked = &t.faces[batch.columns.dst[h.row]]
+    c = client_at(&t.known, ex.client, &asker.place, &asker.moves)
     if c == NULL:
         return
-    name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[ex.qname]
-    size = batch.dictionary.names.text_offsets[ex.qname + 1] - batch.dictionary.names.text_offsets[ex.qname]
     if not ex.flags & EXCHANGE_RD:
         c.iterates += 1
-        upstream_query(&t.upstream, ex, name, size)
+        upstream_query(&t.upstream, ex, q.name, q.size)
         return
-    text = hash_text(t.index.seed, name, size)
-    l = find(t, ex, name, size, text, c, &role)
+    l = find(t, ex, q, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, name, size, text, c):
+        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False)):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1
             t.passed_on += 1
-            upstream_query(&t.upstream, ex, name, size)
+            upstream_query(&t.upstream, ex, q.name, q.size)
             return
         if c.forwards and ex.time - c.passed < STILL_FORWARDS:
             t.passed_on += 1
-            upstream_query(&t.upstream, ex, name, size)
+            upstream_query(&t.upstream, ex, q.name, q.size)
             return
-        if t.next - t.first >= MOST_LOOKUPS:
-            t.forced_over += 1
-            over(t, t.ring[t.first & t.ring_mask], False)
-        l = begin(t, ex, name, size, text, c)
+        l = begin(t, ex, q, c)
         if l == NULL:
             return
+        l.client_place = asker.place
+        l.client_moves = asker.moves
     if ex.transport == TRANSPORT_TCP:
         settle_too(t, take_dial(t, l, ex))
-    add_attempt(t, l, ex, role)
-    t.loopback |= is_loopback(ex.server)
-    note = note_of(&t.known, ex.server, True)
+    note = asked.note
+    if note == NO_NOTE:
+        note = noted(t, asked, ex.server, True)
+        t.loopback |= is_loopback(ex.server)
+    add_attempt(t, l, ex, role, note)
     if note != NO_NOTE:
         t.known.notes[note].asked += 1
         t.known.notes[note].silent += 1
         t.known.notes[note].last_asked = ex.time
     exchanges.give(h.exchange, l.number, role)
     settle(t, l)
-
-
-cdef inline Lookup* open_lookup(Assembly* t, uint64_t number) noexcept nogil:
-    cdef Lookup* l
-    if number < t.first or number >= t.next:
-        return NULL
-    l = t.ring[number & t.ring_mask]
-    return NULL if l.closed else l
 
 
 cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
@@ -493,24 +313,22 @@ cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
     return NULL
 
 
-cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, uint64_t lookup) noexcept nogil:
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
-    cdef const uint64_t* server
     cdef uint32_t note
-    cdef uint64_t lookup = exchanges.lookup_of(h.exchange)
+    if lookup == NO_LOOKUP:
+        lookup = exchanges.lookup_of(h.exchange)
     if lookup == NO_LOOKUP:
         u = upstream_of(&t.upstream, h.exchange)
         if u != NULL and h.kind == HAPPENED_ANSWER:
-            u.answered = h.time
-            u.outcome = h.outcome
+            upstream_answer(&t.upstream, u, h.time, h.outcome)
             if h.row != NO_MESSAGE and batch is not None:
-                u.loop = answer_loops(batch, h.row)
+                u.loop = answer_loops(batch, h.row, &t.near)
         return
     if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
-        server = batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row]
-        note = note_of(&t.known, server, False)
+        note = noted(t, &t.faces[batch.columns.src[h.row]], batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row], False)
         if note != NO_NOTE:
             t.known.notes[note].answered += 1
             t.known.notes[note].silent = 0
@@ -532,7 +350,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
             l.answer_count += h.answers
         t.busy += max(h.time - a.time, <int64_t>0)
         if h.row != NO_MESSAGE and batch is not None:
-            if read_answer(l, a, batch, h.row) != 0:
+            if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
@@ -561,11 +379,11 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     if h.outcome != OUTCOME_UNSOLICITED:
         return
     exchanges.tell(h, batch, ex)
-    while i > t.first and seen < MOST_CHAIN:
+    while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
-        l = t.ring[i & t.ring_mask]
-        if l.closed or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
+        l = t.ring[i & t.ring_mask].l
+        if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
             continue
         for j in range(l.attempt_count):
             a = &l.attempts[j]
@@ -578,27 +396,49 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
 # ---------------------------------------------------------------- ends
 
 cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
-    """Judge a lookup; it leaves when all before it have left."""
+    """Close a lookup; it leaves when all before it have left."""
+    cdef Place* place = &t.ring[l.number & t.ring_mask]
+    if t.judged:
+        conclude(t, l, finished)
+        place.row = pack(&t.packed, l)
+        if place.row == NULL:
+            t.failed = 1
+    delist(t, l)
+    unlink_all(&t.index, l)
+    place.l = NULL
+    give_back(t, l)
+    t.open -= 1
+    while t.oldest_open < t.next and t.ring[t.oldest_open & t.ring_mask].l == NULL:
+        t.oldest_open += 1
+    if not t.judged:
+        t.first = t.oldest_open
+
+
+cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
+    """Judge a lookup."""
     cdef Surroundings s
     cdef Client* c
     cdef int16_t score
     cdef uint8_t stub
     cdef uint32_t i, best = 0, side = 10 if l.sent & EXCHANGE_EDNS else 0
-    if l.closed:
-        return
+    memset(&t.end, 0, sizeof(t.end))
+    l.end = &t.end
     stub = fingerprint(l, &score)
-    c = client_of(&t.known, l.client)
+    c = client_at(&t.known, l.client, &l.client_place, &l.client_moves)
     if c != NULL:
         if c.lookups == 0:
             c.lookups = 1
-        for i in range(STUBS):
-            if c.votes[side + i] > c.votes[side + best]:
-                best = i
+        if score < SURE:
+            for i in range(STUBS):
+                if c.votes[side + i] > c.votes[side + best]:
+                    best = i
         if c.votes[side + stub] < 60000 and stub != STUB_UNKNOWN:
             c.votes[side + stub] += <uint16_t>score
-        if score < 12 and c.votes[side + best] > score:
+        if score < SURE and c.votes[side + best] > score:
             stub = <uint8_t>best
     l.end.stub = stub
+    if t.short_cuts and answered_at_once(l):
+        return
     s.notes = t.known.notes
     s.upstream = &t.upstream
     s.now = t.now
@@ -606,14 +446,14 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
     s.cut = finished and t.busy * CUT_OFTEN >= t.now - t.begun
     judge(l, &s)
-    delist(t, l)
-    unlink_all(&t.index, l)
-    l.closed = 1
 
 
 cdef void expire(Assembly* t, int64_t now) noexcept nogil:
     """Close the lookups whose time is up, in the order of their deadlines."""
     cdef uint32_t i, best
+    cdef Lookup* l
+    if now <= t.due:
+        return
     while True:
         best = LISTS
         for i in range(LISTS):
@@ -622,42 +462,137 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
                 best = i
         if best == LISTS:
             break
-        over(t, t.oldest[best], False)
+        l = t.oldest[best]
+        if l.later != NULL:
+            for i in range(l.later.node_count):
+                prefetch(&t.index.nodes[l.later.nodes[i]])
+            if l.later.later != NULL:
+                prefetch_lookup(l.later.later)
+        over(t, l, False)
+    t.due = INT64_MAX
+    for i in range(LISTS):
+        if t.oldest[i] != NULL:
+            t.due = min(t.due, t.oldest[i].deadline)
 
 
 cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
-    cdef uint32_t i = 0
-    while i < t.ended_count and known_at(&t.ended[i]) <= now:
-        settle_too(t, on_closed(t, &t.ended[i]))
-        i += 1
+    while t.ended_due <= now:
+        settle_too(t, on_closed(t, &t.ended[t.ended_at]))
+        t.ended_at += 1
+        t.ended_due = known_at(&t.ended[t.ended_at]) if t.ended_at < t.ended_count else INT64_MAX
     if t.begun == NEVER:
         t.begun = now
-    if i:
-        t.ended_count -= i
-        memmove(t.ended, t.ended + i, t.ended_count * sizeof(Connection))
     t.now = now
     expire(t, now)
 
 
-cdef int leave(Lookups me) noexcept nogil:
-    """Write out the lookups that are over, as far as no older one is open."""
-    cdef Assembly* t = me.table
-    cdef Lookup* l
-    while t.first < t.next:
-        l = t.ring[t.first & t.ring_mask]
-        if not l.closed:
-            break
-        if not write_out(&me.batch.columns, l):
-            return -1
-        me.batch.count += 1
-        give_back(t, l)
-        t.first += 1
+cdef int state(const Assembly* t) noexcept nogil:
     return -1 if t.failed or t.index.failed or t.known.failed else 0
+
+
+cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
+    """Write out the lookups that are over, as far as no older one is open and a batch goes; False without memory."""
+    cdef Place* place
+    while t.first < t.oldest_open and batch.count < MOST_TAKEN:
+        if t.first + NEAR < t.oldest_open:
+            place = &t.ring[(t.first + NEAR) & t.ring_mask]
+            prefetch(place.row)
+            prefetch(place.row + 64)
+            prefetch(place.row + 128)
+        place = &t.ring[t.first & t.ring_mask]
+        if not unpack(&batch.columns, t.first, place.row):
+            return False
+        let_go(&t.packed, place.row)
+        batch.count += 1
+        t.first += 1
+    return True
+
+
+cdef inline void glance(Assembly* t, Exchanges exchanges, Batch batch, uint32_t i, Ahead* ahead) noexcept nogil:
+    """Have what a happening will need on its way from memory when its turn comes.
+
+    Each is looked at four times before: `FAR` happenings ahead is the first look, each later one follows what that brought.
+    """
+    cdef const Happening* h
+    cdef const MessageColumns* c
+    cdef const uint64_t* client
+    cdef Ahead* a
+    cdef Lookup* l
+    cdef uint32_t code
+    if batch is None:
+        if i < exchanges.happening_count:
+            ahead[i & (AHEAD - 1)].lookup = NO_LOOKUP
+        return
+    c = &batch.columns
+    if i < exchanges.happening_count:
+        h = &exchanges.happenings[i]
+        a = &ahead[i & (AHEAD - 1)]
+        a.lookup = NO_LOOKUP
+        if h.kind == HAPPENED_QUERY:
+            code = c.qname[h.row] if c.presence[h.row] & HAS_NAME else NO_CODE
+            a.asked.size = code
+            if code != NO_CODE:
+                prefetch(&batch.dictionary.names.text_offsets[code])
+            prefetch(&t.faces[c.src[h.row]])
+    if i >= FAR // 2 and i - FAR // 2 < exchanges.happening_count:
+        h = &exchanges.happenings[i - FAR // 2]
+        a = &ahead[(i - FAR // 2) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            code = a.asked.size
+            if code == NO_CODE:
+                a.asked.name = NULL
+                a.asked.size = 0
+            else:
+                a.asked.name = <const uint8_t*>batch.dictionary.names.text + batch.dictionary.names.text_offsets[code]
+                a.asked.size = batch.dictionary.names.text_offsets[code + 1] - batch.dictionary.names.text_offsets[code]
+                prefetch(a.asked.name)
+            if t.faces[c.src[h.row]].place != NO_PLACE and t.faces[c.src[h.row]].place <= t.known.client_mask:
+                prefetch(&t.known.clients[t.faces[c.src[h.row]].place])
+        elif h.kind <= HAPPENED_EXPIRED:
+            a.lookup = exchanges.lookup_of(h.exchange)
+            if a.lookup != NO_LOOKUP:
+                prefetch(&t.ring[a.lookup & t.ring_mask])
+    if i >= 3 * FAR // 4 and i - 3 * FAR // 4 < exchanges.happening_count:
+        h = &exchanges.happenings[i - 3 * FAR // 4]
+        a = &ahead[(i - 3 * FAR // 4) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            client = batch.dictionary.addresses.keys + 2 * <size_t>c.src[h.row]
+            a.asked.text = hash_text(t.index.seed, a.asked.name, a.asked.size)
+            a.asked.by_name = name_key(&t.index, client, a.asked.text)
+            a.asked.by_label = label_key(&t.index, client, a.asked.name, a.asked.size)
+            prefetch(&t.index.buckets[<uint32_t>a.asked.by_name & t.index.bucket_mask])
+            prefetch(&t.index.buckets[<uint32_t>a.asked.by_label & t.index.bucket_mask])
+            prefetch(&t.index.buckets[<uint32_t>question_key(&t.index, a.asked.text) & t.index.bucket_mask])
+            code = t.faces[c.src[h.row]].place
+            if code != NO_PLACE and code <= t.known.client_mask:
+                a.lookup = t.known.clients[code].latest
+                prefetch(&t.ring[a.lookup & t.ring_mask])
+        elif a.lookup != NO_LOOKUP:
+            l = open_lookup(t, a.lookup)
+            if l != NULL:
+                prefetch_lookup(l)
+    if i >= 7 * FAR // 8 and i - 7 * FAR // 8 < exchanges.happening_count:
+        h = &exchanges.happenings[i - 7 * FAR // 8]
+        a = &ahead[(i - 7 * FAR // 8) & (AHEAD - 1)]
+        if h.kind == HAPPENED_QUERY:
+            prefetch(&t.index.nodes[chain(&t.index, a.asked.by_name)])
+            prefetch(&t.index.nodes[chain(&t.index, a.asked.by_label)])
+            prefetch(&t.index.nodes[chain(&t.index, question_key(&t.index, a.asked.text))])
+            l = open_lookup(t, a.lookup)
+            if l != NULL:
+                prefetch(l)
 
 
 @cython.final
 cdef class Lookups:
     """Puts exchanges together into lookups, batch by batch.
+
+    Parameters
+    ----------
+    judged : bool
+        Whether lookups are wanted; otherwise exchanges are only told theirs, and there are none to take.
+    short_cuts : bool
+        Whether simple lookups may be judged without weighing what must be nothing; the verdicts are the same.
 
     Attributes
     ----------
@@ -665,15 +600,17 @@ cdef class Lookups:
         Lookups that are not over, or wait for an older one that is not.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, bint judged=True, bint short_cuts=True):
         cdef Assembly* t = <Assembly*>calloc(1, sizeof(Assembly))
         self.table = t
-        self.batch = LookupBatch()
         if t == NULL:
             raise MemoryError("no memory for lookups")
         t.ring_mask = 1023
-        t.ring = <Lookup**>malloc(1024 * sizeof(Lookup*))
+        t.ring = <Place*>malloc(1024 * sizeof(Place))
         t.now = t.begun = NEVER
+        t.due = t.ended_due = INT64_MAX
+        t.judged = judged
+        t.short_cuts = short_cuts
         seed = int.from_bytes(os.urandom(8), "little")
         if t.ring == NULL or not (index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
@@ -686,57 +623,71 @@ cdef class Lookups:
             return
         if t.ring != NULL:
             for i in range(t.first, t.next):
-                destroy(t.ring[i & t.ring_mask])
+                if t.ring[i & t.ring_mask].l != NULL:
+                    destroy(t.ring[i & t.ring_mask].l)
+                elif t.ring[i & t.ring_mask].row != NULL:
+                    let_go(&t.packed, t.ring[i & t.ring_mask].row)
+            packed_close(&t.packed)
         while t.spare != NULL:
             l = t.spare
             t.spare = l.later
-            l.dials = NULL
-            destroy(l)
+            free(l)
         free(t.ring)
         index_close(&t.index)
         acquaintances_close(&t.known)
         free(t.ended)
+        free(t.faces)
         upstream_close(&t.upstream)
         free(t)
 
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil:
         cdef Assembly* t = self.table
         cdef const Happening* h
+        cdef Ahead[32] ahead
         cdef uint32_t i
-        if batch is not None and take_ended(t, batch) != 0:
+        t.near = 0
+        if batch is not None and (take_ended(t, batch) != 0 or not meet(t, batch.dictionary.addresses.count)):
             return -1
+        for i in range(FAR):
+            glance(t, exchanges, batch, i, ahead)
         for i in range(exchanges.happening_count):
             h = &exchanges.happenings[i]
+            glance(t, exchanges, batch, i + FAR, ahead)
             if h.time > t.now:
-                pass_time(t, h.time)
+                if h.time >= t.ended_due or h.time > t.due or t.begun == NEVER:
+                    pass_time(t, h.time)
+                else:
+                    t.now = h.time
             if h.kind == HAPPENED_QUERY:
-                on_query(t, exchanges, h, batch)
+                on_query(t, exchanges, h, batch, &ahead[i & (AHEAD - 1)].asked)
             elif h.kind == HAPPENED_EXTRA:
                 on_extra(t, exchanges, h, batch)
             elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
-                on_answer(t, exchanges, h, batch)
+                on_answer(t, exchanges, h, batch, ahead[i & (AHEAD - 1)].lookup)
             elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                 settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))
-            if t.failed or t.index.failed or t.known.failed:
+            if state(t) != 0:
                 return -1
         exchanges.happening_count = exchanges.turn_count = 0
-        return leave(self)
+        return 0
 
     cdef int tick(self, int64_t now) noexcept nogil:
         if now > self.table.now:
             pass_time(self.table, now)
-        return leave(self)
+        return state(self.table)
 
     cdef int finish(self) noexcept nogil:
         cdef Assembly* t = self.table
         cdef uint64_t i
         cdef uint32_t k
-        for k in range(t.ended_count):
+        for k in range(t.ended_at, t.ended_count):
             settle_too(t, on_closed(t, &t.ended[k]))
-        t.ended_count = 0
-        for i in range(t.first, t.next):
-            over(t, t.ring[i & t.ring_mask], True)
-        return leave(self)
+        t.ended_count = t.ended_at = 0
+        t.ended_due = INT64_MAX
+        for i in range(t.oldest_open, t.next):
+            if t.ring[i & t.ring_mask].l != NULL:
+                over(t, t.ring[i & t.ring_mask].l, True)
+        return state(t)
 
     @property
     def open(self):
@@ -762,6 +713,9 @@ cdef class Lookups:
     def feed(self, Exchanges exchanges not None, Batch batch=None):
         """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
         cdef int bad
+        if batch is not None and batch.dictionary is not self.dictionary:
+            self.dictionary = batch.dictionary     # held, so that no other takes its place unseen
+            self.table.face_count = 0
         with nogil:
             bad = self.assemble(exchanges, batch)
         exchanges.keep_from = <uint64_t>-1
@@ -785,12 +739,16 @@ cdef class Lookups:
             raise MemoryError("no memory for lookups")
 
     def take(self):
-        """The lookups that are over and were not taken yet.
+        """Some of the lookups that are over and were not taken yet, in order; none when all were.
 
         Returns
         -------
         LookupBatch
         """
-        batch = self.batch
-        self.batch = LookupBatch()
+        cdef LookupBatch batch = LookupBatch()
+        cdef bint good
+        with nogil:
+            good = take_over(self.table, batch)
+        if not good:
+            raise MemoryError("no memory for lookups")
         return batch

@@ -4,10 +4,9 @@ Its older versions with the two lengths the other way round, and the variants wi
 Kuznetzov's libpcap patches, netsniff-ng and Ixia write, too.
 """
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.capture_file cimport (
-    FAR_AHEAD,
     FAULT_MEMORY,
     FAULT_NOT_A_CAPTURE,
     FAULT_RECORD_SIZE,
@@ -18,8 +17,8 @@ from dnscap.native.capture_file cimport (
     CaptureFile,
     Source,
     count_frames_of,
+    fetch_ahead,
     new_source,
-    prefetch,
     refuse,
     u16,
     u32,
@@ -140,7 +139,7 @@ cdef inline const uint8_t* plain_records(const uint8_t* p, const uint8_t* end, F
         f.reserved = 0
         n += 1
         p += 16 + size
-        prefetch(<uintptr_t>p + FAR_AHEAD)
+        fetch_ahead(p)
     count[0] = n
     return p
 

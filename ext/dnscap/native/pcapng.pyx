@@ -1,9 +1,8 @@
 """pcapng (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces, packets, statistics."""
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.capture_file cimport (
-    FAR_AHEAD,
     FAULT_BLOCK_SIZE,
     FAULT_BYTE_ORDER,
     FAULT_VERSION,
@@ -19,8 +18,8 @@ from dnscap.native.capture_file cimport (
     add_text,
     aligned,
     count_frames_of,
+    fetch_ahead,
     new_source,
-    prefetch,
     refuse,
     u16,
     u32,
@@ -68,6 +67,7 @@ cdef enum:                     # option codes
     OPTION_CLOCK = 9
     OPTION_FILTER = 11
     OPTION_TIME_OFFSET = 14
+    OPTION_END_TIME = 3
     OPTION_INTERFACE_DROPS = 5
     OPTION_SYSTEM_DROPS = 7
 
@@ -239,6 +239,7 @@ cdef void statistics(CaptureFile* file, const uint8_t* p, size_t size) noexcept 
     cdef Octets value
     cdef uint16_t code = 0
     cdef uint32_t interface
+    cdef int64_t time
     cdef Source* source
     if size < STATISTICS_HEAD + BLOCK_TAIL:
         return
@@ -254,6 +255,10 @@ cdef void statistics(CaptureFile* file, const uint8_t* p, size_t size) noexcept 
         elif code == OPTION_SYSTEM_DROPS and left(&value) == 8:
             source.system_drops = u64(value.at, file.big)
             source.told_drops |= TOLD_SYSTEM_DROPS
+        elif code == OPTION_END_TIME and left(&value) == 8:
+            time = bounded_time(
+                nanoseconds(source, <uint64_t>u32(value.at, file.big) << 32 | u32(value.at + 4, file.big)))
+            file.end_time = max(file.end_time, time)
 
 
 cdef void packet_options(CaptureFile* file, const uint8_t* p, const uint8_t* end, Frame* f) noexcept nogil:
@@ -387,7 +392,7 @@ cdef const uint8_t* pcapng_blocks(CaptureFile* file, const uint8_t* p, const uin
             if file.state == STATE_ENDED:
                 break
         p += size
-        prefetch(<uintptr_t>p + FAR_AHEAD)
+        fetch_ahead(p)
     count[0] = n
     return p
 

@@ -8,6 +8,8 @@ cdef enum:
     UPSTREAM_SLOTS = 1 << 13   # queries remembered, by exchange number: a lookup looks back over those of its own time only
     UPSTREAM_NAME = 96         # octets of a name kept, its end: enough to relate it to another
     UPSTREAM_DIALS = 64
+    UPSTREAM_SERVERS = 1 << 8  # told apart by what they answer; a further one takes the place of another
+    UPSTREAM_CHAINS = 1 << 11
 
 cdef struct UpstreamQuery:
     uint64_t exchange          # which one has the slot
@@ -24,6 +26,12 @@ cdef struct UpstreamQuery:
     uint8_t loop               # aliases of the answer lead back to one of them
     uint8_t name[96]
 
+cdef struct UpstreamMark:      # of a query, to pass over those that have nothing to do with a lookup
+    uint64_t exchange          # which one has the slot
+    int64_t time
+    uint32_t tail              # hash of the last two labels of its name; 0 where it has fewer, or is not kept whole
+    uint32_t back              # exchanges back to the query noted before it in its chain, of those with such tails
+
 cdef struct UpstreamDial:
     uint64_t[2] client
     uint64_t[2] server
@@ -32,9 +40,18 @@ cdef struct UpstreamDial:
     uint8_t open
     uint8_t used
 
+cdef struct UpstreamServer:    # what a server did with queries over UDP
+    uint64_t[2] address
+    uint32_t with_edns         # queries that had EDNS and were answered,
+    uint32_t without           # that had none and were answered,
+    uint32_t asked             # and that had EDNS
+
 cdef struct Upstream:
     UpstreamQuery* slots
+    UpstreamMark* marks        # one a slot
+    uint64_t[2048] heads       # number of the latest query of each chain, and 1; chain 0 is of tails 0
     UpstreamDial[64] dials
+    UpstreamServer[256] servers
     uint32_t dial_at
     uint64_t latest            # highest exchange number noted
     uint8_t any
@@ -42,6 +59,7 @@ cdef struct Upstream:
 cdef bint upstream_open(Upstream* u) noexcept nogil
 cdef void upstream_close(Upstream* u) noexcept nogil
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
+cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil      # NULL where it is not remembered
 cdef void upstream_dial(Upstream* u, const uint64_t* client, const uint64_t* server, uint32_t stream, int64_t time,
                         bint open) noexcept nogil

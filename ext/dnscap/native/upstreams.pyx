@@ -22,6 +22,8 @@ cdef enum:
     TYPE_DNSKEY = 48
     MOST_LOOKED = 2048         # slots a verdict looks back over
     MOST_RELATED = 160         # and queries it weighs
+    IGNORED = 3                # queries with EDNS left unanswered before EDNS is taken for the reason
+    MOST_TAILS = 9             # of a lookup's name and aliases: real chains have fewer
 
 cdef enum:                     # nanoseconds
     BEFORE = 500000            # a query may be passed on this much before it was seen to come
@@ -34,17 +36,58 @@ cdef int64_t EARLIER = 3000000000  # begun so long before, for another client of
 cdef bint upstream_open(Upstream* u) noexcept nogil:
     memset(u, 0, sizeof(Upstream))
     u.slots = <UpstreamQuery*>calloc(UPSTREAM_SLOTS, sizeof(UpstreamQuery))
-    return u.slots != NULL
+    u.marks = <UpstreamMark*>calloc(UPSTREAM_SLOTS, sizeof(UpstreamMark))
+    return u.slots != NULL and u.marks != NULL
 
 
 cdef void upstream_close(Upstream* u) noexcept nogil:
     free(u.slots)
+    free(u.marks)
     u.slots = NULL
+    u.marks = NULL
+
+
+cdef uint32_t tail_of(const uint8_t* name, uint32_t size) noexcept nogil:
+    """Hash of the last two labels of a name as `near` counts labels; 0 where it has fewer."""
+    cdef uint32_t i = 1, labels = 0, h = 2166136261
+    while i < size:
+        if name[size - 1 - i] == c'.':
+            labels += 1
+            if labels == 2:
+                return h | 1
+        h = (h ^ name[size - 1 - i]) * 16777619
+        i += 1
+    return h | 1 if labels == 1 else 0
+
+
+cdef inline uint32_t chain_of(uint32_t tail) noexcept nogil:
+    return 1 + tail % (UPSTREAM_CHAINS - 1) if tail else 0
+
+
+cdef inline UpstreamServer* server_at(const Upstream* u, const uint64_t* address) noexcept nogil:
+    cdef uint64_t hash = (address[0] ^ (address[1] << 1)) * <uint64_t>0x9e3779b97f4a7c15
+    return <UpstreamServer*>&u.servers[hash >> 56]
+
+
+cdef bint drops_edns(const Upstream* u, const UpstreamQuery* q) noexcept nogil:
+    """Whether the server answers queries without EDNS (RFC 6891), and left all that had it without an answer."""
+    cdef const UpstreamServer* x = server_at(u, q.server)
+    return q.edns and x.address[0] == q.server[0] and x.address[1] == q.server[1] and x.without > 0 and x.with_edns == 0 \
+        and x.asked >= IGNORED
 
 
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef UpstreamQuery* q = &u.slots[ex.number & (UPSTREAM_SLOTS - 1)]
+    cdef UpstreamMark* mark = &u.marks[ex.number & (UPSTREAM_SLOTS - 1)]
+    cdef uint64_t* head
     cdef uint32_t kept = min(size, <uint32_t>UPSTREAM_NAME)
+    cdef UpstreamServer* x = server_at(u, ex.server)
+    if ex.transport != TRANSPORT_TCP:
+        if x.address[0] != ex.server[0] or x.address[1] != ex.server[1]:
+            memset(x, 0, sizeof(UpstreamServer))
+            x.address[0] = ex.server[0]
+            x.address[1] = ex.server[1]
+        x.asked += ex.flags & EXCHANGE_EDNS != 0
     q.exchange = ex.number
     q.time = ex.time
     q.answered = -1
@@ -60,8 +103,25 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     q.forwarded = ex.flags & EXCHANGE_RD != 0
     q.loop = 0
     memcpy(q.name, name + size - kept, kept)
+    mark.exchange = ex.number
+    mark.time = ex.time
+    mark.tail = tail_of(name, size) if kept == size else 0
+    head = &u.heads[chain_of(mark.tail)]
+    mark.back = <uint32_t>min(ex.number + 1 - head[0], <uint64_t>UPSTREAM_SLOTS) if head[0] and head[0] <= ex.number else UPSTREAM_SLOTS
+    head[0] = ex.number + 1
     u.latest = max(u.latest, ex.number)
     u.any = 1
+
+
+cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil:
+    cdef UpstreamServer* x = server_at(u, q.server)
+    q.answered = time
+    q.outcome = outcome
+    if q.transport != TRANSPORT_TCP and x.address[0] == q.server[0] and x.address[1] == q.server[1]:
+        if q.edns:
+            x.with_edns += 1
+        else:
+            x.without += 1
 
 
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil:
@@ -134,6 +194,37 @@ cdef bint relates(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
     return False
 
 
+cdef inline uint32_t add_head(const Upstream* u, uint32_t tail, uint32_t* chains, uint64_t* at, uint32_t count) noexcept nogil:
+    cdef uint32_t chain = chain_of(tail), i
+    for i in range(count):
+        if chains[i] == chain:
+            return count
+    chains[count] = chain
+    at[count] = u.heads[chain]
+    if at[count] and u.marks[(at[count] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[count] - 1:
+        at[count] = 0
+    return count + 1
+
+
+cdef uint32_t heads_of(const Upstream* u, const Lookup* l, uint64_t* at) noexcept nogil:
+    """Where the chains begin in which queries stand that `relates` to the lookup, by its name and its first few aliases."""
+    cdef uint32_t i = l.candidate_count - 1, place = 0, count
+    cdef uint32_t[9] chains
+    cdef uint16_t kind, n
+    cdef uint8_t text[1052]
+    cdef uint8_t* end
+    count = add_head(u, 0, chains, at, 0)
+    count = add_head(u, tail_of(l.text + l.names[i], l.names[i + 1] - l.names[i]), chains, at, count)
+    while place < l.record_size and count < MOST_TAILS:
+        memcpy(&kind, l.records + place, 2)
+        memcpy(&n, l.records + place + 2, 2)
+        if kind == TYPE_CNAME and n <= 255 and n > 0:
+            end = put_name(text, l.records + place + 6, n)
+            count = add_head(u, tail_of(text, <uint32_t>(end - text)), chains, at, count)
+        place += 6 + n
+    return count
+
+
 cdef inline bint same_name(const UpstreamQuery* a, const UpstreamQuery* b) noexcept nogil:
     return a.name_size == b.name_size and a.qtype == b.qtype and memcmp(a.name, b.name, min(<uint32_t>a.name_size, <uint32_t>UPSTREAM_NAME)) == 0
 
@@ -159,9 +250,12 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
     cdef const UpstreamQuery* found[160]
     cdef const UpstreamQuery* q
     cdef const UpstreamQuery* r
-    cdef uint32_t count = 0, i, j, k, looked = 0, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
+    cdef uint64_t[9] at
+    cdef uint32_t chains
+    cdef const UpstreamMark* mark
+    cdef uint32_t count = 0, i, j, k, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
     cdef uint32_t own = 0, loops = 0, fallbacks = 0
-    cdef uint64_t number = u.latest + 1
+    cdef uint64_t number
     cdef int64_t[39] reach
     cdef int64_t next_at, slowest = 0, all_time = 0, until
     cdef uint32_t cause
@@ -170,18 +264,26 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         return False
     for i in range(CAUSES):
         reach[i] = begin
-    while number > 0 and looked < MOST_LOOKED and count < MOST_RELATED:
-        number -= 1
-        looked += 1
-        q = &u.slots[number & (UPSTREAM_SLOTS - 1)]
-        if q.exchange != number or q.time == 0:
-            continue
-        if q.time < begin - EARLIER:
+    chains = heads_of(u, l, at)
+    while count < MOST_RELATED:
+        # The latest of those that the chains have come to.
+        number = 0
+        for i in range(chains):
+            number = max(number, at[i])
+        if number == 0 or u.latest + 1 - number >= MOST_LOOKED:
             break
-        if q.time > end or q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin or not relates(q, l):
-            continue
-        found[count] = q
-        count += 1
+        mark = &u.marks[(number - 1) & (UPSTREAM_SLOTS - 1)]
+        if mark.time < begin - EARLIER:
+            break
+        q = &u.slots[(number - 1) & (UPSTREAM_SLOTS - 1)]
+        if q.time <= end and not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) and relates(q, l):
+            found[count] = q
+            count += 1
+        for i in range(chains):
+            if at[i] == number:
+                at[i] = number - mark.back if number > mark.back else 0
+                if at[i] and u.marks[(at[i] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[i] - 1:
+                    at[i] = 0      # its slot was given to another
     if count == 0:
         return False
     # Oldest first from here: found[count - 1] ... found[0].
@@ -210,7 +312,7 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
             cause = CAUSE_DEAD_AUTHORITATIVE
             if q.forwarded:
                 cause = CAUSE_FORWARDER_UPSTREAM_TIMEOUT
-            elif plain:
+            elif plain or drops_edns(u, q):
                 cause = CAUSE_UPSTREAM_EDNS_DROPPED
             elif q.answered >= 0:
                 cause = CAUSE_SLOW_AUTHORITATIVE

@@ -1,0 +1,305 @@
+"""Native rows of exchanges and lookups into the tallies of a diagnosis, without tables on the way.
+
+What is counted is what the tallies count of tables; one pass of native code over each batch adds it to their arrays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dnscap.clients.keeping import (
+    EXCHANGE_COLUMNS,
+    FAILED_NUMBERS,
+    MOST_PENDING,
+    SLOWEST,
+    TROUBLED,
+    Keeper,
+    Kept,
+    rows_when_asked,
+)
+from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
+from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
+from dnscap.findings.costs import CauseTally
+from dnscap.findings.scorecard import ScoreTally
+from dnscap.lookups.arrow import LOOKUP_COLUMNS, lookup_batch
+from dnscap.lookups.arrow import Columns as LookupColumns
+from dnscap.lookups.words import BUCKETS, CAUSES
+from dnscap.messages.around import address_text
+from dnscap.native.stubs import names as stub_names
+from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups, pick
+from dnscap.servers.tally import MOST_CLIENTS, MOST_SERVERS, MOST_TYPES, OUTCOMES, PATIENCE, ServerTally
+from dnscap.tables.histogram import LEAST
+
+if TYPE_CHECKING:
+    from dnscap.clients import ClientTally
+    from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.lookup_columns import LookupBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_TOLD = 1_000
+"""Names whose counts are told in the end, those with the highest: findings look at some hundred."""
+
+_UNKNOWN, _YES, _NO = 0, 1, 2
+_LONG_AGO = int(np.iinfo(np.int64).min)
+
+
+class ExchangeRows:
+    """Exchanges by server, for the scorecard, and internal names told outside."""
+
+    def __init__(self, servers: ServerTally, score: ScoreTally, names: NameTally) -> None:
+        self._servers = servers
+        self._score = score
+        self._names = names
+        self._dictionary: Any = None
+        self._numbers: Array = np.zeros(0, np.int32)  # server of each address code; -1 unknown
+        self._public: Array = np.zeros(0, np.uint8)  # by address code
+        self._internal: Array = np.zeros(0, np.uint8)  # by name code
+        self._types: Array = np.zeros((0, 2), np.int64)
+        self._type_keys = Numbers()
+        self._type_of: list[int] = []
+        self._client_keys = Numbers()
+
+    def feed(self, batch: ExchangeBatch, end: int | None) -> None:
+        """Count a batch; `end` is when the capture ends, once that is known."""
+        tally = self._servers
+        if batch.dictionary is not self._dictionary:
+            self._dictionary = batch.dictionary
+            self._client_keys.clear()
+            self._numbers = np.zeros(0, np.int32)
+            self._internal = np.zeros(0, np.uint8)
+        codes = np.asarray(memoryview(batch.column("server")))
+        self._know_servers(codes)
+        if not len(self._types):
+            self._types = np.zeros((MOST_TYPES, 2), np.int64)
+        full = np.zeros(len(tally.outcomes), np.uint8)
+        full[list(tally.full)] = 1
+        ours = np.zeros(len(OUTCOMES) + 1, np.int64)
+        clients, types, minutes = count_exchanges(
+            batch,
+            self._numbers,
+            LEAST,
+            _LONG_AGO if end is None else end - PATIENCE,
+            tally.outcomes,
+            tally.extras,
+            tally.latency.counts,
+            self._types,
+            self._type_keys,
+            full,
+            self._client_keys,
+            ours,
+            self._score.latencies,
+        )
+        self._type_of += types
+        self._note_clients(clients)
+        self._score.add(ours, minutes)
+        self._note_leaks(batch, codes)
+
+    def _know_servers(self, codes: Array) -> None:
+        """Numbers for the servers of a batch that are new."""
+        count, offsets, text = self._dictionary.addresses_view()
+        if count > len(self._numbers):
+            more = np.full(max(count, 2 * len(self._numbers)), -1, np.int32)
+            more[: len(self._numbers)] = self._numbers
+            public = np.zeros(len(more), np.uint8)
+            public[: len(self._numbers)] = self._public[: len(self._numbers)]
+            self._numbers, self._public = more, public
+        present = np.zeros(len(self._numbers), bool)
+        present[codes] = True
+        new = np.flatnonzero(present & (self._numbers < 0))
+        if len(new):
+            texts = _texts(count, offsets, text).take(pa.array(new)).to_pylist()
+            for code, address in zip(new.tolist(), texts, strict=True):
+                self._numbers[code] = self._servers.servers.number(address)
+                self._public[code] = is_public(address)
+            self._servers.grow()
+        self._servers.servers.overflowed += int((self._numbers[codes] == MOST_SERVERS).sum())
+        self._servers.latency.grow(len(self._servers.outcomes))
+
+    def _note_clients(self, keys: list[int]) -> None:
+        if not keys:
+            return
+        known = self._servers.clients_of
+        texts = (
+            _texts(*self._dictionary.addresses_view())
+            .take(pa.array([key & 0xFFFFFFFF for key in keys]))
+            .to_pylist()
+        )
+        for key, address in zip(keys, texts, strict=True):
+            clients = known[key >> 32]
+            if len(clients) < MOST_CLIENTS:
+                clients.add(address)
+            else:
+                self._servers.full.add(key >> 32)
+
+    def _note_leaks(self, batch: ExchangeBatch, servers: Array) -> None:
+        sent = self._public[servers] != 0
+        if not sent.any():
+            return
+        sent &= np.asarray(memoryview(batch.column("lookup"))) != NO_LOOKUP
+        names = np.asarray(memoryview(batch.column("qname")))
+        count, offsets, text = self._dictionary.names_view()
+        sent &= names < count
+        if not sent.any():
+            return
+        if count > len(self._internal):
+            more = np.zeros(max(count, 2 * len(self._internal)), np.uint8)
+            more[: len(self._internal)] = self._internal
+            self._internal = more
+        places = np.flatnonzero(sent)
+        asked = names[places]
+        new = np.unique(asked[self._internal[asked] == _UNKNOWN])
+        if len(new):
+            inside = pc.match_substring_regex(_texts(count, offsets, text).take(pa.array(new)), INTERNAL)
+            self._internal[new] = np.where(inside.to_numpy(zero_copy_only=False), _YES, _NO)
+        leaking = places[self._internal[asked] == _YES]
+        if len(leaking):
+            told = exchange_batch(
+                Picked(batch, leaking.astype(np.uint32)), ["server", "qname", "exchange", "query_frame"]
+            )
+            self._names.note_leaks(told)
+
+    def finish(self) -> None:
+        """Give the tallies what was counted here."""
+        from dnscap.registry import rrtype_name
+
+        for key, (asked, answered) in zip(self._type_of, self._types.tolist(), strict=False):
+            pair = self._servers.types[key >> 32, rrtype_name(key & 0xFFFF)]
+            pair[0] += asked
+            pair[1] += answered
+        self._type_of = []
+
+
+class LookupRows:
+    """Lookups by client and stub and by name, what their causes cost, and those that are kept whole."""
+
+    def __init__(self, keeper: Keeper, clients: ClientTally, causes: CauseTally, names: NameTally) -> None:
+        self._keeper = keeper
+        self._clients = clients
+        self._causes = causes
+        self._names = names
+        self._pairs = Pairs(keeper.pairs.limit)
+        self._stubs = stub_names()
+        self._counted = Names(MOST_NAMES)
+        self._slowest = np.full((SLOWEST, 2), -1, np.int64)
+        self._kept = Numbers()
+        self._pending: list[tuple[int, ExchangeBatch]] = []
+        self._last = -1
+
+    def feed(self, batch: LookupBatch) -> None:
+        """Count a batch."""
+        if not batch.count:
+            return
+        pairs = np.empty(batch.count, np.int64)
+        known = len(self._pairs)
+        self._pairs.number_rows(batch, pairs)
+        for octets, stub in self._pairs.pairs(known):
+            self._keeper.pairs.number(f"{address_text(octets)} {self._stubs[stub]}")
+        count = len(self._keeper.pairs) + 1
+        self._clients.grow(count)
+        self._keeper.grow(count)
+        access = LookupColumns(batch)
+        first = int(access.rows["lookup"][0])
+        self._last = first + batch.count - 1
+        chosen = np.empty(batch.count, np.uint32)
+        grades = np.empty(batch.count, np.uint8)
+        sick = np.empty(batch.count, np.uint32)
+        taken, ill, failed, troubled, waited = count_lookups(
+            batch,
+            pairs,
+            LEAST,
+            self._clients.lookups,
+            self._clients.failed,
+            self._clients.durations.counts,
+            self._keeper.left,
+            self._keeper.room,
+            self._slowest,
+            chosen,
+            grades,
+            sick,
+        )
+        chosen = chosen[:taken]
+        self._keeper.passed_over += troubled - int((grades[chosen] == TROUBLED).sum())
+        self._add_causes(access, sick[:ill], failed, waited)
+        self._counted.count(batch, ALL_UP_TO, ONE_IN)
+        self._keep(batch, first, chosen, pairs, grades)
+
+    def _add_causes(self, access: LookupColumns, sick: Array, failed: int, waited: int) -> None:
+        self._causes.add(len(access.rows), failed, waited)
+        if not len(sick):
+            return
+        starts = access.offsets("cause_lists")
+        rows = access.rows[sick]
+        self._causes.share(
+            CAUSES,
+            access.octets("causes").astype(np.int64),
+            starts[sick],
+            starts[sick + 1] - starts[sick],
+            rows["budget"][:, : len(BUCKETS)],
+            np.isin(rows["outcome"], FAILED_NUMBERS),
+            rows["wasted_queries"].astype(np.int64),
+        )
+
+    def _keep(self, batch: LookupBatch, first: int, chosen: Array, pairs: Array, grades: Array) -> None:
+        """Keep what the quotas chose, and those that none took longer than."""
+        slow = self._slowest[self._slowest[:, 0] >= 0, 1]
+        slow_here = (slow[slow >= first] - first).astype(np.uint32)
+        rows = np.union1d(chosen, slow_here).astype(np.uint32)
+        slow_only = np.setdiff1d(slow_here, chosen).astype(np.int64) + first
+        self._keeper.keep_slow_only(slow_only.tolist(), slow.tolist())
+        if not len(rows):
+            return
+        self._kept.add(rows.astype(np.uint64) + np.uint64(first))
+        picked = pick(batch, rows)
+        found = rows_when_asked(
+            len(rows), tuple(LOOKUP_COLUMNS), lambda name: lookup_batch(picked, [name]).column(0)
+        )
+        for place, row in zip(rows.tolist(), found, strict=True):
+            self._keeper.kept[first + place] = Kept(int(pairs[place]), int(grades[place]), row)
+
+    def feed_exchanges(self, batch: ExchangeBatch) -> None:
+        """Keep the exchanges of kept lookups; called after the lookups that came with them."""
+        lookups = np.asarray(memoryview(batch.column("lookup")))
+        own = lookups[lookups != NO_LOOKUP]
+        if len(own):
+            self._pending.append((int(own.max()), batch))
+        held, self._pending = self._pending, []
+        for highest, waiting in held:
+            if highest > self._last and len(held) <= MOST_PENDING:
+                self._pending.append((highest, waiting))
+            else:
+                self._sort_in(waiting)
+
+    def _sort_in(self, batch: ExchangeBatch) -> None:
+        rows = np.empty(batch.exchanges, np.uint32)
+        rows = rows[: self._kept.rows_of(batch, rows)]
+        if not len(rows):
+            return
+        # A batch of its own: the whole one is let go.
+        picked = exchange_batch(Picked(batch, rows), EXCHANGE_COLUMNS)
+        found = rows_when_asked(len(rows), picked.schema.names, picked.column)
+        lookups = np.asarray(memoryview(batch.column("lookup")))[rows]
+        for number, row in zip(lookups.tolist(), found, strict=True):
+            kept = self._keeper.kept.get(number)
+            if kept is not None:
+                kept.exchanges.append(row)
+
+    def finish(self) -> None:
+        """Nothing more comes: give the tallies what was counted here."""
+        for _, batch in self._pending:
+            self._sort_in(batch)
+        self._pending = []
+        for counter, absent in ((self._names.resolved, False), (self._names.absent, True)):
+            counts = np.array(self._counted.counts_of(absent), np.int64)
+            often = np.argsort(-counts, kind="stable")[:MOST_TOLD]
+            for place in often[counts[often] > 0].tolist():
+                counter[self._counted.name(place)] += int(counts[place])
+        self._names.overflowed |= self._counted.overflowed > 0
+
+
+def _texts(count: int, offsets: Any, text: Any) -> pa.Array:
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])

@@ -1,0 +1,7 @@
+"""What servers say of names: TTLs, values over time, absence; one row a name, type and server."""
+
+from __future__ import annotations
+
+from dnscap.names.seen import NameRows, SeenNames
+
+__all__ = ["NameRows", "SeenNames"]

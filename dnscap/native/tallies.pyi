@@ -1,0 +1,88 @@
+"""What diagnosis adds up over all exchanges and lookups; see ext/dnscap/native/tallies.pxd."""
+
+from typing import Any, Self, final
+
+import numpy as np
+
+from dnscap.native.exchange_rows import ExchangeBatch
+from dnscap.native.lookup_columns import LookupBatch
+
+_Array = np.ndarray[Any, np.dtype[Any]]
+
+@final
+class Numbers:
+    """Numbers told apart: whether one has come before, and which of many are among them."""
+
+    def __len__(self) -> int: ...
+    def add(self, keys: _Array) -> None:
+        """Enter keys."""
+
+    def clear(self) -> None:
+        """Forget all."""
+
+    def rows_of(self, batch: ExchangeBatch, rows: _Array) -> int:
+        """Fill `rows` with the exchanges of a batch whose lookup is among the numbers; gives how many."""
+
+@final
+class Pairs:
+    """Numbers of clients with the stub seen there."""
+
+    def __new__(cls, limit: int) -> Self: ...
+    def __len__(self) -> int: ...
+    def number_rows(self, batch: LookupBatch, numbers: _Array) -> None:
+        """Fill `numbers` with the number of each row of a batch."""
+
+    def pairs(self, first: int) -> list[tuple[bytes, int]]:
+        """Address (16 octets) and number of the stub of each pair from one on."""
+
+@final
+class Names:
+    """How often each name was resolved, and how often it did not exist."""
+
+    def __new__(cls, limit: int) -> Self: ...
+    @property
+    def overflowed(self) -> int: ...
+    def count(self, batch: LookupBatch, all_up_to: int, one_in: int) -> None:
+        """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
+
+    def counts_of(self, absent: bool) -> list[int]:
+        """How often each name was resolved, or did not exist, in the order in which they first came."""
+
+    def name(self, number: int) -> str:
+        """A name by its place in that order."""
+
+def count_exchanges(
+    batch: ExchangeBatch,
+    servers: _Array,
+    least: _Array,
+    end: int,
+    outcomes: _Array,
+    extras: _Array,
+    latencies: _Array,
+    types: _Array,
+    type_keys: Numbers,
+    full: _Array,
+    client_keys: Numbers,
+    ours: _Array,
+    our_latencies: _Array,
+) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Count a batch of exchanges by server, and those of lookups for the scorecard."""
+
+def count_lookups(
+    batch: LookupBatch,
+    pairs: _Array,
+    least: _Array,
+    lookups: _Array,
+    failed: _Array,
+    durations: _Array,
+    left: _Array,
+    room: _Array,
+    slowest: _Array,
+    chosen: _Array,
+    grades: _Array,
+    sick: _Array,
+) -> tuple[int, int, int, int, int]:
+    """Count a batch of lookups by client and stub, and choose those to be kept."""
+
+def pick(batch: LookupBatch, rows: _Array) -> LookupBatch:
+    """Some rows of a batch as a batch of their own."""

@@ -1,0 +1,89 @@
+"""Tables of a report beyond those that every capture has, each where the capture shows something for it.
+
+A block is made from a diagnosis by a function in `BLOCKS`; the renderings know blocks only by their form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dnscap.findings.diagnosis import Diagnosis
+from dnscap.findings.rule import plural, seconds
+
+MOST_EXPANDED = 10
+"""Names of a search-list table."""
+
+Cell = str | int | float | None
+
+
+@dataclass(slots=True)
+class Block:
+    """A heading, a few sentences and a table.
+
+    Attributes
+    ----------
+    id : str
+        In kebab-case.
+    title : str
+    text : str
+        What it shows, for people.
+    columns : list of str
+        Headings.
+    rows : list of list
+        Texts and numbers, None where something is not known.
+    """
+
+    id: str
+    title: str
+    text: str
+    columns: list[str] = field(default_factory=list)
+    rows: list[list[Cell]] = field(default_factory=list)
+
+
+def search_list(diagnosis: Diagnosis) -> Block | None:
+    """What search lists cost: queries for names that nobody meant."""
+    course, facts = diagnosis.course, diagnosis.facts
+    if not course.expanded:
+        return None
+    share = 100 * course.expanded / max(facts.lookups, 1)
+    text = (
+        f"{plural(course.expanded, 'lookup')} ({share:.0f} %) tried more than one name; lookups waited "
+        f"{seconds(course.search_wait / 1e9)} in all for candidates that did not help. Of "
+        f"{plural(course.sent, 'query')} sent, {course.wasted:,} added nothing (candidates that do not exist, and "
+        "queries sent again)."
+    )
+    worst: dict[str, tuple[int, int, int, str]] = {}
+    for kept in facts.kept:
+        row = kept.row
+        if len(row["candidates"] or ()) < 2:
+            continue
+        count, waited, queries, final = worst.get(row["name"], (0, 0, 0, ""))
+        worst[row["name"]] = (
+            count + 1,
+            waited + (row["t_search"] or 0),
+            max(queries, row["queries"] or 0),
+            row["final_name"] or final,
+        )
+    ranked = sorted(worst.items(), key=lambda item: (-item[1][1], -item[1][2], item[0]))[:MOST_EXPANDED]
+    rows: list[list[Cell]] = [
+        [name, final, count, queries, round(waited / 1e9, 6)]
+        for name, (count, waited, queries, final) in ranked
+    ]
+    return Block(
+        "search-list",
+        "Search lists",
+        text,
+        [
+            "name given",
+            "last name asked",
+            "lookups looked at",
+            "queries, at most",
+            "seconds waited for candidates",
+        ],
+        rows,
+    )
+
+
+BLOCKS: tuple[Callable[[Diagnosis], Block | None], ...] = (search_list,)
+"""Makers of blocks, in the order of the report."""

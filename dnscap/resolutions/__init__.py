@@ -1,0 +1,1 @@
+"""What resolvers and forwarders did for each query: out of their cache, or by asking upstream."""

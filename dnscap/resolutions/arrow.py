@@ -1,0 +1,216 @@
+"""Native columns of a batch of resolutions as Arrow arrays: one function per column of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dnscap import registry
+from dnscap.messages.around import address_text
+from dnscap.messages.arrow import ARROW_TYPES, coded, plain
+from dnscap.resolutions.words import CACHES, EVIDENCE
+
+if TYPE_CHECKING:
+    from dnscap.native.resolution_columns import ResolutionBatch as NativeBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The native struct field by field; `align=True` lays it out as a C compiler does.
+ROW = np.dtype(
+    [
+        ("resolution", "u8"),
+        ("exchange", "u8"),
+        ("time", "i8"),
+        ("latency", "i8"),
+        ("upstream_time", "i8"),
+        ("client", "V16"),
+        ("resolver", "V16"),
+        ("probability", "f4"),
+        ("evidence", "u4"),
+        ("ttl", "u4"),
+        ("full_ttl", "u4"),
+        ("qtype", "u2"),
+        ("rcode", "u2"),
+        ("cache", "u1"),
+        ("start_depth", "i1"),
+        ("answered", "u1"),
+        ("outcome", "u1"),
+        ("seen_upstream", "u1"),
+        ("padding", "u1", (7,)),
+    ],
+    align=True,
+)
+
+NO_TTL = 0xFFFFFFFF
+
+
+class Columns:
+    """Access to the native columns of one batch."""
+
+    def __init__(self, native: NativeBatch) -> None:
+        self.native = native
+        if native.row_size != ROW.itemsize:
+            raise RuntimeError(
+                f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions"
+            )
+        self.rows = np.frombuffer(native.column("rows"), dtype=ROW)
+
+    def values(self, name: str) -> Array:
+        """A field of the rows as an array of its own."""
+        return self.rows[name].copy()
+
+    @property
+    def answered(self) -> Array:
+        """Which rows were answered."""
+        return np.asarray(self.rows["answered"] != 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What is added up of some resolutions.
+
+    Attributes
+    ----------
+    exchange, cache, evidence : ndarray
+        Row of the exchanges table, place in `CACHES`, bits by place in `EVIDENCE`.
+    resolver : ndarray
+        Place in `addresses`.
+    addresses : list of str
+        Resolvers.
+    """
+
+    exchange: Array
+    cache: Array
+    evidence: Array
+    resolver: Array
+    addresses: list[str]
+
+    @staticmethod
+    def of(native: NativeBatch) -> Verdicts:
+        """Those of a batch."""
+        access = Columns(native)
+        resolver = _address("resolver")(access)
+        return Verdicts(
+            access.values("exchange"),
+            access.values("cache"),
+            access.values("evidence"),
+            resolver.indices.to_numpy(),
+            resolver.dictionary.to_pylist(),
+        )
+
+    def keep(self, mask: Array) -> Verdicts:
+        """Those of them that a mask keeps."""
+        return Verdicts(
+            self.exchange[mask], self.cache[mask], self.evidence[mask], self.resolver[mask], self.addresses
+        )
+
+
+Column = Callable[[Columns], pa.Array]
+
+
+def _number(name: str, type_: pa.DataType) -> Column:
+    return lambda c: plain(c.values(name), type_)
+
+
+def _address(name: str) -> Column:
+    def column(c: Columns) -> pa.DictionaryArray:
+        octets = np.ascontiguousarray(c.rows[name]).view(np.uint8)
+        fixed = pa.Array.from_buffers(pa.binary(16), len(octets) // 16, [None, pa.py_buffer(octets)])
+        codes = fixed.dictionary_encode()
+        texts = [address_text(value) for value in codes.dictionary.to_pylist()]
+        return pa.DictionaryArray.from_arrays(codes.indices, pa.array(texts, pa.string()))
+
+    return column
+
+
+def _registered(name: str, text: Callable[[int], str], *, answers_only: bool) -> Column:
+    def column(c: Columns) -> pa.DictionaryArray:
+        distinct, codes = np.unique(c.rows[name], return_inverse=True)
+        indices = pa.array(codes.astype(np.int32), mask=~c.answered if answers_only else None)
+        return pa.DictionaryArray.from_arrays(
+            indices, pa.array([text(int(n)) for n in distinct], pa.string())
+        )
+
+    return column
+
+
+def _name(c: Columns) -> pa.Array:
+    offsets = pa.py_buffer(c.native.column("name_ends"))
+    texts = pa.Array.from_buffers(
+        pa.string(), offsets.size // 4 - 1, [None, offsets, pa.py_buffer(c.native.column("name"))]
+    )
+    return texts.cast(pa.large_string())
+
+
+def _latency(c: Columns) -> pa.Array:
+    return pa.array(c.values("latency"), mask=~c.answered).cast(ARROW_TYPES["duration"])
+
+
+def _cache(c: Columns) -> pa.Array:
+    return coded(c.values("cache"), pa.array(CACHES, pa.string()))
+
+
+def _probability(c: Columns) -> pa.Array:
+    values = c.rows["probability"].astype(np.float64).round(4)
+    return pa.array(values, mask=values == 0)
+
+
+def _evidence(c: Columns) -> pa.Array:
+    bits = c.rows["evidence"]
+    shown = (bits[:, None] >> np.arange(len(EVIDENCE), dtype=np.uint32)) & 1 == 1
+    offsets = np.concatenate([[0], np.cumsum(shown.sum(axis=1))]).astype(np.int32)
+    words = pa.array(EVIDENCE, pa.string()).take(pa.array(np.nonzero(shown)[1]))
+    return pa.ListArray.from_arrays(pa.array(offsets), words)
+
+
+def _upstream(c: Columns) -> pa.Array:
+    offsets = np.frombuffer(c.native.column("upstream_lists"), "i4")
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array(np.frombuffer(c.native.column("upstream"), "u8"))
+    )
+
+
+def _depth(c: Columns) -> pa.Array:
+    depth = c.values("start_depth")
+    return pa.array(depth.astype(np.uint8), mask=depth < 0)
+
+
+def _ttl(name: str, none: int) -> Column:
+    def column(c: Columns) -> pa.Array:
+        values = c.values(name)
+        return pa.array(values, mask=(values == none) | (c.rows["ttl"] == NO_TTL))
+
+    return column
+
+
+RESOLUTION_COLUMNS: dict[str, Column] = {
+    "resolution": _number("resolution", pa.uint64()),
+    "exchange": _number("exchange", pa.uint64()),
+    "time": _number("time", ARROW_TYPES["time"]),
+    "client": _address("client"),
+    "resolver": _address("resolver"),
+    "qname": _name,
+    "qtype": _registered("qtype", registry.rrtype_name, answers_only=False),
+    "rcode": _registered("rcode", registry.rcode_name, answers_only=True),
+    "latency": _latency,
+    "cache": _cache,
+    "probability": _probability,
+    "evidence": _evidence,
+    "ttl": _ttl("ttl", NO_TTL),
+    "upstream": _upstream,
+    "upstream_time": _number("upstream_time", ARROW_TYPES["duration"]),
+    "start_depth": _depth,
+}
+
+
+def resolution_batch(native: NativeBatch, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The asked-for columns of a batch of resolutions, in table order."""
+    names = [name for name in RESOLUTION_COLUMNS if columns is None or name in columns]
+    access = Columns(native)
+    if names:
+        return pa.RecordBatch.from_arrays([RESOLUTION_COLUMNS[name](access) for name in names], names=names)
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * native.count, pa.struct([])))

@@ -1,0 +1,12 @@
+"""Hit or miss, where the upstream side of the resolver is seen."""
+from dnscap.native.replies cimport Reply
+from dnscap.native.resolution_state cimport Entry, Resolving
+from dnscap.native.walks cimport Walk
+
+# What was to be expected of the answer to `e` by those before it; and what it teaches, once it is judged.
+cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil
+cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil
+# Judge the client's exchange `e`, answered now.
+cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noexcept nogil
+# The resolver asked upstream for what it had just answered.
+cdef void note_refresh(Resolving* t, Entry* e) noexcept nogil

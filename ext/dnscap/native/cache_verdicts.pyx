@@ -1,0 +1,194 @@
+"""Verdicts from both sides of a resolver; see cache_verdicts.pxd.
+
+An answer was waited for where the very question, or that of an alias on the way, was asked upstream and answered in between,
+or where a failure or a denial of a name above came in between.  All else is a hit.  The cache model tells the kinds of hits
+apart and never makes a miss of one.
+"""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from dnscap.native.cache_model cimport Known, known_of, learn
+from dnscap.native.exchanges cimport *
+from dnscap.native.replies cimport Reply
+from dnscap.native.resolution_state cimport *
+from dnscap.native.resolvers cimport note_link, seen_upstream
+from dnscap.native.suffixes cimport question_of
+from dnscap.native.walks cimport Walk, add_target, charge, find_direct, find_walk, upstream_during
+
+cdef enum:
+    STALE_TTL = 30             # RFC 8767 section 4: the TTL that stale data should be given out with
+    KEPT_LONGER = 2            # seconds beyond its TTL: more than rounding
+    ANY_TYPE = 0xFFFE          # in keys of the model: of a name that does not exist (RFC 8020)
+
+cdef int64_t SECOND = 1000000000
+cdef int64_t SLOW_HIT = 5000000     # an answer out of memory takes no longer, unless the machine is busy
+
+
+cdef inline uint64_t at_server(const Entry* e) noexcept nogil:
+    return e.name + (<uint64_t>e.server_host + 1) * <uint64_t>0x2545F4914F6CDD1D
+
+
+cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
+    """What was to be expected of this answer by those before it."""
+    cdef const Known* k
+    cdef int64_t age
+    e.ttl = reply.ttl
+    e.expected = EXPECT_NOTHING
+    e.full_ttl = 0
+    if e.server_host == NO_HOST or reply.ttl == NO_TTL:
+        return
+    k = known_of(t.model, question_of(at_server(e), e.qtype))
+    if k != NULL and k.learned <= e.time:
+        age = max(e.answered - k.learned, <int64_t>0)
+        e.full_ttl = k.full
+        e.learned = k.learned
+        if age < k.ttl * SECOND:
+            e.expected = EXPECT_VALID
+            e.expected_ttl = k.ttl - <uint32_t>(age // SECOND)
+        else:
+            e.expected = EXPECT_EXPIRED
+            e.expected_ttl = <uint32_t>min((age - k.ttl * SECOND) // SECOND, <int64_t>0xFFFFFF)
+    elif e.outcome == OUTCOME_NXDOMAIN and k == NULL:
+        k = known_of(t.model, question_of(at_server(e), ANY_TYPE))
+        if k != NULL and k.learned <= e.time and e.answered < k.learned + k.ttl * SECOND:
+            e.evidence |= SAID_NXDOMAIN_KNOWN
+
+
+cdef inline void heard(Resolving* t, uint64_t key, const Entry* e) noexcept nogil:
+    cdef Known* k = learn(t.model, key, e.answered)
+    k.learned = e.answered
+    k.ttl = e.ttl
+    k.full = max(k.full, e.ttl)
+    k.seen += 1
+
+
+cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil:
+    """What the answer teaches for the next; one that is stale already teaches nothing."""
+    if e.server_host == NO_HOST or e.ttl == NO_TTL or e.cache == CACHE_STALE and seen_upstream(t, e.server_host):
+        return
+    heard(t, question_of(at_server(e), e.qtype), e)
+    if e.outcome == OUTCOME_NXDOMAIN:
+        heard(t, question_of(at_server(e), ANY_TYPE), e)
+
+
+cdef bint renewed(Resolving* t, const Entry* e) noexcept nogil:
+    """Whether what upstream said since has not run out, though what the client was told before has."""
+    cdef const Known* k = known_of(t.model, question_of(e.name ^ 1, e.qtype))
+    return k != NULL and e.learned < k.learned <= e.answered and e.answered < k.learned + (k.ttl + 1) * SECOND
+
+
+cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:
+    if reply.stale_error:
+        return True
+    if e.expected != EXPECT_EXPIRED or renewed(t, e):
+        return False
+    if e.expected_ttl == 0:
+        return e.ttl == STALE_TTL and e.ttl > e.full_ttl + 1
+    return e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl
+
+
+cdef void whole_targets(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
+    if w.target_count == 0:
+        add_target(t, w, t.names + (e.name_at & t.names_mask), e.name_size, False)
+
+
+cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
+    e.evidence |= SAID_NOTHING_UPSTREAM
+    e.probability = <float>0.97
+    e.cache = CACHE_NEGATIVE_HIT if e.outcome == OUTCOME_NXDOMAIN or e.outcome == OUTCOME_NODATA else CACHE_HIT
+    if reply.aliased:
+        e.evidence |= SAID_ALIAS
+    if e.flags & EXCHANGE_AA:
+        e.evidence |= SAID_AUTHORITATIVE
+    if e.expected == EXPECT_VALID:
+        e.evidence |= SAID_VALID
+        e.probability = <float>0.99
+        if e.ttl > e.expected_ttl + 1 and not reply.aliased and e.flags & EXCHANGE_AA == 0 and not renewed(t, e):
+            e.evidence |= SAID_CONSTANT_TTL
+    elif looks_stale(t, e, reply):
+        e.cache = CACHE_STALE
+        e.evidence |= SAID_EXPIRED | (SAID_STALE_ERROR if reply.stale_error else SAID_STALE_TTL)
+    elif e.expected == EXPECT_EXPIRED:
+        if e.expected_ttl >= KEPT_LONGER and not reply.aliased and e.ttl != 0 and not renewed(t, e):
+            e.evidence |= SAID_EXPIRED
+            e.probability = <float>0.8
+    elif e.expected == EXPECT_NOTHING:
+        if e.ttl != NO_TTL and known_of(t.model, question_of(e.name ^ 1, e.qtype)) == NULL:
+            e.evidence |= SAID_BEFORE_CAPTURE
+        e.probability = <float>0.95
+
+
+cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noexcept nogil:
+    cdef bint positive = e.outcome in (OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, OUTCOME_TRUNCATED, OUTCOME_REFERRAL)
+    cdef bint waited = False, walked = False, stale = False, joined
+    cdef const Entry* u
+    cdef Host* host
+    cdef uint32_t i
+    cdef float sure = <float>0.99
+    find_direct(t, w, e)
+    if e.outcome in (OUTCOME_REFUSED, OUTCOME_FORMERR, OUTCOME_NOTIMP) and not (w.forwarded and w.failed):
+        return                 # the server's own word: neither out of a cache nor from upstream
+    if w.direct:
+        if not positive:
+            waited = True
+        elif w.good:
+            # What is still valid is not waited for, though it be refreshed just then, or others wait for more.
+            waited = not (e.expected == EXPECT_VALID and (w.refreshing or w.before == w.direct and w.last < e.time))
+        elif reply.stale_error or e.expected == EXPECT_EXPIRED and (e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl):
+            stale = True
+        else:
+            waited = e.expected != EXPECT_VALID or e.answered - e.time > SLOW_HIT
+            sure = <float>0.8
+    elif e.outcome == OUTCOME_NXDOMAIN or not positive or e.answered - e.time > SLOW_HIT and e.expected != EXPECT_VALID:
+        whole_targets(t, w, e)
+        find_walk(t, w, e)
+        walked = True
+        if e.outcome == OUTCOME_NXDOMAIN and w.denied:
+            waited = True
+        elif w.count and (not positive or e.answered - e.time > SLOW_HIT):
+            waited = True
+            sure = <float>(0.9 if not positive else 0.7)
+    if not waited and not stale and e.flags & EXCHANGE_CUT and upstream_during(t, e):
+        # Its aliases cannot be read, and something was out upstream.
+        waited = True
+        sure = <float>0.6
+    if not waited and not stale:
+        hit(t, e, reply)
+        return
+    if not walked:
+        whole_targets(t, w, e)
+        find_walk(t, w, e)
+    charge(t, w, e)
+    e.kind |= ENTRY_WAITED
+    e.probability = sure
+    e.evidence |= SAID_ASKED_UPSTREAM
+    if reply.aliased:
+        e.evidence |= SAID_ALIAS
+    host = &t.hosts[e.server_host] if e.server_host != NO_HOST else NULL
+    if host != NULL:
+        host.joined += 1
+        host.forwards += w.forwarded != 0
+    if stale:
+        e.cache = CACHE_STALE
+        e.evidence |= SAID_EXPIRED | SAID_UPSTREAM_SILENT | (SAID_STALE_ERROR if reply.stale_error else SAID_STALE_TTL)
+        return
+    joined = w.direct and w.before == w.direct or e.kind & ENTRY_JOINED != 0
+    if joined:
+        e.cache = CACHE_COALESCED
+        e.evidence |= SAID_ASKED_AGAIN if w.again else SAID_UNDER_WAY
+    else:
+        e.cache = CACHE_FORWARDED if w.forwarded else CACHE_MISS
+        for i in range(w.count):
+            u = &t.ring[w.numbers[i] & t.mask]
+            note_link(t, u.client_host, e.server_host)
+            break
+
+
+cdef void note_refresh(Resolving* t, Entry* e) noexcept nogil:
+    e.kind |= ENTRY_REFRESHED
+    if e.cache == CACHE_HIT or e.cache == CACHE_NEGATIVE_HIT:
+        e.evidence |= SAID_REFRESHED
+        if e.expected == EXPECT_EXPIRED and e.expected_ttl > 0:
+            e.cache = CACHE_STALE
+            e.evidence |= SAID_EXPIRED
+        else:
+            e.cache = CACHE_PREFETCH

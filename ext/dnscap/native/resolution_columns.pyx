@@ -1,0 +1,99 @@
+"""Judged resolutions in native columns; see resolution_columns.pxd."""
+cimport cython
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from dnscap.native.resolution_state cimport ENTRY_ANSWERED, Entry
+from dnscap.native.text cimport Text, text_close, text_open, text_reserve
+
+
+cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:
+    cdef int32_t n = <int32_t>number
+    if text_reserve(out, 4) != 0:
+        return False
+    memcpy(out.octets + out.size, &n, 4)
+    out.size += 4
+    return True
+
+
+cdef inline bint put_octets(Text* out, const void* octets, size_t size) noexcept nogil:
+    if text_reserve(out, size) != 0:
+        return False
+    if size:
+        memcpy(out.octets + out.size, octets, size)
+    out.size += size
+    return True
+
+
+cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, const unsigned char* name,
+                    bint seen_upstream) noexcept nogil:
+    cdef ResolutionRow row
+    cdef bint good
+    memset(&row, 0, sizeof(row))
+    row.resolution = number
+    row.exchange = e.number
+    row.time = e.time
+    row.latency = e.answered - e.time if e.kind & ENTRY_ANSWERED else -1
+    row.upstream_time = e.upstream_time
+    row.client[0] = e.client[0]
+    row.client[1] = e.client[1]
+    row.resolver[0] = e.server[0]
+    row.resolver[1] = e.server[1]
+    row.probability = e.probability
+    row.evidence = e.evidence
+    row.ttl = e.ttl
+    row.full_ttl = e.full_ttl
+    row.qtype = e.qtype
+    row.rcode = e.rcode
+    row.cache = e.cache
+    row.start_depth = e.start_depth
+    row.answered = e.kind & ENTRY_ANSWERED != 0
+    row.outcome = e.outcome
+    row.seen_upstream = seen_upstream
+    good = put_octets(&c.rows, &row, sizeof(row))
+    good &= put_octets(&c.name, name, e.name_size)
+    good &= put_i32(&c.name_ends, c.name.size)
+    good &= put_octets(&c.upstream, e.waited, e.waited_count * sizeof(uint64_t))
+    good &= put_i32(&c.upstream_lists, c.upstream.size // 8)
+    return good
+
+
+@cython.final
+cdef class ResolutionBatch:
+    """Resolutions that are judged, in native columns.
+
+    Attributes
+    ----------
+    count : int
+        How many.
+    """
+
+    def __cinit__(self):
+        cdef Text* columns = <Text*>&self.columns
+        cdef uint32_t i
+        for i in range(sizeof(ResolutionColumns) // sizeof(Text)):
+            if text_open(&columns[i], 256) != 0:
+                raise MemoryError("no memory for resolutions")
+        put_i32(&self.columns.name_ends, 0)
+        put_i32(&self.columns.upstream_lists, 0)
+
+    def __dealloc__(self):
+        cdef Text* columns = <Text*>&self.columns
+        cdef uint32_t i
+        for i in range(sizeof(ResolutionColumns) // sizeof(Text)):
+            text_close(&columns[i])
+
+    def column(self, str name):
+        """A native column as octets; ``rows`` holds ResolutionRow structs, names ending in ``ends`` or ``lists`` offsets of 4 octets."""
+        cdef Text* columns = <Text*>&self.columns
+        cdef Text* c = &columns[COLUMN_ORDER.index(name)]
+        return PyBytes_FromStringAndSize(<char*>c.octets, c.size)
+
+    @property
+    def row_size(self):
+        """Octets of a ResolutionRow."""
+        return sizeof(ResolutionRow)
+
+
+cdef list COLUMN_ORDER = ["rows", "name", "name_ends", "upstream", "upstream_lists"]

@@ -1,0 +1,643 @@
+"""Aggregates of exchanges and lookups; see tallies.pxd.
+
+The counters themselves are arrays of their Python owners, who make them as long as the numbers that may come: what
+is here only adds to them.  The arithmetic is that of dnscap/servers/tally.py, dnscap/findings/scorecard.py,
+dnscap/clients and dnscap/findings, which do the same to rows of saved tables.
+"""
+cimport cython
+from libc.math cimport log2
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+import os
+
+from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
+from dnscap.native.exchanges cimport (
+    EXCHANGE_AMBIGUOUS, EXCHANGE_EDNS, EXCHANGE_NO_OPT_BACK, EXCHANGE_NO_QUESTION, NO_LOOKUP, NO_MESSAGE, OUTCOME_ANSWER,
+    OUTCOME_DUPLICATE, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_OTHER_RCODE, OUTCOME_UNANSWERED, OUTCOME_UNFINISHED,
+    OUTCOME_UNSOLICITED,
+)
+from dnscap.native.interning cimport NO_CODE, prefetch
+from dnscap.native.lookup_columns cimport LookupBatch, LookupRow, put_i32, put_octets
+from dnscap.native.lookup_index cimport hash_client, hash_text, stir
+from dnscap.native.text cimport Text
+
+cdef enum:
+    PLAIN = 0                  # grades of lookups (dnscap/clients/keeping.py)
+    TELLING = 1
+    TROUBLED = 2
+    UNFINISHED = 9             # outcomes of lookups
+    NXDOMAIN = 1
+    NODATA = 2
+    FAILED_FROM = 3            # servfail ...
+    FAILED_TO = 8              # ... timeout
+    GAP_BUCKET = 7
+    AHEAD = 12                 # rows whose counters are asked for before their turn
+    BUCKETS = 448              # of a histogram (dnscap/tables/histogram.py)
+    PARTS = 16                 # buckets an octave
+    MOST_NUMBERS = 1 << 20     # keys told apart in one table: beyond, it begins anew, and a key may come as new again
+    AMBIGUOUS = 0              # counters of a server after its outcomes (dnscap/servers/tally.py)
+    ITERATED = 1
+    IN_LOOKUPS = 2
+    EDNS_ANSWERED = 3
+    EDNS_SILENT = 4
+    EDNS_FORMERR = 5
+    EDNS_IGNORED = 6
+    PLAIN_ANSWERED = 7
+
+cdef double FIRST = 1000.0     # nanoseconds at which the first octave begins
+
+# ---------------------------------------------------------------- tables of keys
+
+cdef struct Table:
+    uint64_t* keys             # where the slot is taken
+    uint32_t* slots            # place of the key, and 1; 0 free
+    uint32_t mask
+    uint32_t count
+    uint64_t seed
+
+
+cdef Table* table_open() except NULL:
+    cdef Table* t = <Table*>calloc(1, sizeof(Table))
+    if t != NULL:
+        t.mask = 1023
+        t.keys = <uint64_t*>malloc(1024 * sizeof(uint64_t))
+        t.slots = <uint32_t*>calloc(1024, sizeof(uint32_t))
+        if t.keys != NULL and t.slots != NULL:
+            t.seed = <uint64_t>int.from_bytes(os.urandom(8), "little")
+            return t
+    table_close(t)
+    raise MemoryError("no memory to count")
+
+
+cdef void table_close(Table* t) noexcept:
+    if t != NULL:
+        free(t.keys)
+        free(t.slots)
+        free(t)
+
+
+cdef bint widen(Table* t) noexcept nogil:
+    """Twice the slots; False without memory."""
+    cdef uint32_t mask = t.mask * 2 + 1, i, j
+    cdef uint64_t* keys = <uint64_t*>malloc((<size_t>mask + 1) * sizeof(uint64_t))
+    cdef uint32_t* slots = <uint32_t*>calloc(<size_t>mask + 1, sizeof(uint32_t))
+    if keys == NULL or slots == NULL:
+        free(keys)
+        free(slots)
+        return False
+    for i in range(t.mask + 1):
+        if t.slots[i]:
+            j = <uint32_t>stir(t.keys[i] ^ t.seed) & mask
+            while slots[j]:
+                j = (j + 1) & mask
+            slots[j] = t.slots[i]
+            keys[j] = t.keys[i]
+    free(t.keys)
+    free(t.slots)
+    t.keys = keys
+    t.slots = slots
+    t.mask = mask
+    return True
+
+
+cdef inline uint32_t slot_of(const Table* t, uint64_t key) noexcept nogil:
+    """Where a key is, or would be."""
+    cdef uint32_t i = <uint32_t>stir(key ^ t.seed) & t.mask
+    while t.slots[i] and t.keys[i] != key:
+        i = (i + 1) & t.mask
+    return i
+
+
+cdef inline int64_t enter(Table* t, uint64_t key) noexcept nogil:
+    """Place of a key, entered if new; -1 without memory.  `t.count` has grown where it is new."""
+    cdef uint32_t i = slot_of(t, key)
+    if t.slots[i]:
+        return t.slots[i] - 1
+    if t.count * 2 > t.mask:
+        if not widen(t):
+            return -1
+        i = slot_of(t, key)
+    t.keys[i] = key
+    t.count += 1
+    t.slots[i] = t.count
+    return t.count - 1
+
+
+@cython.final
+cdef class Numbers:
+    """Numbers told apart: whether one has come before, and which of many are among them."""
+
+    def __cinit__(self):
+        self.table = table_open()
+
+    def __dealloc__(self):
+        table_close(self.table)
+
+    def __len__(self):
+        return self.table.count
+
+    def add(self, const uint64_t[::1] keys not None):
+        """Enter keys."""
+        cdef Py_ssize_t i
+        for i in range(keys.shape[0]):
+            if enter(self.table, keys[i]) < 0:
+                raise MemoryError("no memory to count")
+
+    def clear(self):
+        """Forget all."""
+        cdef uint32_t i
+        for i in range(self.table.mask + 1):
+            self.table.slots[i] = 0
+        self.table.count = 0
+
+    def rows_of(self, ExchangeBatch batch not None, uint32_t[::1] rows not None):
+        """Fill `rows` with the exchanges of a batch whose lookup is among the numbers; gives how many."""
+        cdef const uint64_t* lookup = batch.page.c.lookup + batch.first_row
+        cdef uint32_t i, n = 0
+        if <uint32_t>rows.shape[0] < batch.count:
+            raise ValueError("too few places for the rows of the batch")
+        with nogil:
+            for i in range(batch.count):
+                if lookup[i] != NO_LOOKUP and self.table.slots[slot_of(self.table, lookup[i])]:
+                    rows[n] = i
+                    n += 1
+        return n
+
+
+# ---------------------------------------------------------------- exchanges
+
+cdef inline uint32_t bucket_of(const int64_t* least, int64_t duration) noexcept nogil:
+    """Bucket of a histogram, by the least duration of each."""
+    cdef int32_t at
+    if duration < least[1]:
+        return 0
+    # Rounding may lead to the bucket beside.
+    at = min(<int32_t>(log2(duration / FIRST) * PARTS), BUCKETS - 1)
+    while duration < least[at]:
+        at -= 1
+    while at + 1 < BUCKETS and duration >= least[at + 1]:
+        at += 1
+    return at
+
+
+def count_exchanges(
+    ExchangeBatch batch not None, const int32_t[::1] servers not None, const int64_t[::1] least not None, int64_t end,
+    int64_t[:, ::1] outcomes not None, int64_t[:, ::1] extras not None, uint32_t[:, ::1] latencies not None,
+    int64_t[:, ::1] types not None, Numbers type_keys not None, const uint8_t[::1] full not None, Numbers client_keys not None,
+    int64_t[::1] ours not None, int64_t[::1] our_latencies not None,
+):
+    """Count a batch of exchanges by server, and those of lookups for the scorecard.
+
+    Parameters
+    ----------
+    batch : ExchangeBatch
+        Rows to count.
+    servers : array of int32
+        Number of the server of each address code; every number has a row in the counters.
+    least : array of int64
+        Least duration of each bucket of a histogram.
+    end : int
+        What was sent before and is unfinished counts as unanswered.
+    outcomes, extras, latencies : arrays
+        Counters of each server.
+    types : array
+        Answered or silent, and answered, of each pair of server and type, in the order of `type_keys`; as many as
+        are told apart.
+    type_keys : Numbers
+        Pairs of server number (upper half) and type that came up.
+    full : array of bool
+        Servers whose clients are not told apart any more.
+    client_keys : Numbers
+        Pairs of server number (upper half) and address code of the client that came up.
+    ours, our_latencies : arrays
+        Outcomes and histogram of the exchanges that belong to lookups.
+
+    Returns
+    -------
+    tuple
+        Pairs of server and client that are new, pairs of server and type that are new, each as a list of keys, and
+        times of queries outside lookups, in minutes, as a list of minute and count.
+    """
+    cdef RowColumns c = batch.page.c
+    cdef uint32_t i, k, first = batch.first_row, kind, before
+    cdef uint32_t width = <uint32_t>outcomes.shape[1], addresses = <uint32_t>servers.shape[0]
+    cdef int64_t server, latency, minute, run_minute = 0, run = 0, at
+    cdef bint answered, silent, edns, formerr, in_lookup
+    cdef uint8_t outcome
+    cdef uint16_t flags
+    cdef list new_clients = [], new_types = [], minutes = []
+    if width < 16 or extras.shape[1] < 8 or latencies.shape[1] != BUCKETS or least.shape[0] != BUCKETS or ours.shape[0] < 16 \
+            or our_latencies.shape[0] != BUCKETS or full.shape[0] < outcomes.shape[0] or types.shape[1] != 2:
+        raise ValueError("counters of another shape")
+    if client_keys.table.count > MOST_NUMBERS:
+        client_keys.clear()
+    for i in range(batch.count):
+        k = first + i
+        outcome = c.outcome[k]
+        flags = c.flags[k]
+        latency = c.latency[k]
+        kind = outcome - 1 if 1 <= outcome <= OUTCOME_DUPLICATE else 15
+        if outcome == OUTCOME_UNFINISHED and c.time[k] < end:
+            kind = OUTCOME_UNANSWERED - 1
+        in_lookup = c.lookup[k] != NO_LOOKUP
+        answered = OUTCOME_ANSWER <= outcome <= OUTCOME_OTHER_RCODE
+        if in_lookup:
+            ours[kind] += 1
+            if answered and latency >= 0:
+                our_latencies[bucket_of(&least[0], latency)] += 1
+        elif outcome != OUTCOME_UNSOLICITED and outcome != OUTCOME_DUPLICATE:
+            minute = c.time[k] // 60000000000
+            if c.time[k] < 0 and minute * 60000000000 != c.time[k]:
+                minute -= 1
+            if minute != run_minute or run == 0:
+                if run:
+                    minutes.append((run_minute, run))
+                run_minute = minute
+                run = 0
+            run += 1
+        if c.server[k] >= addresses:
+            continue
+        server = servers[c.server[k]]
+        if server < 0 or server >= outcomes.shape[0]:
+            continue
+        outcomes[server, kind] += 1
+        if outcome == OUTCOME_UNSOLICITED or outcome == OUTCOME_DUPLICATE:
+            continue
+        silent = kind == OUTCOME_UNANSWERED - 1
+        if flags & EXCHANGE_AMBIGUOUS and silent:
+            extras[server, AMBIGUOUS] += 1
+            silent = False
+        extras[server, IN_LOOKUPS if in_lookup else ITERATED] += 1
+        edns = flags & EXCHANGE_EDNS and c.query[k] != NO_MESSAGE
+        if answered:
+            formerr = outcome == OUTCOME_FORMERR or outcome == OUTCOME_NOTIMP
+            if not edns:
+                extras[server, PLAIN_ANSWERED] += 1
+            elif formerr:
+                extras[server, EDNS_FORMERR] += 1
+            else:
+                extras[server, EDNS_ANSWERED] += 1
+                if flags & EXCHANGE_NO_OPT_BACK or c.response[k] == NO_MESSAGE:
+                    extras[server, EDNS_IGNORED] += 1
+            if latency >= 0:
+                latencies[server, bucket_of(&least[0], latency)] += 1
+        elif silent and edns:
+            extras[server, EDNS_SILENT] += 1
+        if c.client[k] != NO_CODE and not full[server]:
+            before = client_keys.table.count
+            if enter(client_keys.table, <uint64_t>server << 32 | c.client[k]) < 0:
+                raise MemoryError("no memory to count")
+            if client_keys.table.count != before:
+                new_clients.append(<uint64_t>server << 32 | c.client[k])
+        if (answered or silent) and not flags & EXCHANGE_NO_QUESTION:
+            before = type_keys.table.count
+            if before >= types.shape[0] and not type_keys.table.slots[slot_of(type_keys.table, <uint64_t>server << 32 | c.qtype[k])]:
+                continue
+            at = enter(type_keys.table, <uint64_t>server << 32 | c.qtype[k])
+            if at < 0:
+                raise MemoryError("no memory to count")
+            if type_keys.table.count != before:
+                new_types.append(<uint64_t>server << 32 | c.qtype[k])
+            types[at, 0] += 1
+            types[at, 1] += answered
+    if run:
+        minutes.append((run_minute, run))
+    return new_clients, new_types, minutes
+
+
+# ---------------------------------------------------------------- lookups
+
+cdef inline const LookupRow* rows_of(LookupBatch batch) noexcept nogil:
+    return <const LookupRow*>batch.columns.rows.octets
+
+
+@cython.final
+cdef class Pairs:
+    """Numbers of clients with the stub seen there.
+
+    Parameters
+    ----------
+    limit : int
+        Pairs told apart; further ones share the number `limit`.
+    """
+
+    def __cinit__(self, uint32_t limit):
+        self.limit = limit
+        self.table = table_open()
+
+    def __dealloc__(self):
+        table_close(self.table)
+        free(self.clients)
+        free(self.stubs)
+
+    def __len__(self):
+        return self.table.count
+
+    cdef int64_t number(self, const uint64_t* client, uint8_t stub) noexcept nogil:
+        """Number of a pair, entered if new; -1 without memory."""
+        # Pairs of one key are told apart by probing with the next key.
+        cdef uint64_t key = hash_client(self.table.seed + stub, client)
+        cdef uint32_t i
+        cdef int64_t n
+        cdef uint32_t room
+        cdef uint64_t* clients
+        cdef uint8_t* stubs
+        while True:
+            i = slot_of(self.table, key)
+            if not self.table.slots[i]:
+                break
+            n = self.table.slots[i] - 1
+            if self.clients[2 * n] == client[0] and self.clients[2 * n + 1] == client[1] and self.stubs[n] == stub:
+                return n
+            key += 1
+        if self.table.count >= self.limit:
+            return self.limit
+        if self.table.count == self.room:
+            room = self.room * 2 if self.room else 256
+            clients = <uint64_t*>realloc(self.clients, <size_t>room * 16)
+            if clients == NULL:
+                return -1
+            self.clients = clients
+            stubs = <uint8_t*>realloc(self.stubs, room)
+            if stubs == NULL:
+                return -1
+            self.stubs = stubs
+            self.room = room
+        n = enter(self.table, key)
+        if n >= 0:
+            self.clients[2 * n] = client[0]
+            self.clients[2 * n + 1] = client[1]
+            self.stubs[n] = stub
+        return n
+
+    cdef void expect(self, const uint64_t* client, uint8_t stub) noexcept nogil:
+        """Have the place of a pair on its way from memory."""
+        cdef uint64_t key = hash_client(self.table.seed + stub, client)
+        cdef uint32_t i = <uint32_t>stir(key ^ self.table.seed) & self.table.mask
+        prefetch(&self.table.slots[i])
+        prefetch(&self.table.keys[i])
+
+    def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
+        """Fill `numbers` with the number of each row of a batch."""
+        cdef const LookupRow* rows = rows_of(batch)
+        cdef uint64_t i
+        cdef bint bad = False
+        if <uint64_t>numbers.shape[0] < batch.count:
+            raise ValueError("too few places for the rows of the batch")
+        with nogil:
+            for i in range(batch.count):
+                if i + AHEAD < batch.count:
+                    self.expect(rows[i + AHEAD].client, rows[i + AHEAD].stub)
+                numbers[i] = self.number(rows[i].client, rows[i].stub)
+                bad |= numbers[i] < 0
+        if bad:
+            raise MemoryError("no memory to count")
+
+    def pairs(self, uint32_t first):
+        """Address (16 octets) and number of the stub of each pair from one on.
+
+        Returns
+        -------
+        list of tuple
+        """
+        return [
+            (PyBytes_FromStringAndSize(<char*>&self.clients[2 * i], 16), self.stubs[i])
+            for i in range(first, self.table.count)
+        ]
+
+
+cdef inline int grade_of(const LookupRow* r, const int32_t* cause_lists, const int32_t* candidate_lists) noexcept nogil:
+    if cause_lists[1] > cause_lists[0] or FAILED_FROM <= r.outcome <= FAILED_TO or r.retransmissions or r.failovers \
+            or r.edns_fallback or r.tcp_fallback:
+        return TROUBLED
+    if candidate_lists[1] - candidate_lists[0] > 1 or r.outcome == NXDOMAIN or r.outcome == NODATA:
+        return TELLING
+    return PLAIN
+
+
+def count_lookups(
+    LookupBatch batch not None, const int64_t[::1] pairs not None, const int64_t[::1] least not None,
+    int64_t[::1] lookups not None, int64_t[::1] failed not None, uint32_t[:, ::1] durations not None,
+    int64_t[:, ::1] left not None, int64_t[::1] room not None, int64_t[:, ::1] slowest not None,
+    uint32_t[::1] chosen not None, uint8_t[::1] grades not None, uint32_t[::1] sick not None,
+):
+    """Count a batch of lookups by client and stub, and choose those to be kept.
+
+    Parameters
+    ----------
+    batch : LookupBatch
+        Rows to count.
+    pairs : array of int64
+        Number of client and stub of each row; every number has a row in the counters.
+    least : array of int64
+        Least duration of each bucket of a histogram.
+    lookups, failed, durations : arrays
+        Counters of each pair.
+    left, room : arrays
+        Lookups that may still be kept, of each pair and in all, by grade.
+    slowest : array
+        A heap of those that took longest: nanoseconds (-1 free) and number, the shortest first.
+    chosen, grades, sick : arrays
+        Filled with the rows that quotas choose, the grade of every row, and the rows that have causes.
+
+    Returns
+    -------
+    tuple of int
+        How many were chosen, how many are sick, failed lookups, troubled ones, nanoseconds waited in all.
+    """
+    cdef const LookupRow* rows = rows_of(batch)
+    cdef const LookupRow* r
+    cdef const int32_t* cause_lists = <const int32_t*>batch.columns.cause_lists.octets
+    cdef const int32_t* candidate_lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef uint64_t i
+    cdef uint32_t n = 0, m = 0, troubled = 0, failures = 0
+    cdef int64_t pair, waited, total = 0
+    cdef int grade
+    cdef bint bad
+    if <uint64_t>pairs.shape[0] < batch.count or <uint64_t>chosen.shape[0] < batch.count or <uint64_t>grades.shape[0] < batch.count \
+            or <uint64_t>sick.shape[0] < batch.count or left.shape[1] != 3 or room.shape[0] != 3 or durations.shape[1] != BUCKETS \
+            or least.shape[0] != BUCKETS or slowest.shape[1] != 2 or slowest.shape[0] == 0:
+        raise ValueError("counters of another shape")
+    with nogil:
+        for i in range(batch.count):
+            r = &rows[i]
+            pair = pairs[i]
+            if pair < 0 or pair >= lookups.shape[0] or pair >= failed.shape[0] or pair >= durations.shape[0] or pair >= left.shape[0]:
+                continue
+            if i + AHEAD < batch.count and 0 <= pairs[i + AHEAD] < durations.shape[0]:
+                prefetch(&durations[pairs[i + AHEAD], bucket_of(&least[0], rows[i + AHEAD].duration)])
+                prefetch(&left[pairs[i + AHEAD], 0])
+            lookups[pair] += 1
+            bad = FAILED_FROM <= r.outcome <= FAILED_TO
+            failed[pair] += bad
+            failures += bad
+            if r.outcome != UNFINISHED:
+                durations[pair, bucket_of(&least[0], r.duration)] += 1
+            waited = r.duration - r.budget[GAP_BUCKET]
+            total += waited
+            grade = grade_of(r, &cause_lists[i], &candidate_lists[i])
+            grades[i] = <uint8_t>grade
+            troubled += grade == TROUBLED
+            if cause_lists[i + 1] > cause_lists[i]:
+                sick[m] = <uint32_t>i
+                m += 1
+            if left[pair, grade] > 0 and room[grade] > 0:
+                left[pair, grade] -= 1
+                room[grade] -= 1
+                chosen[n] = <uint32_t>i
+                n += 1
+            if waited > slowest[0, 0]:
+                sift(&slowest[0, 0], <uint32_t>slowest.shape[0], waited, <int64_t>r.lookup)
+    return n, m, failures, troubled, total
+
+
+cdef inline bint shorter(const int64_t* a, int64_t waited, int64_t number) noexcept nogil:
+    """Whether a lookup of the heap goes before another: took less long, or as long and came later."""
+    return a[0] < waited or a[0] == waited and a[1] > number
+
+
+cdef void sift(int64_t* heap, uint32_t size, int64_t waited, int64_t number) noexcept nogil:
+    """Put a lookup into the heap in place of the one that goes first."""
+    cdef uint32_t at = 0, child
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        if child + 1 < size and shorter(&heap[2 * child + 2], heap[2 * child], heap[2 * child + 1]):
+            child += 1
+        if not shorter(&heap[2 * child], waited, number):
+            break
+        heap[2 * at] = heap[2 * child]
+        heap[2 * at + 1] = heap[2 * child + 1]
+        at = child
+    heap[2 * at] = waited
+    heap[2 * at + 1] = number
+
+
+cdef inline bint put_part(Text* to, Text* to_ends, const Text* part, const Text* ends, uint64_t i, size_t width) noexcept nogil:
+    """Append list `i` of a column, of values of `width` octets."""
+    cdef const int32_t* e = <const int32_t*>ends.octets
+    return put_octets(to, part.octets + e[i] * width, (e[i + 1] - e[i]) * width) and put_i32(to_ends, to.size // width)
+
+
+def pick(LookupBatch batch not None, const uint32_t[::1] rows not None):
+    """Some rows of a batch as a batch of their own.
+
+    Returns
+    -------
+    LookupBatch
+    """
+    cdef LookupBatch out = LookupBatch()
+    cdef Py_ssize_t j
+    cdef uint64_t i
+    cdef int32_t k
+    cdef const int32_t* lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef bint good = True
+    for j in range(rows.shape[0]):
+        i = rows[j]
+        if i >= batch.count:
+            raise IndexError("no such row")
+        good &= put_octets(&out.columns.rows, batch.columns.rows.octets + i * sizeof(LookupRow), sizeof(LookupRow))
+        good &= put_part(&out.columns.name, &out.columns.name_ends, &batch.columns.name, &batch.columns.name_ends, i, 1)
+        good &= put_part(&out.columns.final_name, &out.columns.final_ends, &batch.columns.final_name, &batch.columns.final_ends, i, 1)
+        for k in range(lists[i], lists[i + 1]):
+            good &= put_part(&out.columns.candidates, &out.columns.candidate_ends, &batch.columns.candidates,
+                             &batch.columns.candidate_ends, k, 1)
+        good &= put_i32(&out.columns.candidate_lists, out.columns.candidate_ends.size // 4 - 1)
+        good &= put_part(&out.columns.servers, &out.columns.server_lists, &batch.columns.servers, &batch.columns.server_lists, i, 16)
+        good &= put_part(&out.columns.types, &out.columns.type_lists, &batch.columns.types, &batch.columns.type_lists, i, 2)
+        good &= put_part(&out.columns.causes, &out.columns.cause_lists, &batch.columns.causes, &batch.columns.cause_lists, i, 1)
+        good &= put_part(&out.columns.records, &out.columns.record_lists, &batch.columns.records, &batch.columns.record_lists, i, 1)
+        out.count += 1
+    if not good:
+        raise MemoryError("no memory for lookups")
+    return out
+
+
+@cython.final
+cdef class Names:
+    """How often each name was resolved, and how often it did not exist.
+
+    Parameters
+    ----------
+    limit : int
+        Names counted.
+    """
+
+    def __cinit__(self, uint32_t limit):
+        self.limit = limit
+        self.table = table_open()
+        self.ends = <uint32_t*>calloc(<size_t>limit + 1, sizeof(uint32_t))
+        self.counts = <uint64_t*>calloc(2 * <size_t>limit + 2, sizeof(uint64_t))
+        if self.ends == NULL or self.counts == NULL:
+            raise MemoryError("no memory to count")
+
+    def __dealloc__(self):
+        table_close(self.table)
+        free(self.text)
+        free(self.ends)
+        free(self.counts)
+
+    cdef bint count_name(self, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil:
+        cdef uint64_t key = hash_text(self.table.seed, name, size)
+        cdef uint32_t i, n
+        cdef uint8_t* text
+        cdef size_t room
+        while True:
+            i = slot_of(self.table, key)
+            if not self.table.slots[i]:
+                break
+            n = self.table.slots[i] - 1
+            if self.ends[n + 1] - self.ends[n] == size and memcmp(self.text + self.ends[n], name, size) == 0:
+                self.counts[2 * n + which] += 1
+                return True
+            key += 1
+        n = self.table.count
+        if n >= self.limit:
+            self.overflowed += 1
+            return True
+        if self.ends[n] + size > self.text_room:
+            room = 2 * (self.ends[n] + <size_t>size) + 4096
+            text = <uint8_t*>realloc(self.text, room)
+            if text == NULL:
+                return False
+            self.text = text
+            self.text_room = room
+        if enter(self.table, key) < 0:
+            return False
+        memcpy(self.text + self.ends[n], name, size)
+        self.ends[n + 1] = self.ends[n] + size
+        self.counts[2 * n + which] += 1
+        return True
+
+    def count(self, LookupBatch batch not None, uint64_t all_up_to, uint64_t one_in):
+        """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
+        cdef const LookupRow* rows = rows_of(batch)
+        cdef const int32_t* ends = <const int32_t*>batch.columns.name_ends.octets
+        cdef uint64_t i
+        cdef bint good = True
+        with nogil:
+            for i in range(batch.count):
+                if rows[i].lookup >= all_up_to and rows[i].lookup % one_in or rows[i].outcome > NXDOMAIN:
+                    continue
+                good &= self.count_name(batch.columns.name.octets + ends[i], <uint32_t>(ends[i + 1] - ends[i]), rows[i].outcome)
+        if not good:
+            raise MemoryError("no memory to count")
+
+    def counts_of(self, bint absent):
+        """How often each name was resolved, or did not exist, in the order in which they first came.
+
+        Returns
+        -------
+        list of int
+        """
+        return [self.counts[2 * i + absent] for i in range(self.table.count)]
+
+    def name(self, uint32_t number):
+        """A name by its place in that order."""
+        if number >= self.table.count:
+            raise IndexError("no such name")
+        return self.text[self.ends[number]:self.ends[number + 1]].decode("utf-8", "replace")

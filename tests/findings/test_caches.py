@@ -1,0 +1,150 @@
+"""Findings about caches: each raised by traffic that shows it, and not by traffic that nearly does."""
+
+import numpy as np
+
+import dnscap
+from dnscap.findings.caches import CacheTally
+from dnscap.findings.rule import Facts
+from tests.resolutions.traffic import MS, OTHER, SECOND, Traffic
+
+WWW = "www.example.com."
+A = (f"{WWW} 300 A 203.0.113.1",)
+
+
+def found(traffic: Traffic) -> dict[str, str]:
+    """Severities of the findings about caches, by id."""
+    ours = (
+        "prefetch-observed",
+        "stale-answers",
+        "coalescing-absent",
+        "ttl-not-honoured",
+        "cache-hit-rate-low",
+    )
+    rows = dnscap.read(traffic.octets()).to_arrow("findings").to_pylist()
+    return {row["id"]: row["severity"] for row in rows if row["id"] in ours}
+
+
+def healthy() -> Traffic:
+    """A cache that does what it should."""
+    traffic = Traffic()
+    for k in range(20):
+        traffic.miss(k * 10 * SECOND, ttl=5)
+        traffic.hit(k * 10 * SECOND + SECOND, ttl=4)
+    return traffic
+
+
+def test_a_healthy_cache_raises_nothing() -> None:
+    assert found(healthy()) == {}
+
+
+def test_prefetch_observed() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=10)
+    traffic.hit(9 * SECOND, ttl=1)
+    traffic.upstream(9 * SECOND + 200_000, answer=A)
+    assert found(traffic) == {"prefetch-observed": "info"}
+
+
+def test_stale_answers() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=2)
+    traffic.ask(5 * SECOND, took=1800 * MS, answer=(f"{WWW} 30 A 203.0.113.1",))
+    traffic.upstream(5 * SECOND + MS, silent=True)
+    assert found(traffic)["stale-answers"] == "info"
+
+
+def test_coalescing_absent() -> None:
+    traffic = Traffic()
+    for k in range(4):
+        at = k * 10 * SECOND
+        name = f"n{k}.example.com."
+        answer = (f"{name} 5 A 203.0.113.1",)
+        traffic.ask(at, name, took=20 * MS, answer=answer)
+        traffic.ask(at + 5 * MS, name, client=OTHER, took=15 * MS, answer=answer)
+        traffic.upstream(at + MS, name, took=17 * MS, answer=answer)
+        traffic.upstream(at + 6 * MS, name, took=12 * MS, answer=answer)
+    assert found(traffic) == {"coalescing-absent": "low"}
+
+
+def test_a_retry_upstream_is_no_missing_coalescing() -> None:
+    traffic = Traffic()
+    traffic.ask(0, took=500 * MS, answer=A)
+    traffic.ask(300 * MS, client=OTHER, took=200 * MS, answer=A)
+    traffic.upstream(MS, silent=True)
+    traffic.upstream(380 * MS, took=100 * MS, answer=A)
+    assert "coalescing-absent" not in found(traffic)
+
+
+def test_ttl_not_honoured() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=5)
+    for k in range(1, 5):
+        traffic.hit(k * 20 * SECOND, ttl=5)
+    assert found(traffic) == {"ttl-not-honoured": "low"}
+
+
+def test_expiry_that_is_kept_to_is_honoured() -> None:
+    traffic = Traffic()
+    for k in range(5):
+        traffic.miss(k * 20 * SECOND, ttl=5)
+    assert "ttl-not-honoured" not in found(traffic)
+
+
+def test_ttls_that_are_not_counted_down() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=300)
+    for k in range(1, 6):
+        traffic.hit(k * 20 * SECOND, ttl=300)
+    assert found(traffic) == {"ttl-not-honoured": "info"}
+
+
+def test_a_refresh_makes_ttls_full_again() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=300)
+    for k in range(1, 6):
+        traffic.upstream(k * 20 * SECOND - SECOND, answer=A)
+        traffic.hit(k * 20 * SECOND, ttl=299)
+    assert "ttl-not-honoured" not in found(traffic)
+
+
+def test_cache_hit_rate_low() -> None:
+    traffic = Traffic()
+    for k in range(220):
+        traffic.miss(k * 20 * MS, f"n{k}.example.com.")
+    assert found(traffic) == {"cache-hit-rate-low": "info"}
+
+
+def test_the_scorecard_tells_the_rate() -> None:
+    figures = {f.metric: f for f in dnscap.read(healthy().octets()).diagnosis.scorecard}
+    assert figures["cache hit rate"].value == "50.0 %"
+    assert figures["cache hit rate"].sample == 40
+
+
+def test_servers_are_called_what_they_do() -> None:
+    traffic = Traffic()
+    for k in range(3):
+        at, name = k * SECOND, f"n{k}.example.com."
+        answer = (f"{name} 300 A 203.0.113.1",)
+        traffic.ask(at, name, took=9 * MS, answer=answer, resolver="192.0.2.60")
+        traffic.exchange(at + MS, "192.0.2.60", "192.0.2.53", name, took=6 * MS, answer=answer)
+        traffic.upstream(at + 3 * MS, name, took=MS, answer=answer)
+    rows = dnscap.read(traffic.octets()).to_arrow("servers").to_pylist()
+    assert {row["server"]: row["role"] for row in rows} == {
+        "192.0.2.60": "forwarder",
+        "192.0.2.53": "recursive",
+        "198.51.100.3": "authoritative",
+    }
+
+
+def test_tallies_merge() -> None:
+    batches = dnscap.read(healthy().octets()).resolution_batches()
+    verdicts = max((batch.verdicts() for batch in batches), key=lambda v: len(v.cache))
+    assert len(verdicts.cache) > 13
+    first = np.arange(len(verdicts.cache)) < 13
+    whole, one, two = CacheTally(), CacheTally(), CacheTally()
+    whole.feed(verdicts)
+    one.feed(verdicts.keep(first))
+    two.feed(verdicts.keep(~first))
+    one.merge(two)
+    assert one.resolvers == whole.resolvers
+    assert Facts().caches is None

@@ -1,0 +1,60 @@
+"""A diagnosis of native batches is that of the same rows as tables."""
+
+from pathlib import Path
+
+import pytest
+
+import dnscap
+from dnscap.findings.diagnosis import Diagnosis
+from dnscap.lookups.assembling import Assembling
+from dnscap.tables.histogram import BUCKETS, LEAST, buckets_of
+from tests.lookups.captures import DATA, whole_lab
+
+KEPT = sorted(DATA.glob("*.pcap"))
+
+
+def diagnoses(source: Path, rows: int) -> tuple[Diagnosis, Diagnosis]:
+    """Of tables, and of native batches, the capture cut into batches of so many messages."""
+    tables, native = Diagnosis(), Diagnosis()
+    capture = dnscap.read(source)
+    assembling = Assembling()
+    for messages in capture.batches(rows=rows):
+        feed(tables, native, assembling.feed(messages), assembling)
+    for diagnosis in (tables, native):
+        diagnosis.note_sources(capture.to_arrow("sources"))
+    feed(tables, native, assembling.finish(), assembling)
+    return tables, native
+
+
+def feed(tables, native, exchanges, assembling) -> None:
+    for looked in assembling.taken():
+        tables.feed(lookups=looked.to_arrow())
+        native.feed_native(lookups=looked.native)
+    for sent in exchanges:
+        tables.feed(exchanges=sent.to_arrow())
+        native.feed_native(exchanges=sent.native)
+
+
+def check(source: Path, rows: int) -> None:
+    tables, native = diagnoses(source, rows)
+    for table in ("servers", "clients", "findings"):
+        assert native.to_arrow(table).to_pylist() == tables.to_arrow(table).to_pylist(), (source, table)
+    assert native.scorecard == tables.scorecard
+    assert sorted(native.keeper.kept) == sorted(tables.keeper.kept)
+    for number, kept in tables.keeper.kept.items():
+        assert native.keeper.kept[number] == kept
+
+
+@pytest.mark.parametrize("source", KEPT, ids=lambda path: path.stem)
+def test_native_rows_count_as_tables_do(source: Path) -> None:
+    check(source, 16_384)
+
+
+def test_so_they_do_over_the_lab_and_in_small_batches() -> None:
+    for path in whole_lab(every=25):
+        check(path, 40)
+
+
+def test_least_durations_of_buckets_are_those_that_numpy_puts_there() -> None:
+    assert (buckets_of(LEAST[1:]) >= range(1, BUCKETS)).all()
+    assert (buckets_of(LEAST[1:] - 1) < range(1, BUCKETS)).all()
