@@ -1,6 +1,6 @@
 """Resolutions; see ext/dnscap/native/resolutions.pxd."""
 
-from typing import final
+from typing import Self, final
 
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
@@ -10,7 +10,7 @@ from dnscap.native.resolution_columns import ResolutionBatch
 class Resolutions:
     """Joins what clients asked of resolvers to what these asked upstream; tells what came out of caches."""
 
-    def __init__(self, outside: bool = True) -> None: ...
+    def __new__(cls, outside: bool = True) -> Self: ...
     @property
     def open(self) -> int:
         """Exchanges remembered: those that wait for an answer, or for what may still help to judge them."""
