@@ -140,7 +140,7 @@ class Passes:
         from dnscap.exchanges.matching import Matching
 
         matching = Matching()
-        for batch in self._going_by(rows, keep, see):
+        for batch in self._going_by(rows, keep, see, records=see is not None):
             yield from matching.feed(batch)
         yield from matching.finish(self._end())
         if self._quality is not None:
@@ -197,9 +197,9 @@ class Passes:
                 self._quality.counts.update(resolving.counts)
 
     def _going_by(
-        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None
+        self, rows: int, keep: bool, see: Callable[[MessageBatch], None] | None, *, records: bool = True
     ) -> Iterator[MessageBatch]:
-        """All messages with their records, not narrowed; `see` gets them narrowed."""
+        """All messages, with their records unless nobody needs them, not narrowed; `see` gets them narrowed."""
         kept = self._whole.get("records")
         if kept is None and self._once and keep:
             kept = self._read_whole(records=True)
@@ -210,7 +210,7 @@ class Passes:
                 yield batch
             return
         # A pipe whose messages are not kept is one that somebody watches.
-        decoding = self._decoding(records=True, rows=1 if self._once else rows)
+        decoding = self._decoding(records=records, rows=1 if self._once else rows)
         self._quality = decoding.quality
         for batch in decoding:
             if see is not None:

@@ -48,7 +48,7 @@ from dnscap.native.exchange_transmissions cimport group_of, join_group, settle, 
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
+from dnscap.native.messages cimport HAS_CAPITALS, HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.octets cimport be16
 
 cdef enum:
@@ -57,11 +57,9 @@ cdef enum:
 
     PORT_MDNS = 5353
     PORT_LLMNR = 5355
-    TYPE_NS = 2
     TYPE_IXFR = 251
     TYPE_AXFR = 252
     OPTION_COOKIE = 10
-    SECTION_AUTHORITY = 1
 
     FLAG_QR = 0x8000
     FLAG_AA = 0x0400
@@ -178,6 +176,11 @@ cdef inline void take_query(RowColumns* x, uint32_t k, const MessageColumns* c, 
     x.flags[k] |= <uint16_t>flags_of_query(c, r)
 
 
+cdef inline bint is_cut(const MessageColumns* c, uint32_t r) noexcept nogil:
+    """Whether the capture holds a message only in part."""
+    return c.status[r] == STATUS_TRUNCATED_CAPTURE or c.status[r] == STATUS_FIRST_FRAGMENT
+
+
 cdef inline void take_response(RowColumns* x, uint32_t k, const MessageColumns* c, uint32_t r, uint32_t message) noexcept nogil:
     cdef uint32_t header = c.flags[r]
     cdef uint32_t flags = x.flags[k]
@@ -189,7 +192,7 @@ cdef inline void take_response(RowColumns* x, uint32_t k, const MessageColumns* 
     x.responses[k] += 1
     flags |= header & FLAG_RA | (header & FLAG_AA) >> 2
     if unlikely(status != STATUS_OK):
-        if status == STATUS_TRUNCATED_CAPTURE or status == STATUS_FIRST_FRAGMENT:
+        if is_cut(c, r):
             flags |= EXCHANGE_CUT
         elif status != STATUS_TRAILING_OCTETS:
             flags |= EXCHANGE_BOGUS
@@ -198,27 +201,7 @@ cdef inline void take_response(RowColumns* x, uint32_t k, const MessageColumns* 
     x.flags[k] = <uint16_t>flags
 
 
-cdef bint has_delegation(Batch batch, uint32_t r) noexcept nogil:
-    """Whether the authority section of a message names servers; true where records were not decoded."""
-    cdef const RecordColumns* c = &batch.record_columns
-    cdef uint32_t low = 0, high = c.count, mid
-    if c.count == 0:
-        return True
-    while low < high:
-        mid = low + (high - low) // 2
-        if c.message[mid] < r:
-            low = mid + 1
-        else:
-            high = mid
-    while low < c.count and c.message[low] == r:
-        if c.section[low] & 3 == SECTION_AUTHORITY and c.type[low] == TYPE_NS:
-            return True
-        low += 1
-    return False
-
-
-cdef inline uint8_t outcome_of(Batch batch, uint32_t r) noexcept nogil:
-    cdef const MessageColumns* c = &batch.columns
+cdef inline uint8_t outcome_of(const MessageColumns* c, uint32_t r) noexcept nogil:
     cdef uint32_t header = c.flags[r]
     cdef uint32_t rcode = c.rcode[r]
     if likely(rcode == 0):
@@ -226,7 +209,7 @@ cdef inline uint8_t outcome_of(Batch batch, uint32_t r) noexcept nogil:
             return OUTCOME_TRUNCATED
         if c.ancount[r] or header & 0x7800:    # NOTIFY and UPDATE have nothing to answer with
             return OUTCOME_ANSWER
-        if header & (FLAG_AA | FLAG_RA) == 0 and c.nscount[r] and has_delegation(batch, r):
+        if header & (FLAG_AA | FLAG_RA) == 0 and (c.presence[r] & HAS_DELEGATION or c.nscount[r] and is_cut(c, r)):
             return OUTCOME_REFERRAL
         return OUTCOME_NODATA
     if rcode == 3:
@@ -316,7 +299,7 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
     cdef int64_t time = c.time[r]
     cdef bint was_open = x.outcome[k] == OUTCOME_OPEN
     take_response(x, k, c, r, <uint32_t>(batch.first_message + r))
-    x.outcome[k] = outcome_of(batch, r)
+    x.outcome[k] = outcome_of(c, r)
     x.latency[k] = span(time, x.time[k])
     x.release[k] = plus(time, LINGER)
     if likely(x.state[k] == 0):
@@ -389,7 +372,7 @@ cdef void await_query(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64
     if n < 0:
         return
     x = columns_of(&t.rows, n)
-    x.would_be[place(n)] = outcome_of(batch, r)
+    x.would_be[place(n)] = outcome_of(c, r)
     x.answers[place(n)] = c.ancount[r]
     x.release[place(n)] = plus(c.time[r], EARLY)
     enter_key(slot_of(&t.index, key), t, key, <uint32_t>n, due_at(x.release[place(n)]))
@@ -419,7 +402,6 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
     cdef const MessageColumns* c = &batch.columns
     cdef KeySlot* s = NULL
     cdef uint32_t n = 0, verdict
-    cdef int status
     if likely(c.presence[r] & HAS_TYPE != 0):
         s = slot_of(&t.index, key)
         if unlikely(s.key == 0 or not alive(&t.rows, s.row)):
@@ -434,8 +416,7 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
                 match_unasked(t, pool, batch, r, key, ends)
             return
     else:
-        status = c.status[r]
-        if c.qdcount[r] != 0 and status != STATUS_TRUNCATED_CAPTURE and status != STATUS_FIRST_FRAGMENT:
+        if c.qdcount[r] != 0 and not is_cut(c, r):
             match_unasked(t, pool, batch, r, key, ends)
             return
         verdict = by_ends(t, ends, c.id[r], c.time[r], &n)

@@ -12,6 +12,7 @@ cdef enum Presence:            # bits of MessageColumns.presence: what of a mess
     HAS_UNICAST = 16           # mDNS unicast-response bit
     HAS_CAPITALS = 32          # the question name used capitals
     HAS_ID = 64                # more than the id only with HAS_HEADER
+    HAS_DELEGATION = 128       # the authority section names servers
 
 # Columns of one width stand together, so that growing and freeing can run over them: see MESSAGE_COLUMNS_8 and so on.
 cdef enum:

@@ -630,6 +630,8 @@ cdef inline int walk_records(Messages self, Stride* s, uint32_t i, const bint ke
                 fault(c, r, -written, fault_at)
                 return 0
             written = 0
+        if rtype == TYPE_NS and answers <= k < authorities:
+            c.presence[r] |= HAS_DELEGATION
         if keep:
             x = q.count
             q.message[x] = r
