@@ -29,6 +29,10 @@ SLOWEST = 32
 MOST_TEXT_LIST = 64
 """Entries of a list that are kept of a lookup."""
 
+MOST_EXCHANGES = 240
+"""Exchanges kept of a lookup: as many as assembly follows one by one. A loop that asks for ever has any number,
+and what looks for waits compares them with each other."""
+
 Details = Callable[[list[int]], list[dict[str, Any]]]
 """Gives further columns of lookups by their numbers."""
 
@@ -90,6 +94,11 @@ class Kept:
     grade: int
     row: Mapping[str, Any]
     exchanges: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, exchange: Mapping[str, Any]) -> None:
+        """Keep an exchange that belongs to it, unless there are enough."""
+        if len(self.exchanges) < MOST_EXCHANGES:
+            self.exchanges.append(exchange)
 
     @property
     def failed(self) -> bool:
@@ -227,7 +236,7 @@ class Keeper:
             return
         names = [name for name in EXCHANGE_COLUMNS if name in batch.schema.names]
         for row in plain_rows(batch.select(names).take(pa.array(chosen))):
-            self.kept[row["lookup"]].exchanges.append(row)
+            self.kept[row["lookup"]].add(row)
 
     def finish(self) -> None:
         """No more rows come."""

@@ -286,7 +286,7 @@ class LookupRows:
         for number, row in zip(lookups.tolist(), found, strict=True):
             kept = self._keeper.kept.get(number)
             if kept is not None:
-                kept.exchanges.append(row)
+                kept.add(row)
 
     def finish(self) -> None:
         """Nothing more comes: give the tallies what was counted here."""

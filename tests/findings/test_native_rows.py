@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 import dnscap
+from dnscap.clients.keeping import MOST_EXCHANGES
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.lookups.assembling import Assembling
 from dnscap.tables.histogram import BUCKETS, LEAST, buckets_of
 from tests.lookups.captures import DATA, whole_lab
+from tests.lookups.test_ways import capture, packet
 
 KEPT = sorted(DATA.glob("*.pcap"))
 
@@ -16,12 +18,12 @@ KEPT = sorted(DATA.glob("*.pcap"))
 def diagnoses(source: Path, rows: int) -> tuple[Diagnosis, Diagnosis]:
     """Of tables, and of native batches, the capture cut into batches of so many messages."""
     tables, native = Diagnosis(), Diagnosis()
-    capture = dnscap.read(source)
+    opened = dnscap.read(source)
     assembling = Assembling()
-    for messages in capture.batches(rows=rows):
+    for messages in opened.batches(rows=rows):
         feed(tables, native, assembling.feed(messages), assembling)
     for diagnosis in (tables, native):
-        diagnosis.note_sources(capture.to_arrow("sources"))
+        diagnosis.note_sources(opened.to_arrow("sources"))
     feed(tables, native, assembling.finish(), assembling)
     return tables, native
 
@@ -58,3 +60,15 @@ def test_so_they_do_over_the_lab_and_in_small_batches() -> None:
 def test_least_durations_of_buckets_are_those_that_numpy_puts_there() -> None:
     assert (buckets_of(LEAST[1:]) >= range(1, BUCKETS)).all()
     assert (buckets_of(LEAST[1:] - 1) < range(1, BUCKETS)).all()
+
+
+def test_one_question_asked_for_ever_costs_no_more_a_query() -> None:
+    packets = []
+    for i in range(5_000):
+        packets.append(packet(10 * i, 1, 7, "same.example", 1, False))
+        packets.append(packet(10 * i + 5, 1, 7, "same.example", 1, True))
+    diagnosis = dnscap.read(capture(*packets)).diagnosis
+    (kept,) = diagnosis.keeper.kept.values()
+    assert [row["exchange"] for row in kept.exchanges] == list(range(MOST_EXCHANGES))
+    assert diagnosis.server_rows[0]["queries"] == 5_000
+    assert diagnosis.client_rows[0]["lookups"] == 1
