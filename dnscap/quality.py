@@ -256,4 +256,57 @@ COUNTS = _counts(
     ("dns_tcp", "plain", "TCP segment", "on DNS ports", "TCP segments on DNS ports"),
     ("icmp_errors", "plain", "ICMP error", "about DNS", "ICMP errors that quote DNS (events table)"),
 )
-"""In the order in which a summary shows them."""
+"""What reading counts, in the order in which a summary shows it."""
+
+STATE_COUNTS = _counts(
+    (
+        "exchanges_evicted",
+        "lost",
+        "query",
+        "no longer waited for, for lack of room",
+        "queries given up before their answer came, for lack of room",
+    ),
+    (
+        "lookups_closed_early",
+        "lost",
+        "lookup",
+        "closed early, for lack of room",
+        "lookups taken for over before their stub can have given up, for lack of room",
+    ),
+    (
+        "clients_forgotten",
+        "lost",
+        "client",
+        "forgotten, for lack of room",
+        "clients whose habits were forgotten for those of others, for lack of room",
+    ),
+    (
+        "resolutions_cut_short",
+        "lost",
+        "query",
+        "at a resolver judged early, for lack of room",
+        "queries at resolvers judged before all was known, for lack of room: 65,536 are followed at once",
+    ),
+    (
+        "resolvers_not_told_apart",
+        "lost",
+        "address",
+        "not looked at as a resolver, for lack of room",
+        "addresses not looked at as resolvers or clients of such, for lack of room",
+    ),
+    (
+        "names_dropped",
+        "lost",
+        "answer",
+        "about names that are not followed: what is said of names rests on a sample",
+        "answers about names that were not followed, for lack of room: the names table holds a sample then",
+    ),
+    (
+        "values_dropped",
+        "lost",
+        "value",
+        "of names more than are told apart",
+        "values of names beyond those that are told apart",
+    ),
+)
+"""What the stages after reading gave up, once they were run; one that a limit never touched is 0."""

@@ -18,7 +18,7 @@ import click
 from dnscap.cli import COMMANDS, cli
 from dnscap.findings import RULES, Rule
 from dnscap.native.decoder import statuses
-from dnscap.quality import COUNTS
+from dnscap.quality import COUNTS, STATE_COUNTS
 from dnscap.schema import TABLES, Kind
 
 HERE = Path(__file__).resolve().parent
@@ -119,7 +119,7 @@ def quality_page() -> str:
     page = (HERE / "capture-quality.md").read_text(encoding="utf-8")
     before, start, rest = page.partition("| count | what it counts |\n")
     _, end, after = rest.partition("\n\n")
-    rows = "\n".join(f"| `{count.name}` | {count.meaning} |" for count in COUNTS)
+    rows = "\n".join(f"| `{count.name}` | {count.meaning} |" for count in (*COUNTS, *STATE_COUNTS))
     return f"{before}{start}| --- | --- |\n{rows}{end}{after}"
 
 

@@ -6,15 +6,8 @@ from typing import Any
 
 import click
 
-from dnscap.cli.options import (
-    FINDINGS,
-    capture_arguments,
-    fail_on_option,
-    open_capture,
-    report_format_option,
-    report_quality,
-    write_text,
-)
+from dnscap.cli.options import capture_arguments, fail_on_option, report_format_option
+from dnscap.cli.report import write_report
 
 
 @click.command("diagnose")
@@ -44,12 +37,4 @@ def diagnose(
       dnscap diagnose node-*.pcap --client 10.1.0.0/16 --slowest 10
       dnscap diagnose ci.pcap --fail-on medium
     """
-    from dnscap.cli.report import rendered
-    from dnscap.report.text import at_least
-
-    capture = open_capture(narrowing.pop("captures"), **narrowing)
-    report = capture.diagnose(slowest=slowest)
-    write_text(rendered(report, form, output, "text"), output)
-    report_quality(capture.quality_so_far)
-    if fail_on is not None and at_least(report.findings, fail_on):
-        raise click.exceptions.Exit(FINDINGS)
+    write_report("text", slowest, form, output, fail_on, **narrowing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from dnscap.cli.options import (
     wants_colour,
     write_text,
 )
+
+if TYPE_CHECKING:
+    from dnscap.report.model import Report
 
 
 @click.command("report")
@@ -43,23 +46,30 @@ def report(slowest: int, form: str | None, output: str | None, fail_on: str | No
       dnscap report node-*.pcap --client 10.1.0.0/16 -o report.html
       dnscap report ci.pcap --format json --fail-on medium
     """
+    write_report("html", slowest, form, output, fail_on, **narrowing)
+
+
+def write_report(
+    otherwise: str, slowest: int, form: str | None, output: str | None, fail_on: str | None, **narrowing: Any
+) -> None:
+    """Diagnose captures and write the report; `otherwise` is the format where neither option tells one."""
     from dnscap.report.text import at_least
 
     capture = open_capture(narrowing.pop("captures"), **narrowing)
-    found = capture.diagnose(slowest=slowest)
-    write_text(rendered(found, form, output, "html"), output)
+    report = capture.diagnose(slowest=slowest)
+    write_text(_rendered(report, form, output, otherwise), output)
     report_quality(capture.quality_so_far)
-    if fail_on is not None and at_least(found.findings, fail_on):
+    if fail_on is not None and at_least(report.findings, fail_on):
         raise click.exceptions.Exit(FINDINGS)
 
 
-def rendered(found: Any, form: str | None, output: str | None, otherwise: str) -> str:
+def _rendered(report: Report, form: str | None, output: str | None, otherwise: str) -> str:
     """A report in the format that was asked for, or that the name of the output file says."""
     endings = {".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
     ending = next((f for e, f in endings.items() if (output or "").lower().endswith(e)), otherwise)
     form = form or ending
     if form == "html":
-        return str(found.html())
+        return report.html()
     if form == "json":
-        return str(found.json())
-    return str(found.text(colour=wants_colour(output)))
+        return report.json()
+    return report.text(colour=wants_colour(output))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
+from dnscap.batches import RowBatch
 from dnscap.exchanges.arrow import exchange_batch
 from dnscap.native.exchange_rows import ExchangeBatch as NativeBatch
 from dnscap.native.exchanges import Exchanges
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch
 
 
-class ExchangeBatch:
+class ExchangeBatch(RowBatch):
     """Some exchanges in the order of their queries, final.
 
     Attributes
@@ -26,6 +25,8 @@ class ExchangeBatch:
         Rows.
     """
 
+    make_arrow = staticmethod(exchange_batch)
+
     def __init__(self, native: NativeBatch) -> None:
         self.native = native
         self.first_exchange: int = native.first_exchange
@@ -33,23 +34,6 @@ class ExchangeBatch:
 
     def __repr__(self) -> str:
         return f"<ExchangeBatch {self.exchanges} exchanges from {self.first_exchange}>"
-
-    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-        """The rows as an Arrow record batch.
-
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Only these columns; others cost nothing.
-
-        Returns
-        -------
-        pyarrow.RecordBatch
-        """
-        return exchange_batch(self.native, columns)
-
-    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
-        return self.to_arrow().__arrow_c_array__(requested_schema)
 
 
 class Matching:

@@ -197,11 +197,6 @@ class Diagnosis:
         for row in self.server_rows:
             self.quality.queries += row["queries"]
             self.quality.responses += row["answered"]
-        if dropped := self.seen.counts["names_dropped"]:
-            self.quality.notes.append(
-                f"{dropped:,} answers are about names that were not followed, for lack of room: findings about "
-                "names rest on a sample of them"
-            )
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dnscap import registry
+from dnscap.exchanges.arrow import OUTCOMES
 from dnscap.findings import RULES, SEVERITIES
 from dnscap.findings.rule import Finding, plural, seconds
 from dnscap.messages.around import address_text
@@ -30,8 +31,8 @@ PATIENCE = 300_000_000
 """Nanoseconds that the latest query of a lookup gets for its answer before its server is called silent: a stub
 that asked again is helped in no more than that, as a rule."""
 
-UNREACHABLE = 11
-"""Outcome of an attempt that an ICMP error or a reset ended; see ext/dnscap/native/exchanges.pxd."""
+UNREACHABLE = OUTCOMES.index("unreachable")
+"""Outcome of an attempt that an ICMP error or a reset ended, as the native wing counts outcomes."""
 
 MOST_SERVERS = 4096
 """Servers whose latest answer is remembered; under a flood of forged ones the oldest are forgotten."""

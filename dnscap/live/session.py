@@ -509,6 +509,7 @@ class Session:
                 name: self._assembling.counts[name]
                 for name in ("exchanges_evicted", "lookups_closed_early", "clients_forgotten")
             },
+            **({} if self._resolving is None else self._resolving.counts | self.diagnosis.seen.counts),
         }
 
 

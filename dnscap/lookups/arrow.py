@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.batches import RowColumns
 from dnscap.lookups.words import BUCKETS, CAUSES, END_BASES, OUTCOMES
 from dnscap.messages.around import address_text
 from dnscap.messages.arrow import ARROW_TYPES, coded, except_where, plain
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# The native struct field by field; `align=True` lays it out as a C compiler does.
 ROW = np.dtype(
     [
         ("lookup", "u8"),
@@ -50,20 +50,10 @@ CNAME = 5
 INTERNET = 1
 
 
-class Columns:
+class Columns(RowColumns):
     """Access to the native columns of one batch, with what several Arrow columns share computed once."""
 
-    def __init__(self, native: NativeBatch) -> None:
-        self.native = native
-        if native.row_size != ROW.itemsize:
-            raise RuntimeError(
-                f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions"
-            )
-        self.rows = np.frombuffer(native.column("rows"), dtype=ROW)
-
-    def values(self, name: str) -> Array:
-        """A field of the rows as an array of its own."""
-        return self.rows[name].copy()
+    row = ROW
 
     def octets(self, name: str) -> Array:
         """A column of lists whose values are octets."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow as pa
-
+from dnscap.batches import RowBatch
 from dnscap.exchanges.matching import ExchangeBatch, Matching
 from dnscap.lookups.arrow import answer_details, lookup_batch
 from dnscap.native.lookup_columns import LookupBatch as NativeBatch
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from dnscap.native.exchanges import Exchanges
 
 
-class LookupBatch:
+class LookupBatch(RowBatch):
     """Some lookups in the order of their numbers, final.
 
     Attributes
@@ -26,6 +25,8 @@ class LookupBatch:
         Rows.
     """
 
+    make_arrow = staticmethod(lookup_batch)
+
     def __init__(self, native: NativeBatch) -> None:
         self.native = native
         self.lookups: int = native.count
@@ -33,26 +34,9 @@ class LookupBatch:
     def __repr__(self) -> str:
         return f"<LookupBatch {self.lookups} lookups>"
 
-    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-        """The rows as an Arrow record batch.
-
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Only these columns; others cost nothing.
-
-        Returns
-        -------
-        pyarrow.RecordBatch
-        """
-        return lookup_batch(self.native, columns)
-
     def details(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Answers and aliases of some lookups by their numbers: cheaper than these columns of all."""
         return answer_details(self.native, numbers)
-
-    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
-        return self.to_arrow().__arrow_c_array__(requested_schema)
 
 
 class Beside(Protocol):

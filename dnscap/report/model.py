@@ -14,7 +14,7 @@ from dnscap.findings.course import CourseTally
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.rule import Facts
 from dnscap.findings.scorecard import Figure
-from dnscap.quality import COUNTS
+from dnscap.quality import COUNTS, STATE_COUNTS
 from dnscap.report.blocks import BLOCKS, Block
 from dnscap.report.headline import headline, totals
 from dnscap.tables.histogram import BUCKETS, PARTS, bound_of, percentile
@@ -313,7 +313,7 @@ def _notes(remarks: list[str], quality: Quality | None) -> list[Note]:
     notes = [Note("weakens", text) for text in remarks]
     if quality is None:
         return notes
-    for counted in COUNTS:
+    for counted in (*COUNTS, *STATE_COUNTS):
         count = quality.counts.get(counted.name, 0)
         if count and counted.weight != "plain":
             words = f"{count:,} {counted.noun}{'' if count == 1 else 's'} {counted.rest}"

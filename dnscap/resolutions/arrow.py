@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.batches import RowColumns
 from dnscap.messages.around import address_text
 from dnscap.messages.arrow import ARROW_TYPES, coded, plain
 from dnscap.resolutions.words import CACHES, EVIDENCE
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# The native struct field by field; `align=True` lays it out as a C compiler does.
 ROW = np.dtype(
     [
         ("resolution", "u8"),
@@ -48,20 +48,10 @@ ROW = np.dtype(
 NO_TTL = 0xFFFFFFFF
 
 
-class Columns:
+class Columns(RowColumns):
     """Access to the native columns of one batch."""
 
-    def __init__(self, native: NativeBatch) -> None:
-        self.native = native
-        if native.row_size != ROW.itemsize:
-            raise RuntimeError(
-                f"native struct of {native.row_size} octets, {ROW.itemsize} declared: rebuild the extensions"
-            )
-        self.rows = np.frombuffer(native.column("rows"), dtype=ROW)
-
-    def values(self, name: str) -> Array:
-        """A field of the rows as an array of its own."""
-        return self.rows[name].copy()
+    row = ROW
 
     @property
     def answered(self) -> Array:

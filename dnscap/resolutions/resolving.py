@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
+from dnscap.batches import RowBatch
 from dnscap.exchanges.matching import Matching
 from dnscap.native.resolution_columns import ResolutionBatch as NativeBatch
 from dnscap.native.resolutions import Resolutions
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from dnscap.native.exchanges import Exchanges
 
 
-class ResolutionBatch:
+class ResolutionBatch(RowBatch):
     """Some resolutions in the order of their queries, final.
 
     Attributes
@@ -26,6 +25,8 @@ class ResolutionBatch:
         Rows.
     """
 
+    make_arrow = staticmethod(resolution_batch)
+
     def __init__(self, native: NativeBatch) -> None:
         self.native = native
         self.resolutions: int = native.count
@@ -33,26 +34,9 @@ class ResolutionBatch:
     def __repr__(self) -> str:
         return f"<ResolutionBatch {self.resolutions} resolutions>"
 
-    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-        """The rows as an Arrow record batch.
-
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Only these columns; others cost nothing.
-
-        Returns
-        -------
-        pyarrow.RecordBatch
-        """
-        return resolution_batch(self.native, columns)
-
     def verdicts(self) -> Verdicts:
         """What is added up of the rows, without their texts."""
         return Verdicts.of(self.native)
-
-    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
-        return self.to_arrow().__arrow_c_array__(requested_schema)
 
 
 class Resolving:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.exchanges.arrow import OUTCOMES as NATIVE_OUTCOMES
 from dnscap.messages.arrow import ARROW_TYPES
 from dnscap.schema import SERVERS
 from dnscap.tables.columns import Columns, Numbering
@@ -32,24 +33,8 @@ MOST_TYPES = 50_000
 LEAST_ASKED = 3
 """Queries for a type before its silence means something."""
 
-OUTCOMES = (
-    "answer",
-    "nodata",
-    "nxdomain",
-    "referral",
-    "truncated",
-    "servfail",
-    "refused",
-    "formerr",
-    "notimp",
-    "other-rcode",
-    "unreachable",
-    "unanswered",
-    "unfinished",
-    "unsolicited",
-    "duplicate",
-)
-"""Outcomes of exchanges, in the order of the counters."""
+OUTCOMES = NATIVE_OUTCOMES[1:]
+"""Outcomes of exchanges that are over, in the order of the counters."""
 
 ANSWERED = OUTCOMES[:10]
 _KIND = {word: place for place, word in enumerate(OUTCOMES)}

@@ -15,6 +15,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "ground",  # words, columns, octets: what every stage may know
         (
+            "dnscap.batches",
             "dnscap.errors",
             "dnscap.quality",
             "dnscap.schema",

@@ -3,7 +3,7 @@
 A verdict looks only at the lookup's own attempts and at what is known of its servers, so it can be given as soon as the
 lookup is over, and does not change with what follows.
 """
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from dnscap.native.attempts cimport *
@@ -19,6 +19,7 @@ from dnscap.native.upstreams cimport Upstream, upstream_causes
 from dnscap.native.weighing cimport *
 
 cdef enum:
+    TYPE_AAAA = 28
     LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
@@ -189,6 +190,22 @@ cdef int64_t observed(const Lookup* l, const Question* q, int64_t* start) noexce
     return other
 
 
+cdef bint left_before(const Lookup* l, int16_t last, const ServerNote* notes) noexcept nogil:
+    """Whether other lookups saw the server leave queries like this one without an answer."""
+    cdef const Attempt* a = &l.attempts[last]
+    cdef const ServerNote* n
+    cdef uint32_t i, own = 0, own_aaaa = 0
+    if a.note == NO_NOTE:
+        return False
+    n = &notes[a.note]
+    for i in range(l.attempt_count):
+        if l.attempts[i].note == a.note:
+            own += 1
+            own_aaaa += l.attempts[i].qtype == TYPE_AAAA
+    return n.lost_second + n.lost_other > 0 or n.answered == 0 and n.asked > own \
+        or a.qtype == TYPE_AAAA and n.answered_aaaa == 0 and n.asked_aaaa > own_aaaa
+
+
 cdef int64_t dialled(const Lookup* l, int64_t* most) noexcept nogil:
     """When the stub gave up the connection that never opened; -1 where there is none."""
     cdef const Dial* d = NULL
@@ -287,8 +304,9 @@ cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                             most = least + WIDEST
                 elif l.next_start >= 0 and l.next_start >= at and most > l.next_start and not sure:
                     most = l.next_start
-                if s.cut and q.open and not sure and s.now - l.attempts[q.last].time < UNFINISHED \
-                        and l.attempt_count == <uint32_t>w.question_count:
+                if q.open and not sure and s.now - l.attempts[q.last].time < UNFINISHED \
+                        and l.attempt_count == <uint32_t>w.question_count \
+                        and (s.cut or not left_before(l, q.last, s.notes)):
                     basis = END_UNKNOWN
                     at = max(s.now, l.last)
                     least = at
