@@ -182,8 +182,8 @@ CASES = (
     Case("batches+records", python=batches_records, against="limit3 -r -s", time_limit=2.0),
     Case("frames messages", python=frames_messages, against="limit3", time_limit=2.5, memory_limit=2.5),
     Case("exchanges", python=exchanges, against="limit3 -r -m", time_limit=2.0),
-    Case("lookups", python=lookups, against="limit3 -r -m", time_limit=6.0),
-    Case("findings", python=findings, against="limit3 -r -m", time_limit=9.0),
+    Case("lookups", python=lookups, against="limit3 -r -m"),
+    Case("findings", python=findings, against="limit3 -r -m", time_limit=3.0),
     Case(
         "frames messages+records",
         python=frames_records,
