@@ -73,6 +73,7 @@ def build_targets(variant: str, compile_args: list[str], link_args: list[str]) -
     for source in ours:
         if source.suffix == ".py":
             shutil.copy(source, out / "fuzz" / source.name)
+    shutil.copy(HERE / "conversations.py", out / "fuzz" / "conversations.py")
     return out
 
 
