@@ -26,7 +26,8 @@ DELAYS = (0, 1_000, 100_000, 1_000_000, 20_000_000, 300_000_000, 1_000_000_000, 
 """Units of a delay in nanoseconds; its other octet counts them."""
 
 BEGAN = 1_700_000_000 * 10**9
-LATEST = BEGAN + 10 * 24 * 3600 * 10**9
+LONGEST = 10 * 24 * 3600 * 10**9
+"""Nanoseconds from the first step to the last, at most."""
 
 
 def _wire(name: str) -> bytes:
@@ -61,7 +62,7 @@ NAMES = tuple(
 class _Talk:
     """What has been said so far, as far as later steps depend on it."""
 
-    now: int = BEGAN
+    now: int
     sent: dict[tuple[int, int], bytes] = field(default_factory=dict)
     at: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
 
@@ -109,7 +110,7 @@ def _sections(form: int, kind: int, name: int, ttl: int) -> tuple[tuple[int, int
             return (0, 2, 0), _record(other, 2, ttl, NAMES[11]) + _record(other, 2, ttl, NAMES[12])
         case 8:
             return (3, 0, 0), b"".join(
-                _record(asked, kind, ttl + i, address[:-1] + bytes([i])) for i in range(3)
+                _record(asked, kind, ttl ^ i, address[:-1] + bytes([i])) for i in range(3)
             )
         case 9:
             return (2, 0, 0), _record(asked, kind, ttl, address) + _record(asked, 46, ttl, signature)
@@ -145,14 +146,14 @@ def _message(step: bytes) -> bytes:
     return head + question + records + options
 
 
-def frames(script: bytes) -> Iterator[tuple[int, bytes | None]]:
+def frames(script: bytes, began: int = BEGAN) -> Iterator[tuple[int, bytes | None]]:
     """Time in nanoseconds and octets of each frame, raw IP; None in their place where time only passes."""
-    talk = _Talk()
+    talk = _Talk(began)
     for start in range(0, len(script) - STEP + 1, STEP):
         step = script[start : start + STEP]
         who, ident, _, _, answer, unit, count, _ = step
         delay = DELAYS[unit & 7] * (count + 1)
-        talk.now = min(talk.now + (-(delay % 10**9) if unit & 0x80 else delay), LATEST)
+        talk.now = min(talk.now + (-(delay % 10**9) if unit & 0x80 else delay), began + LONGEST)
         one, other = who & 7, who >> 3 & 7
         source, target = (other, one) if who & RESPONSE else (one, other)
         port = 40_000 + (ident >> 4)
@@ -196,11 +197,11 @@ def _segment(talk: _Talk, source: int, target: int, ports: tuple[int, int], step
     return _packet(source, target, 6, head + payload)
 
 
-def captures(script: bytes) -> Iterator[tuple[bytes, int | None]]:
+def captures(script: bytes, began: int = BEGAN) -> Iterator[tuple[bytes, int | None]]:
     """Capture files, one for each stretch between two pauses, and when the pause after it ends."""
     header = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 101)
     packets: list[bytes] = []
-    for time, octets in frames(script):
+    for time, octets in frames(script, began):
         if octets is None:
             yield header + b"".join(packets), time
             packets = []

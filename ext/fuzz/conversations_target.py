@@ -6,31 +6,27 @@ batch by batch and without the short ways that ordinary lookups take: the rows m
 
 from __future__ import annotations
 
-import struct
-from itertools import accumulate
+from typing import Any
 
-from fuzz.conversations import captures
+from fuzz.conversations import BEGAN, LONGEST, captures
+from fuzz.stages import Stages, check_names
 
 from dnscap.native.decoder import Batch, Decoder
-from dnscap.native.exchanges import Exchanges
-from dnscap.native.lookups import Lookups
 from dnscap.native.names_seen import NamesSeen
-from dnscap.native.outstanding import open_lookups
-from dnscap.native.resolutions import Resolutions
 
 PORTS = (53, 5353, 5355)
-LOOKUP = struct.Struct("Qqq16s4I8B2q8q")
-RESOLUTION_FIRST = struct.Struct("QQ")
-LOOKUP_COLUMNS = ("name", "final_name", "candidates", "servers", "types", "causes", "records")
-"""Those that come to the same however lookups are spread over batches."""
-NO_LOOKUP = 0xFFFFFFFFFFFFFFFF
+
+# The decoder and the tally of names have large tables: they go on from one input to the next, at a later time.
+INPUTS_EACH = 256
+APART = 2 * LONGEST
+
+_kept: list[Any] = []
 
 
-def decoded(script: bytes) -> list[tuple[list[Batch], int | None]]:
+def _decoded(script: bytes, decoder: Decoder, began: int) -> list[tuple[list[Batch], int | None]]:
     """The messages of each stretch of the conversation, and when the pause after it ends."""
-    decoder = Decoder(PORTS, True)
     stretches = []
-    for octets, pause in captures(script):
+    for octets, pause in captures(script, began):
         decoder.begin_file()
         used = decoder.feed(octets, True)
         assert used == len(octets), "a sound file is read to its end"
@@ -40,97 +36,14 @@ def decoded(script: bytes) -> list[tuple[list[Batch], int | None]]:
     return stretches
 
 
-class Stages:
-    """Everything behind the decoder, and the rows it has given.
-
-    Parameters
-    ----------
-    short_cuts : bool
-        Whether ordinary lookups may take their short ways.
-    """
-
-    def __init__(self, *, short_cuts: bool) -> None:
-        self.exchanges = Exchanges()
-        self.lookups = Lookups(True, short_cuts)
-        self.resolutions = Resolutions(True)
-        self.names = NamesSeen(256)
-        self.exchange_rows = 0
-        self.of_lookups: list[int] = []
-        self.lookup_rows: list[bytes] = []
-        self.lookup_octets = dict.fromkeys(LOOKUP_COLUMNS, b"")
-        self.judged: list[int] = []
-
-    def feed(self, batch: Batch) -> None:
-        """Take in a batch of messages."""
-        self.lookups.hold(self.exchanges)
-        self.exchanges.feed(batch)
-        self.resolutions.feed(self.exchanges, batch)
-        self.lookups.feed(self.exchanges, batch)
-        self.names.feed(batch)
-
-    def pass_time(self, now: int) -> None:
-        """Let time pass without a message."""
-        self.lookups.hold(self.exchanges)
-        self.exchanges.pass_time(now)
-        self.resolutions.feed(self.exchanges)
-        self.resolutions.pass_time(now)
-        self.lookups.feed(self.exchanges)
-        self.lookups.pass_time(now)
-
-    def close(self) -> None:
-        """End the capture."""
-        self.lookups.hold(self.exchanges)
-        self.exchanges.end()
-        self.resolutions.feed(self.exchanges)
-        self.resolutions.close()
-        self.lookups.feed(self.exchanges)
-        self.lookups.close()
-
-    def take(self) -> None:
-        """Take rows that are final, and look at each."""
-        for batch in self.exchanges.take():
-            assert batch.first_exchange == self.exchange_rows, "exchanges come once each, in order"
-            self.exchange_rows += batch.exchanges
-            self.of_lookups += memoryview(batch.column("lookup")).tolist()
-        while (lookups := self.lookups.take()).count:
-            assert lookups.row_size == LOOKUP.size
-            rows = bytes(lookups.column("rows"))
-            for start in range(0, len(rows), LOOKUP.size):
-                self._look_at(rows[start : start + LOOKUP.size])
-            for name in LOOKUP_COLUMNS:
-                self.lookup_octets[name] += bytes(lookups.column(name))
-        resolutions = self.resolutions.take()
-        rows = resolutions.column("rows")
-        for start in range(0, len(rows), resolutions.row_size):
-            self.judged.append(RESOLUTION_FIRST.unpack_from(rows, start)[1])
-
-    def _look_at(self, row: bytes) -> None:
-        values = LOOKUP.unpack(row)
-        number, duration, budget = values[0], values[2], values[-8:]
-        assert number == len(self.lookup_rows), "lookups come once each, in order"
-        assert min(budget) >= 0, "no part of a budget is negative"
-        assert duration < 0 or sum(budget) == duration, "a budget sums to the duration"
-        self.lookup_rows.append(row)
-
-    def check(self) -> None:
-        """Look at what only the end can show."""
-        assert self.exchanges.live == 0 and self.lookups.open == 0, "nothing is left over"
-        lookups = range(len(self.lookup_rows))
-        assert all(n in lookups or n == NO_LOOKUP for n in self.of_lookups), "of a lookup that there is not"
-        assert all(e < self.exchange_rows for e in self.judged), "of an exchange that there is not"
-        rows, size = self.names.rows()
-        assert len(rows) % size == 0, "rows of structs"
-        starts, octets = self.names.rrsets()
-        offsets = memoryview(starts).cast("Q").tolist()
-        assert offsets == list(accumulate(offsets, max)) and offsets[-1] == len(octets), (
-            "RRsets follow each other"
-        )
-
-
 def scan(octets: memoryview) -> None:
     """Play a script through the stages in both ways."""
-    stretches = decoded(bytes(octets))
-    quick, thorough = Stages(short_cuts=True), Stages(short_cuts=False)
+    if not _kept or _kept[2] == INPUTS_EACH:
+        _kept[:] = [Decoder(PORTS, True), NamesSeen(256), 0]
+    decoder, names, inputs = _kept
+    _kept[2] += 1
+    stretches = _decoded(bytes(octets), decoder, BEGAN + inputs * APART)
+    quick, thorough = Stages(short_cuts=True, names=names), Stages(short_cuts=False)
     for batches, pause in stretches:
         for batch in batches:
             quick.feed(batch)
@@ -139,11 +52,12 @@ def scan(octets: memoryview) -> None:
         if pause is not None:
             quick.pass_time(pause)
             thorough.pass_time(pause)
-        open_lookups(quick.lookups)
+        quick.look_at_open()
     for stages in (quick, thorough):
         stages.close()
         stages.take()
         stages.check()
+    check_names(names)
     assert quick.lookup_rows == thorough.lookup_rows, "short ways lead elsewhere"
     assert quick.lookup_octets == thorough.lookup_octets, "short ways lead elsewhere"
     assert quick.of_lookups == thorough.of_lookups, "short ways lead elsewhere"

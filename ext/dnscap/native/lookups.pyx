@@ -438,7 +438,7 @@ cdef void conclude(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     s.now = t.now
     s.finished = finished
     # Where queries are in flight for a small part of the time, it is unlikely that the capture ended just then.
-    s.cut = finished and t.busy * CUT_OFTEN >= t.now - t.begun
+    s.cut = finished and t.busy >= (t.now - t.begun + CUT_OFTEN - 1) // CUT_OFTEN
     judge(l, &s)
     call(t, l, finished)
 

@@ -16,7 +16,8 @@ cdef enum:
     BLOCK = 1 << 17            # octets; a row is much smaller whatever it holds (see `most_octets`)
     MOST_SPARE = 1 << 10       # blocks kept to be used again, 128 MB: given back one by one they would leave holes
 
-cdef size_t HEAD = <size_t>&(<LookupRow*>NULL).duration_min   # octets of a LookupRow that every row has
+cdef LookupRow sample
+cdef size_t HEAD = <size_t>(<char*>&sample.duration_min - <char*>&sample)   # octets of a LookupRow that every row has
 
 cdef struct Block:
     Block* after               # among the spare ones
