@@ -48,7 +48,7 @@ from dnscap.native.interning cimport (
     unlikely,
     zero_at,
 )
-from dnscap.native.octets cimport PADDING, be16, be32, load64
+from dnscap.native.octets cimport PADDING, be16, be32, be64, load64
 from dnscap.native.rdata cimport expand_rdata, rdata_room
 from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
 
@@ -110,10 +110,7 @@ cdef struct Stride:            # what the stages of one stride share
     const uint8_t* message[STRIDE]
     uint32_t[STRIDE] size
     uint32_t[STRIDE] at        # offset behind the question section
-    uint32_t[STRIDE] job       # question job, or NO_CODE
     uint64_t[STRIDE] hash      # of the question name; later the key of the sighting
-    uint32_t[STRIDE] src_tag
-    uint32_t[STRIDE] dst_tag
 
 
 cdef struct Seen:              # an owner name of this message: its offset, and its code or pending job
@@ -295,7 +292,10 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     cdef uint32_t first = self.columns.count
     self.job_count = 0
     self.scratch_used = 0
-    read_headers(self, &s, rows, n)
+    copy_datagrams(&self.columns, rows, n)
+    find_addresses(&self.columns, &self.dictionary.addresses, rows, n)
+    read_headers(&self.columns, &s, rows, n)
+    find_questions(self, &s, n)
     resolve_jobs(self)
     read_questions(self, &s, n)
     if self.with_records:
@@ -322,19 +322,81 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     return 0
 
 
-cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
-    """Fixed columns, header, and a job for each question name."""
-    cdef MessageColumns c = self.columns
-    cdef NameTable* names = &self.dictionary.names
-    cdef AddressTable* addresses = &self.dictionary.addresses
-    cdef NameJob* jobs = self.jobs
-    cdef uint8_t* scratch = self.scratch
-    cdef uint32_t used = 0, count = 0
-    cdef uint64_t seed = names.seed
-    cdef uint32_t i, r = c.count, size, most, length
+cdef void copy_datagrams(const MessageColumns* c, const Datagram* rows, uint32_t n) noexcept nogil:
+    """What the network stages tell of each payload, a column at a time.
+
+    Nearly all rows of a stride agree in where and how they came: that is written for all as the first row has it, and
+    again for the few that differ.
+    """
+    cdef uint32_t i, r = c.count, count = 0
+    cdef uint32_t[STRIDE] odd
     cdef const Datagram* d
+    cdef const Datagram* first = rows
+    cdef uint64_t where = load64(&first.source), whole = load64(&first.frames)
+    for i in range(n):
+        d = rows + i
+        odd[count] = i
+        count += ((load64(&d.source) ^ where) | (load64(&d.frames) ^ whole)
+                  | (d.transport ^ first.transport) | (d.direction ^ first.direction)) != 0
+    for i in range(n):
+        c.frame[r + i] = rows[i].number
+    for i in range(n):
+        c.time[r + i] = rows[i].time
+    for i in range(n):
+        c.size[r + i] = rows[i].wire_size
+    for i in range(n):
+        c.src_port[r + i] = rows[i].src_port
+        c.dst_port[r + i] = rows[i].dst_port
+    for i in range(n):
+        c.ip_ttl[r + i] = rows[i].ip_ttl
+    fill32(c.source + r, first.source, n)
+    fill32(c.interface + r, first.interface, n)
+    fill32(c.frames + r, first.frames, n)
+    fill32(c.stream + r, first.stream, n)
+    memset(c.transport + r, first.transport, n)
+    memset(c.direction + r, first.direction, n)
+    for i in range(count):
+        d = rows + odd[i]
+        c.source[r + odd[i]] = d.source
+        c.interface[r + odd[i]] = d.interface
+        c.frames[r + odd[i]] = d.frames
+        c.stream[r + odd[i]] = d.stream
+        c.transport[r + odd[i]] = d.transport
+        c.direction[r + odd[i]] = d.direction
+
+
+cdef inline void fill32(uint32_t* to, uint32_t value, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        to[i] = value
+
+
+cdef void find_addresses(const MessageColumns* c, AddressTable* t, const Datagram* rows, uint32_t n) noexcept nogil:
+    """Codes of both addresses of each payload."""
+    cdef uint32_t[STRIDE] src, dst     # tags
+    cdef uint32_t i, r = c.count
+    cdef const Datagram* d
+    for i in range(n):
+        d = rows + i
+        src[i] = address_tag(t, d.src[0], d.src[1])
+        dst[i] = address_tag(t, d.dst[0], d.dst[1])
+        prefetch(&t.slots[src[i] & t.mask])
+        prefetch(&t.slots[dst[i] & t.mask])
+    for i in range(n):
+        prefetch(&t.keys[2 * (t.slots[src[i] & t.mask].ref - 1)])
+        prefetch(&t.keys[2 * (t.slots[dst[i] & t.mask].ref - 1)])
+    for i in range(n):
+        d = rows + i
+        c.src[r + i] = find_address(t, d.src[0], d.src[1], src[i])
+        c.dst[r + i] = find_address(t, d.dst[0], d.dst[1], dst[i])
+
+
+cdef void read_headers(const MessageColumns* c, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
+    """The twelve octets of each header."""
+    cdef uint32_t i, r = c.count, size
+    cdef uint64_t head
+    cdef uint32_t tail
     cdef const uint8_t* m
-    cdef uint64_t hash, capitals
     # What most messages lack is set for the whole stride at once.
     memset(c.sighting_of + r, 0xFF, n * 4)
     memset(c.status + r, STATUS_OK, n)
@@ -342,83 +404,71 @@ cdef void read_headers(Messages self, Stride* s, const Datagram* rows, uint32_t 
     memset(c.edns_version + r, 0, n)
     memset(c.edns_udp_size + r, 0, n * 2)
     memset(c.edns_flags + r, 0, n * 2)
-    memset(c.qname + r, 0, n * 4)
-    memset(c.qtype + r, 0, n * 2)
-    memset(c.qclass + r, 0, n * 2)
+    memset(c.presence + r, HAS_ID | HAS_HEADER, n)
     for i in range(n):
-        s.src_tag[i] = address_tag(addresses, rows[i].src[0], rows[i].src[1])
-        s.dst_tag[i] = address_tag(addresses, rows[i].dst[0], rows[i].dst[1])
-        prefetch(&addresses.slots[s.src_tag[i] & addresses.mask])
-        prefetch(&addresses.slots[s.dst_tag[i] & addresses.mask])
-        prefetch(rows[i].octets)
-    for i in range(n):
-        prefetch(&addresses.keys[2 * (addresses.slots[s.src_tag[i] & addresses.mask].ref - 1)])
-        prefetch(&addresses.keys[2 * (addresses.slots[s.dst_tag[i] & addresses.mask].ref - 1)])
-    for i in range(n):
-        d = rows + i
-        m = d.octets
-        size = d.size
-        c.frame[r] = d.number
-        c.time[r] = d.time
-        c.frames[r] = d.frames
-        c.source[r] = d.source
-        c.interface[r] = d.interface
-        c.stream[r] = d.stream
-        c.size[r] = d.wire_size
-        c.src_port[r] = d.src_port
-        c.dst_port[r] = d.dst_port
-        c.transport[r] = d.transport
-        c.direction[r] = d.direction
-        c.ip_ttl[r] = d.ip_ttl
-        c.src[r] = find_address(addresses, d.src[0], d.src[1], s.src_tag[i])
-        c.dst[r] = find_address(addresses, d.dst[0], d.dst[1], s.dst_tag[i])
+        m = rows[i].octets
+        size = rows[i].size
         s.message[i] = m
         s.size[i] = size
-        s.job[i] = NO_CODE
-        s.at[i] = 12
-        s.hash[i] = 0
+        head = be64(m)
+        tail = be32(m + 8)
+        c.id[r] = <uint16_t>(head >> 48)
+        c.flags[r] = <uint16_t>(head >> 32)
+        c.rcode[r] = <uint16_t>(head >> 32 & 15)
+        c.qdcount[r] = <uint16_t>(head >> 16)
+        c.ancount[r] = <uint16_t>head
+        c.nscount[r] = <uint16_t>(tail >> 16)
+        c.arcount[r] = <uint16_t>tail
         if unlikely(size < 12):
-            c.id[r] = be16(m) if size >= 2 else 0
+            # what lies behind the octets that are there means nothing
+            if size < 2:
+                c.id[r] = 0
             c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
             c.presence[r] = HAS_ID if size >= 2 else 0
             c.status[r] = <uint8_t>STATUS_SHORT_HEADER
             c.status_at[r] = size
-            s.at[i] = 0
-            r += 1
-            continue
-        c.id[r] = be16(m)
-        c.flags[r] = be16(m + 2)
-        c.rcode[r] = c.flags[r] & 15
-        c.qdcount[r] = be16(m + 4)
-        c.ancount[r] = be16(m + 6)
-        c.nscount[r] = be16(m + 8)
-        c.arcount[r] = be16(m + 10)
-        c.presence[r] = HAS_ID | HAS_HEADER
-        if likely(c.qdcount[r] != 0):
-            most = size - 12
-            if most > 256:
-                most = 256
-            length = zero_at(m + 12, most) + 1
-            s.at[i] = 12 + length
-            if likely(length <= most and length <= 255):
-                hash = fold_hash(m + 12, scratch + used, length, seed, &capitals)
-                jobs[count].name = scratch + used
-                jobs[count].tag = <uint32_t>hash
-                jobs[count].size = length
-                prefetch(&names.slots[<uint32_t>hash & names.mask])
-                s.job[i] = count
-                s.hash[i] = hash
-                if capitals:
-                    c.presence[r] = HAS_ID | HAS_HEADER | HAS_CAPITALS
-                count += 1
-                used += (length + 31) & ~<uint32_t>31
         r += 1
-    self.job_count = count
-    self.scratch_used = used
+
+
+cdef void find_questions(Messages self, Stride* s, uint32_t n) noexcept nogil:
+    """A job for the question name of each message, of size 0 where there is none that ends."""
+    cdef const uint16_t* qdcount = self.columns.qdcount + self.columns.count
+    cdef uint8_t* presence = self.columns.presence + self.columns.count
+    cdef NameTable* names = &self.dictionary.names
+    cdef NameJob* jobs = self.jobs
+    cdef uint8_t* scratch = self.scratch
+    cdef uint64_t seed = names.seed, hash, capitals
+    cdef uint32_t i, most, length
+    cdef const uint8_t* m
+    for i in range(n):
+        jobs[i].size = 0
+        jobs[i].tag = 0
+        s.hash[i] = 0
+        s.at[i] = 12 if s.size[i] >= 12 else 0
+        if unlikely(qdcount[i] == 0):          # as it is in what is too short for a header
+            continue
+        m = s.message[i] + 12
+        most = s.size[i] - 12
+        if most > 256:
+            most = 256
+        length = zero_at(m, most) + 1
+        s.at[i] = 12 + length
+        if unlikely(length > most or length > 255):
+            continue
+        hash = fold_hash(m, scratch, length, seed, &capitals)
+        jobs[i].name = scratch
+        jobs[i].tag = <uint32_t>hash
+        jobs[i].size = length
+        prefetch(&names.slots[<uint32_t>hash & names.mask])
+        s.hash[i] = hash
+        if capitals:
+            presence[i] |= HAS_CAPITALS
+        scratch += (length + 31) & ~<uint32_t>31
+    self.job_count = n
 
 
 cdef void resolve_jobs(Messages self) noexcept nogil:
-    """Give each job its code, or NO_CODE where the name is new and not well formed."""
+    """Give each job its code, or NO_CODE where it has no name, or a new one that is not well formed."""
     cdef NameTable* t = &self.dictionary.names
     cdef NameJob* jobs = self.jobs
     cdef NameJob* j
@@ -432,34 +482,33 @@ cdef void resolve_jobs(Messages self) noexcept nogil:
         e = <const Entry*>(t.arena + <size_t>j.ref * ENTRY_ALIGN)
         if likely(j.ref != 0 and e.size == j.size and same_octets(entry_octets(e), j.name, j.size)):
             j.code = e.code
+        elif j.size == 0:
+            j.code = NO_CODE
         else:
             j.code = intern_name(t, j.name, j.size, j.tag, False)
 
 
 cdef void read_questions(Messages self, Stride* s, uint32_t n) noexcept nogil:
-    cdef MessageColumns c = self.columns
+    cdef MessageColumns* c = &self.columns
     cdef const NameJob* jobs = self.jobs
-    cdef uint32_t i, r = c.count, at, job, code, size
-    cdef const uint8_t* m
+    cdef uint32_t i, r = c.count, at, code, question
     for i in range(n):
-        job = s.job[i]
         at = s.at[i]
-        size = s.size[i]
-        m = s.message[i]
-        if likely(job != NO_CODE):
-            code = jobs[job].code
-            if likely(code != NO_CODE and at + 4 <= size and c.qdcount[r] == 1):
-                c.qname[r] = code
-                c.qtype[r] = be16(m + at)
-                c.qclass[r] = be16(m + at + 2)
-                c.presence[r] |= HAS_NAME | HAS_TYPE
-                s.at[i] = at + 4
-                if unlikely(c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS):
-                    fold_multicast_class(&c, r)
-                r += 1
-                continue
-        if at != 0 and c.qdcount[r] != 0:
-            s.at[i] = read_odd_questions(self, &c, r, m, size, &s.hash[i])
+        code = jobs[i].code
+        if likely(code != NO_CODE and at + 4 <= s.size[i] and c.qdcount[r] == 1):
+            question = be32(s.message[i] + at)
+            c.qname[r] = code
+            c.qtype[r] = <uint16_t>(question >> 16)
+            c.qclass[r] = <uint16_t>question
+            c.presence[r] |= HAS_NAME | HAS_TYPE
+            s.at[i] = at + 4
+            if unlikely(c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS):
+                fold_multicast_class(c, r)
+        else:
+            c.qname[r] = 0
+            c.qtype[r] = c.qclass[r] = 0
+            if at != 0 and c.qdcount[r] != 0:
+                s.at[i] = read_odd_questions(self, c, r, s.message[i], s.size[i], &s.hash[i])
         r += 1
 
 
