@@ -6,8 +6,8 @@ are kept, each as large as a cache line.  What a row has at most is what it woul
 cimport cython
 from libc.math cimport pow
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 
 
 @cython.final

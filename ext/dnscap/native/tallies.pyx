@@ -406,7 +406,7 @@ cdef inline int grade_of(const LookupRow* r, const int32_t* cause_lists, const i
 
 cdef inline void share(const LookupRow* r, const uint8_t* causes, int32_t count, const uint8_t* wanted, int64_t* costs) noexcept nogil:
     """Share the time budget of a lookup out among its causes, the most costly first: each claims of what is left."""
-    cdef uint32_t claimed = 0, claim, k
+    cdef uint32_t claimed = 0, claim
     cdef int32_t place
     cdef int64_t taken
     cdef int64_t* cost
