@@ -23,6 +23,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native",
             *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
             *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning", "columns")),
+            "dnscap.native.histograms",
         ),
     ),
     (
@@ -95,7 +96,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
-    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies")),
+    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies", "dnscap.native.course")),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
     ("reports", ("dnscap.report*",)),
