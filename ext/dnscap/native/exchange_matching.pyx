@@ -45,6 +45,7 @@ from dnscap.native.exchange_state cimport (
     EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, plus, span,
 )
 from dnscap.native.exchange_transmissions cimport group_of, join_group, settle, stop_waiting
+from dnscap.native.exchange_translations cimport came, enter_alias, expect_sighting, is_alias, is_expected
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
@@ -73,6 +74,8 @@ cdef enum MessageKind:
     SKIPPED = 0
     QUERY = 1
     RESPONSE = 2
+    QUERY_AGAIN = 3            # another sighting
+    RESPONSE_AGAIN = 4
 
 cdef enum Verdict:             # what becomes of a response
     VERDICT_NONE = 0
@@ -407,6 +410,10 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
         if unlikely(s.key == 0 or not alive(&t.rows, s.row)):
             match_unasked(t, pool, batch, r, key, ends)
             return
+        if unlikely(is_alias(s)):
+            t.sightings += 1
+            expect_sighting(t, <uint32_t>(batch.first_message + r))
+            return
         verdict = answer_row(t, s.row, c.time[r], &n)
         if verdict == VERDICT_NONE:
             if columns_of(&t.rows, s.row).outcome[place(s.row)] == OUTCOME_OPEN:
@@ -421,12 +428,34 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
             return
         verdict = by_ends(t, ends, c.id[r], c.time[r], &n)
         if verdict == VERDICT_NONE:
+            s = slot_of(&t.index, key)
+            if s.key != 0 and alive(&t.rows, s.row) and is_alias(s):
+                t.sightings += 1
+                expect_sighting(t, <uint32_t>(batch.first_message + r))
+                return
             await_query(t, pool, batch, r, key, ends)
             return
     if likely(verdict == VERDICT_PAIR):
         pair(t, batch, r, n, s)
     else:
         further(t, pool, batch, r, ends, n)
+
+
+cdef void match_again(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64_t key, uint64_t ends,
+                      bint response) noexcept nogil:
+    """Another sighting of a message: what matters is whether a NAT is between the two."""
+    cdef const MessageColumns* c = &batch.columns
+    cdef uint32_t first = c.sighting_of[r]
+    cdef const KeySlot* s
+    if not response:
+        enter_alias(t, first, key, hash_key(&t.index, ends, c.id[r], 0, 0, 0), ends)
+    elif is_expected(t, first):
+        s = slot_of(&t.index, key)
+        if c.presence[r] & HAS_TYPE == 0 or s.key != 0 and alive(&t.rows, s.row) and not is_alias(s):
+            came(t, first)
+            match_response(t, pool, batch, r, key, ends)
+            return
+    t.sightings += 1
 
 
 # ---------------------------------------------------------------- queries
@@ -464,7 +493,7 @@ cdef inline void match_query(Matcher* t, PagePool pool, Batch batch, uint32_t r,
         return
     sweep(&t.index, &t.rows, tick_of(t.now))
     s = slot_of(&t.index, key)
-    if unlikely(s.key != 0 and alive(&t.rows, s.row)):
+    if unlikely(s.key != 0 and alive(&t.rows, s.row) and not is_alias(s)):
         old = s.row
         x = columns_of(&t.rows, old)
         if x.query[place(old)] == NO_MESSAGE:
@@ -515,9 +544,6 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         w.kind[i] = SKIPPED
         if unlikely(c.presence[r] & HAS_HEADER == 0):
             continue
-        if unlikely(c.sighting_of[r] != NO_CODE):
-            t.sightings += 1
-            continue
         if c.flags[r] & FLAG_QR:
             w.kind[i] = RESPONSE
             client = c.dst[r]
@@ -545,6 +571,8 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         w.ends[i] = ends
         w.key[i] = hash_key(&t.index, ends, c.id[r], names[c.qname[r]] if c.presence[r] & HAS_NAME else 0,
                             c.qtype[r] if questioned else 0, c.qclass[r] if questioned else 0)
+        if unlikely(c.sighting_of[r] != NO_CODE):
+            w.kind[i] += QUERY_AGAIN - QUERY
         prefetch(&t.index.slots[w.key[i] & t.index.mask])
     for i in range(count):
         if w.kind[i] == RESPONSE:
@@ -578,6 +606,8 @@ cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil:
                 match_query(t, pool, batch, r, w.key[i], w.ends[i])
             elif w.kind[i] == RESPONSE:
                 match_response(t, pool, batch, r, w.key[i], w.ends[i])
+            elif unlikely(w.kind[i] != SKIPPED):
+                match_again(t, pool, batch, r, w.key[i], w.ends[i], w.kind[i] == RESPONSE_AGAIN)
         if unlikely(t.failed):
             return -1
         first += count
