@@ -1,0 +1,178 @@
+"""Who asked what of whom within the last minute, counted from messages as they come."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dnscap.live.totals import RESPONSE
+from dnscap.messages.arrow import HAS_NAME, NO_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dnscap.live.alerts import OpenLookup
+    from dnscap.messages.decoding import MessageBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SLICE = 10_000_000_000
+"""Nanoseconds of a slice: counts leave slice by slice."""
+
+SLICES = 6
+
+PATIENCE = 1_000_000_000
+"""Nanoseconds that a server may owe an answer before it is called silent."""
+
+MOST_TEXTS = 10_000
+"""Names, clients or servers told apart in a slice: what comes often comes early."""
+
+MOST_LATENCIES = 256
+"""Latencies remembered of a server."""
+
+RECURSION_DESIRED = 0x0100
+FAILING = np.array([code in (1, 2, 4, 5) for code in range(16)])
+"""Response codes with which a server does not help: FORMERR, SERVFAIL, NOTIMP, REFUSED."""
+
+
+@dataclass(slots=True)
+class ServerHealth:
+    """A server within the last minute.
+
+    Attributes
+    ----------
+    asked, answered, failed : int
+        Queries to it, responses of it, and responses that did not help.
+    waiting : int
+        Queries to it for whose answer a lookup waits.
+    wait : int or None
+        Median time of its answers, nanoseconds.
+    silent : int or None
+        Nanoseconds for which it owes an answer and has given none at all.
+    """
+
+    address: str
+    asked: int = 0
+    answered: int = 0
+    failed: int = 0
+    waiting: int = 0
+    wait: int | None = None
+    silent: int | None = None
+
+
+class Tops:
+    """Counts of names, clients and servers over the last minute of capture time."""
+
+    def __init__(self) -> None:
+        self._slices: deque[tuple[int, dict[str, Counter[str]]]] = deque()
+        self._latencies: dict[str, deque[int]] = {}
+        self._heard: dict[str, int] = {}
+        """When each server answered last."""
+
+    def feed(self, batch: MessageBatch) -> None:
+        """Count the messages of a batch; further sightings of one are not counted again."""
+        if not batch.messages:
+            return
+        flags = batch.column("flags")
+        first = batch.column("sighting_of") == NO_CODE
+        responses = first & ((flags & RESPONSE) != 0)
+        queries = first & ((flags & RESPONSE) == 0)
+        if not first.any():
+            return
+        times = batch.column("time")
+        counts = self._slice(int(times.max()))
+        asking = queries & ((flags & RECURSION_DESIRED) != 0)
+        if not asking.any():
+            asking = queries  # a capture at servers that are asked by resolvers
+        addresses = batch.addresses
+        _count(counts["client"], batch.column("src")[asking], addresses)
+        named = asking & ((batch.column("presence") & HAS_NAME) != 0)
+        _count(counts["name"], batch.column("qname")[named], batch.names)
+        _count(counts["asked"], batch.column("dst")[queries], addresses)
+        sources = batch.column("src")
+        _count(counts["answered"], sources[responses], addresses)
+        _count(counts["failed"], sources[responses & FAILING[batch.column("rcode") & 15]], addresses)
+        codes, place = np.unique(sources[responses], return_inverse=True)
+        latest = np.zeros(len(codes), dtype=np.int64)
+        np.maximum.at(latest, place, times[responses])
+        for server, at in zip(addresses(codes.tolist()), latest.tolist(), strict=True):
+            if server in self._heard or len(self._heard) < MOST_TEXTS:
+                self._heard[server] = max(at, self._heard.get(server, 0))
+
+    def feed_latency(self, server: str, latency: int) -> None:
+        """Note how long a server took to answer."""
+        known = self._latencies.get(server)
+        if known is None:
+            if len(self._latencies) >= MOST_TEXTS:
+                del self._latencies[next(iter(self._latencies))]
+            known = self._latencies[server] = deque(maxlen=MOST_LATENCIES)
+        known.append(latency)
+
+    def _slice(self, now: int) -> dict[str, Counter[str]]:
+        start = now // SLICE
+        if not self._slices or self._slices[-1][0] < start:
+            self._slices.append(
+                (start, {what: Counter() for what in ("client", "name", "asked", "answered", "failed")})
+            )
+        while self._slices[0][0] <= start - SLICES:
+            self._slices.popleft()
+        return self._slices[-1][1]
+
+    def _sum(self, what: str, now: int) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for start, counts in self._slices:
+            if start > now // SLICE - SLICES:
+                total += counts[what]
+        return total
+
+    def most(self, what: str, now: int, count: int) -> tuple[list[tuple[str, int]], int]:
+        """The most frequent names or clients with how often each asked or was asked for, and the sum of all."""
+        total = self._sum(what, now)
+        ordered = sorted(total.items(), key=lambda item: (-item[1], item[0]))
+        return ordered[:count], sum(total.values())
+
+    def servers(self, now: int, count: int, waiting: Iterable[OpenLookup]) -> list[ServerHealth]:
+        """Servers asked within the last minute: the silent first, then the busiest."""
+        from dnscap.live.view.pulse import quantile
+        from dnscap.messages.around import address_text
+
+        asked, answered, failed = (self._sum(what, now) for what in ("asked", "answered", "failed"))
+        owed: dict[str, int] = {}
+        owing: Counter[str] = Counter()
+        for lookup in waiting:
+            for attempt in lookup.attempts:
+                if attempt[1] < 0:
+                    server = address_text(attempt[2])
+                    owing[server] += 1
+                    owed[server] = min(attempt[0], owed.get(server, attempt[0]))
+        found = []
+        for server, count_of in asked.items():
+            silent = None
+            if server in owed and owed[server] > self._heard.get(server, 0):
+                silent = max(now - owed[server], 0)
+            wait = quantile(list(self._latencies.get(server, ())), 0.5)
+            found.append(
+                ServerHealth(
+                    server, count_of, answered[server], failed[server], owing[server], wait, silent
+                )
+            )
+        found.sort(key=lambda one: (-_troubled(one), -one.asked, one.address))
+        return found[:count]
+
+
+def _troubled(server: ServerHealth) -> bool:
+    return server.silent is not None and server.silent >= PATIENCE
+
+
+def _count(counter: Counter[str], codes: Array, texts: Any) -> None:
+    found, counts = np.unique(codes[codes != NO_CODE], return_counts=True)
+    if len(counter) >= MOST_TEXTS:
+        for text, count in zip(texts(found.tolist()), counts.tolist(), strict=True):
+            if text in counter:
+                counter[text] += count
+        return
+    for text, count in zip(texts(found.tolist()), counts.tolist(), strict=True):
+        counter[text] += count
