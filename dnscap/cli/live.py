@@ -129,9 +129,10 @@ def live(
 ) -> None:
     """Watch lookups as they happen, from an interface or from a capture that is still being written.
 
-    A terminal gets a full-screen view (? there lists its keys, q quits). Elsewhere, with --lines and with options
-    that say what a line is, each lookup is a line once it is over, and findings appear on standard error as soon as
-    they show. Ctrl-C ends with a summary. Capturing needs root or the capability CAP_NET_RAW; both are given up once everything is open.
+    A terminal gets a full-screen view (? lists its keys, q quits). Elsewhere, with --lines and with options that say
+    what a line is, each lookup is a line once it is over, and findings appear on standard error as soon as they
+    show. Ctrl-C ends with a summary. Capturing needs root or the capability CAP_NET_RAW; both are given up once
+    everything is open.
 
     \b
     Examples:

@@ -156,23 +156,23 @@ class FrameRing:
             first = min((traces.first for traces in wanted.values()), default=0) - 2 * SLACK
             last = max((traces.last for traces in wanted.values()), default=0) + 2 * SLACK
             chunks = [chunk for start, chunk in self._chunks if start <= last]
-            ends = [start for start, _ in self._chunks][1:] + [_FAR]
+            ends = [*[start for start, _ in self._chunks][1:], _FAR]
             near = [chunk for chunk, end in zip(chunks, ends, strict=False) if end >= first]
             fragments = []
             for chunk in near:
                 for _, frame, comment in self._matching(chunk, wanted):
                     found[frame.time, frame.octets] = frame, comment
                     fragments += [
-                        (frame.time, ends_of)
+                        (frame.time, between)
                         for traces in wanted.values()
-                        if (ends_of := _fragment_of(frame.octets, traces.client))
+                        if (between := _fragment_of(frame.octets, traces.client))
                     ]
             if fragments:
                 for chunk in near:
                     for frame in self._walk(chunk):
                         if any(
-                            abs(frame.time - at) <= SLACK and is_fragment(frame.octets, ends_of)
-                            for at, ends_of in fragments
+                            abs(frame.time - at) <= SLACK and is_fragment(frame.octets, between)
+                            for at, between in fragments
                         ):
                             found.setdefault((frame.time, frame.octets), (frame, "fragment"))
             return list(found.values())

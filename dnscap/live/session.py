@@ -461,7 +461,7 @@ class Session:
 
     @property
     def now(self) -> int:
-        """What time it is in the capture, nanoseconds since the epoch: that of its latest frame, and what went by since."""
+        """What time it is in the capture, nanoseconds since the epoch: that of its latest frame and what went by."""
         return 0 if self._latest is None else self._latest + int((time.monotonic() - self._arrived) * 1e9)
 
     @property

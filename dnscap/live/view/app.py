@@ -19,12 +19,15 @@ from textual.css.query import NoMatches
 from textual.widgets import Input
 
 from dnscap.explain.styled import Line
+from dnscap.findings.rule import plural
 from dnscap.live.view import panels
 from dnscap.live.view.choosing import Choice
 from dnscap.live.view.following import WAITING, Row
+from dnscap.live.view.help import help_lines
 from dnscap.live.view.lines import BACKGROUND, TEXT, Lines
-from dnscap.live.view.screens import Asking, Reading, Waterfall, key_line
+from dnscap.live.view.screens import BACK, SCROLL, Asking, Reading, Waterfall, key_line
 from dnscap.live.view.table import LookupTable
+from dnscap.output.cells import duration
 
 if TYPE_CHECKING:
     from dnscap.live.view.watch import Watch
@@ -39,35 +42,18 @@ NOTICE = 6.0
 """Seconds for which a notice stays."""
 
 KEYS = (
-    "q quit  p pause  / filter  o troubled  s sort  enter why  w save  f findings  ? keys  space mark  t tops  esc all"
+    ("q", "quit"),
+    ("?", "help"),
+    ("p", "pause"),
+    ("/", "filter"),
+    ("o", "troubled"),
+    ("s", "sort"),
+    ("enter", "why"),
+    ("w", "save"),
+    ("f", "findings"),
+    ("space", "mark"),
+    ("esc", "all again"),
 )
-
-HELP = """\
-↑ ↓  k j              move; the cursor stays on its lookup while others come in
-page up, page down    a screen further; g and G go to the first and the last
-enter                 why: waterfall, where the time went, causes; ← → for its neighbours
-space                 mark; marked lookups stay in the table
-w                     save the frames of the marked lookups, or of this one, as pcapng
-u                     unmark all
-
-p                     pause the table; capturing and counting go on
-o                     only what is troubled: slow, failed, waiting
-/                     filter: words that have to be in name, client, server, type,
-                      outcome or cause; !word must not be; slow, failed, waiting
-s, S                  sort by the next column; the other way round
-esc                   all lookups again, the latest first
-t                     top names, top clients
-f                     findings at length: what they mean, what to do
-q, ctrl+c             quit with a closing summary
-
-● ok   ○ no such name, no such data   × failed   ? no answer   … waits   ! slow   ✓ marked
-
-Lookups are shown as soon as they are seen, while they wait too. What their stub may still send decides
-how they are judged: causes come when it can send nothing more. All are counted; where there are more
-than can be shown, the table has the latest, and the slow and failed ones for longer.
-Servers, names and clients are those of the last minute. 95 % of the lookups of a second were over
-within its bar of waits. Times are UTC.
-"""
 
 
 class View(App[None]):
@@ -119,7 +105,7 @@ class View(App[None]):
         self, watch: Watch, *, leave: bool = False, troubled: bool = False, driver_class: Any = None
     ) -> None:
         super().__init__(driver_class=driver_class)
-        self.watch = watch
+        self.watched = watch
         self.choice = Choice(troubled=troubled)
         self.paused = False
         self.left = False
@@ -136,7 +122,7 @@ class View(App[None]):
     def capture(self) -> None:
         """Run the session to its end, in a thread of its own."""
         try:
-            while self.watch.step():
+            while self.watched.step():
                 pass
         except BaseException as error:
             self.error = error
@@ -144,9 +130,12 @@ class View(App[None]):
 
     def compose(self) -> ComposeResult:
         """Everything that may be shown; `_arrange` decides how much room each has."""
-        watch = self.watch
+        watch = self.watched
         yield Lines(lambda width, _: [self._status(width)], id="status")
-        yield Lines(lambda width, height: panels.pulse_lines(watch, width, self._pulse_rows(width, height)), id="pulse")
+        yield Lines(
+            lambda width, height: panels.pulse_lines(watch, width, self._pulse_rows(width, height)),
+            id="pulse",
+        )
         yield Lines(lambda width, _: [panels.outcome_line(watch, width)], id="outcomes")
         yield Lines(lambda width, _: [self._choice_line(width)], id="choice")
         with Horizontal(id="middle"):
@@ -157,7 +146,7 @@ class View(App[None]):
                 yield Lines(lambda w, h: panels.top_lines(watch, "client", w, h), id="wide-clients")
         with Horizontal(id="below"):
             yield Lines(lambda w, h: panels.server_lines(watch, w - 1, h), id="servers")
-            yield Lines(lambda w, h: panels.top_lines(watch, self._top, w, h), id="tops")
+            yield Lines(lambda w, h: panels.top_lines(watch, self._top, w, h, ", t others"), id="tops")
         yield Lines(lambda w, h: panels.finding_lines(watch, w, h), id="findings")
         yield Lines(lambda width, _: [self._key_line(width)], id="keys")
 
@@ -189,7 +178,12 @@ class View(App[None]):
             part = screen.query_one(f"#{name}")
             part.display = room > 0
             part.styles.height = room
-        for name, share in (("servers", "1fr"), ("tops", "1fr"), ("wide-servers", "2fr"), ("wide-names", "2fr")):
+        for name, share in (
+            ("servers", "1fr"),
+            ("tops", "1fr"),
+            ("wide-servers", "2fr"),
+            ("wide-names", "2fr"),
+        ):
             screen.query_one(f"#{name}").styles.width = share if not name.startswith("wide") else "1fr"
         side = screen.query_one("#side")
         side.display = wide
@@ -208,10 +202,10 @@ class View(App[None]):
 
     def tick(self) -> None:
         """Draw what changed; leave where that is due."""
-        if self.left or (self.watch.ended and self._leave_at_end and self.watch.session.fault is None):
+        if self.left or (self.watched.ended and self._leave_at_end and self.watched.session.fault is None):
             self.exit()
             return
-        if self.watch.ended and not self._told_end:
+        if self.watched.ended and not self._told_end:
             self._told_end = True
             self._say("The capture has ended; q quits")
         self.refresh_rows()
@@ -223,18 +217,19 @@ class View(App[None]):
     def refresh_rows(self, *, anyway: bool = False) -> None:
         """Hand the rows that are wanted to the table."""
         table = self.screen_stack[0].query_one(LookupTable)
-        with self.watch.lock:
-            rows = self.choice.rows(self.watch.following)
-            known = len(self.watch.following)
+        with self.watched.lock:
+            rows = self.choice.rows(self.watched.following)
+            known = len(self.watched.following)
         if self.paused and not anyway:
             shown = {row.number for row in table.rows}
             self._newer = sum(row.number not in shown for row in rows)
+            table.show([self.watched.following.get(row.number) or row for row in table.rows], table.choice)
         else:
             self._newer = 0
             if known and not rows:
                 table.empty = "no lookup is like that"
-            elif not self.watch.frames:
-                table.empty = "nothing came yet" if not self.watch.ended else "nothing came"
+            elif not self.watched.frames:
+                table.empty = "nothing came yet" if not self.watched.ended else "nothing came"
             else:
                 table.empty = "no lookup yet"
             table.show(rows, self.choice)
@@ -244,8 +239,10 @@ class View(App[None]):
     # ------------------------------------------------------------ lines
 
     def _status(self, width: int) -> Line:
-        fault = self.watch.session.fault if self.watch.ended else None
-        return panels.status_line(self.watch, width, paused=self.paused, fault=None if fault is None else str(fault))
+        fault = self.watched.session.fault if self.watched.ended else None
+        return panels.status_line(
+            self.watched, width, paused=self.paused, fault=None if fault is None else str(fault)
+        )
 
     def _choice_line(self, width: int) -> Line:
         told = [self.choice.words()] if self.choice.words() else []
@@ -260,6 +257,14 @@ class View(App[None]):
         text, until = self._notice
         if text and time.monotonic() < until:
             return panels.fitted([(f" {text}", "negative")], width)
+        asking = self.screen_stack[0].query(Asking)
+        if asking:
+            if asking.first().what == "filter":
+                return key_line((("enter", "filter by these words"), ("esc", "all again")), width)
+            what = plural(len(self._selected()), "lookup")
+            return key_line(
+                (("enter", f"save the frames of {what} to this pcapng file"), ("esc", "do not")), width
+            )
         return key_line(KEYS, width)
 
     def _say(self, text: str) -> None:
@@ -320,17 +325,16 @@ class View(App[None]):
         self.push_screen(
             Reading(
                 "findings",
-                lambda width: panels.finding_pages(self.watch.worst_findings(), min(width, 110)),
+                lambda width: panels.finding_pages(self.watched.worst_findings(), min(width, 110)),
                 self._status,
-                "esc back  ↑ ↓ scroll",
+                (BACK, SCROLL),
             )
         )
 
     def action_help(self) -> None:
         """What keys do and signs say."""
         if len(self.screen_stack) == 1:
-            lines: list[Line] = [[(text, "")] for text in HELP.splitlines()]
-            self.push_screen(Reading("keys and signs", lambda width: lines, self._status, "esc back  ↑ ↓ scroll"))
+            self.push_screen(Reading("keys and signs", help_lines, self._status, (BACK, SCROLL)))
 
     def on_lookup_table_opened(self, event: LookupTable.Opened) -> None:
         """Explain a lookup."""
@@ -338,12 +342,15 @@ class View(App[None]):
         self.push_screen(Waterfall(event.number, self._explained, table.step_from, self._status))
 
     def _explained(self, number: int, width: int) -> list[Line]:
-        explanation = self.watch.explanation(number)
+        explanation = self.watched.explanation(number)
         if explanation is None:
             return [[("This lookup is so long ago that it is not kept any more.", "dim")]]
         lines = explanation.lines(width=min(width, 140))
-        if explanation.lookup["outcome"] == WAITING:
-            lines.insert(3, [("it waits for an answer", "lost")])
+        row = explanation.lookup
+        if row["outcome"] == WAITING:
+            lines[2] = [("waiting", "lost"), (f" since {duration(row['duration'])} ago", "")]
+        elif row["end_basis"] is None:
+            lines.insert(3, [("not judged yet: its stub may still ask again", "dim")])
         elif not explanation.exchanges:
             lines.insert(3, [("its transmissions were not kept: too many lookups came at once", "dim")])
         return lines
@@ -352,22 +359,23 @@ class View(App[None]):
 
     def on_lookup_table_marked(self, event: LookupTable.Marked) -> None:
         """Mark a lookup, or take the mark away."""
-        row = self.watch.following.get(event.number)
+        row = self.watched.following.get(event.number)
         if row is not None:
-            with self.watch.lock:
-                self.watch.following.mark(event.number, not row.marked)
+            with self.watched.lock:
+                self.watched.following.mark(event.number, not row.marked)
             table = self.screen_stack[0].query_one(LookupTable)
             table.action_move(1)
+            self.refresh_rows()
 
     def action_unmark(self) -> None:
         """Take all marks away."""
-        with self.watch.lock:
-            for row in self.watch.marked():
-                self.watch.following.mark(row.number, False)
+        with self.watched.lock:
+            for row in self.watched.marked():
+                self.watched.following.mark(row.number, False)
         self.refresh_rows()
 
     def _selected(self) -> list[Row]:
-        marked = self.watch.marked()
+        marked = self.watched.marked()
         if marked:
             return marked
         current = self.screen_stack[0].query_one(LookupTable).current
@@ -387,7 +395,9 @@ class View(App[None]):
 
     def action_filter(self) -> None:
         """Ask for words."""
-        self._ask("filter", self.choice.text, "words to look for: name, client, server, cause, slow, failed, !not")
+        self._ask(
+            "filter", self.choice.text, "words to look for: name, client, server, cause, slow, failed, !not"
+        )
 
     def _ask(self, what: str, value: str, hint: str) -> None:
         screen = self.screen_stack[0]
@@ -427,21 +437,24 @@ class View(App[None]):
         again = self._notice[0].startswith(f"{path} exists")
         try:
             with path.open("wb" if again else "xb") as stream:
-                frames = self.watch.save([row.number for row in rows], stream)
+                frames = self.watched.save([row.number for row in rows], stream)
         except FileExistsError:
             self._say(f"{path} exists: enter again replaces it")
             return False
         except OSError as error:
             self._say(f"{path}: {error.strerror}: type another name, or esc")
             return False
-        lookups = "1 lookup" if len(rows) == 1 else f"{len(rows)} lookups"
-        self._say(f"Wrote {frames} frame{'s' if frames != 1 else ''} of {lookups} to {path}")
+        self._say(f"Wrote {plural(frames, 'frame')} of {plural(len(rows), 'lookup')} to {path}")
         return True
 
 
 def _file_name(rows: list[Row]) -> str:
     name = re.sub(r"[^a-z0-9.-]+", "-", rows[0].name.rstrip(".").lower())[:40].strip("-.") or "lookup"
-    return f"{name}-{rows[0].number}.pcapng" if len(rows) == 1 else f"{len(rows)}-lookups-{rows[0].number}.pcapng"
+    return (
+        f"{name}-{rows[0].number}.pcapng"
+        if len(rows) == 1
+        else f"{len(rows)}-lookups-{rows[0].number}.pcapng"
+    )
 
 
 def _directory() -> Path:
@@ -456,8 +469,7 @@ def run(view: View) -> None:
     try:
         view.run()
     finally:
-        view.watch.session.stop()
+        view.watched.session.stop()
         thread.join()
     if view.error is not None:
         raise view.error
-

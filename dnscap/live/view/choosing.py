@@ -84,5 +84,6 @@ def _has(row: Row, word: str) -> bool:
     if word == "waiting":
         return row.state == WAITING
     return any(
-        word in text.lower() for text in (row.name, row.client, row.outcome, *row.servers, *row.causes, *row.qtypes)
+        word in text.lower()
+        for text in (row.name, row.client, row.outcome, *row.servers, *row.causes, *row.qtypes)
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap import registry
 from dnscap.clients.keeping import FAILED, plain_rows
 from dnscap.exchanges.arrow import OUTCOMES as EXCHANGE_OUTCOMES
 from dnscap.exchanges.arrow import ROLES
@@ -20,7 +21,6 @@ from dnscap.live.session import COUNTED
 from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.lookups.words import BUCKETS, OUTCOMES
 from dnscap.messages.around import address_text
-from dnscap import registry
 
 if TYPE_CHECKING:
     from dnscap.live.alerts import OpenLookup
@@ -132,8 +132,8 @@ class Following:
         Nanoseconds from which on a lookup is slow.
     over : callable
         Told the end of a lookup and how long it took, once for each that is followed.
-    answered : callable
-        Told a server and how long it took to answer, likewise.
+    ended : callable
+        Told a server, when it answered or was said to be absent, after how long, and the outcome, likewise.
     gone : callable
         Told the number of a troubled row that is shown no more.
     """
@@ -142,14 +142,14 @@ class Following:
         self,
         threshold: int,
         over: Callable[[int, int], None],
-        answered: Callable[[str, int], None],
+        ended: Callable[[str, int, int, str], None],
         gone: Callable[[int], None],
     ) -> None:
         self.threshold = threshold
         self.waiting: list[OpenLookup] = []
         """Lookups that wait, the longest first, as of the latest look."""
         self._over = over
-        self._answered = answered
+        self._ended = ended
         self._gone = gone
         self._plain: dict[int, Row] = {}
         self._troubled: dict[int, Row] = {}
@@ -187,8 +187,6 @@ class Following:
 
     def _take_open(self, one: OpenLookup) -> None:
         known = self.get(one.lookup)
-        before = len(known.sent) if known is not None else 0
-        answered = sum(row["latency"] is not None for row in known.sent) if known is not None else 0
         sent = sent_of(one, known.sent if known is not None else [])
         state, outcome, took = _standing(one)
         row = Row(
@@ -206,19 +204,18 @@ class Following:
             sent=sent,
             marked=known is not None and known.marked,
         )
-        if len(sent) != before or sum(item["latency"] is not None for item in sent) != answered:
-            self._tell_answers(sent, known.sent if known is not None else [])
+        self._tell_ends(sent, known.sent if known is not None else [])
         if state == SETTLED and (known is None or known.state == WAITING):
             self._over(one.time + took, took)
         if len(self._followed) < MOST_FOLLOWED:
             self._followed[one.lookup] = None
         self._put(row)
 
-    def _tell_answers(self, sent: list[dict[str, Any]], before: list[dict[str, Any]]) -> None:
+    def _tell_ends(self, sent: list[dict[str, Any]], before: list[dict[str, Any]]) -> None:
         told = {row["exchange"] for row in before if row["latency"] is not None}
         for row in sent:
-            if row["latency"] is not None and row["exchange"] not in told and row["outcome"] != "unreachable":
-                self._answered(row["server"], row["latency"])
+            if row["latency"] is not None and row["exchange"] not in told:
+                self._ended(row["server"], row["time"] + row["latency"], row["latency"], row["outcome"])
 
     # ------------------------------------------------------------ final rows
 
@@ -231,7 +228,7 @@ class Following:
             troubled = (rows["duration"] >= self.threshold) | _FAILED[rows["outcome"]]
             room = MOST_CHOSEN
             for mask in (troubled, ~troubled):
-                more = np.flatnonzero(mask & ~chosen)[-room:] if room > 0 else []
+                more: Any = np.flatnonzero(mask & ~chosen)[-room:] if room > 0 else []
                 chosen[more] = True
                 room -= len(more)
             self._take_final(lookups, np.flatnonzero(chosen))
@@ -327,7 +324,9 @@ def sent_of(one: OpenLookup, known: list[dict[str, Any]]) -> list[dict[str, Any]
     sent = []
     attempts = one.attempts
     for place, attempt in enumerate(attempts):
-        time, answered, server, qtype, role, outcome, transport, exchange, port, server_port, candidate = attempt
+        time, answered, server, qtype, role, outcome, transport, exchange, port, server_port, candidate = (
+            attempt
+        )
         row = done.get(exchange)
         if row is None:
             again = any(other[3] == qtype and other[10] == candidate for other in attempts[place + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from dnscap.clients.keeping import FAILED
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 SEVERITY = {"high": ("▲", "bad"), "medium": ("△", "negative"), "low": ("▵", ""), "info": ("·", "dim")}
 
-_LABEL = 11
-_FIGURE = 24
+_FIGURES = 34
+"""Columns for what a sparkline is and its present value."""
 
 BESIDE = 120
 """Columns from which on both sparklines stand side by side."""
+
+QUANTILE = 0.95
+"""The share of lookups that a bar of waits stands for."""
 
 
 def status_line(watch: Watch, width: int, *, paused: bool = False, fault: str | None = None) -> Line:
@@ -64,18 +68,22 @@ def _percent(share: float) -> str:
 def pulse_lines(watch: Watch, width: int, height: int = 1) -> list[Line]:
     """Sparklines of queries and waits, the latest second at the right."""
     half = (width - 1) // 2 if width >= BESIDE else width
-    room = max(half - _LABEL - _FIGURE, 8)
+    room = max(half - _FIGURES - 1, 8)
     rates = watch.pulse.queries(watch.now, room)
-    waits = watch.pulse.waits(watch.now, room, 0.95)
-    rate = _rate(rates[-1] if rates else 0)
-    middle, high = (watch.pulse.recent_wait(watch.now, 10, share) for share in (0.5, 0.95))
-    wait = _wait(middle, high)
-    first = _chart("queries/s", sparkline(_from_first(rates), height), rate, half, "good")
-    second = _chart("waits", sparkline(waits, height), wait, width - half if half < width else width, "axis")
+    waits = watch.pulse.waits(watch.now, room, QUANTILE)
+    middle, high = (watch.pulse.recent_wait(watch.now, 10, share) for share in (0.5, QUANTILE))
+    wait = "-" if middle is None or high is None else f"{duration(middle)}, 95 % {duration(high)}"
+    first = _chart("queries/s", f"{rates[-1]:,}", sparkline(_from_first(rates), height), half, "good")
+    bars = sparkline([_log(wait) for wait in waits], height, 1.0)
+    second = _chart("waits", wait, bars, width - half - 1 if half < width else width, "axis")
     if half < width:
-        gap: Line = [(" ", "")]
-        return [[*a, *gap, *b] for a, b in zip(first, second, strict=True)]
+        return [[*a, (" ", ""), *b] for a, b in zip(first, second, strict=True)]
     return [*first, *second]
+
+
+def _log(wait: int | None) -> float | None:
+    """Where a wait lies between 10 µs and 10 s: the ordinary and the dreadful both have to be seen."""
+    return None if wait is None else min(max(math.log10(max(wait, 1) / 1e4) / 6, 0.0), 1.0)
 
 
 def _from_first(values: list[int]) -> list[float | None]:
@@ -88,29 +96,15 @@ def _from_first(values: list[int]) -> list[float | None]:
     return found
 
 
-def _rate(rate: int) -> str:
-    return f"{rate:,}"
-
-
-def _wait(middle: int | None, high: int | None) -> str:
-    if middle is None or high is None:
-        return "-"
-    return f"{duration(middle)}, 95 % {duration(high)}"
-
-
-def _chart(label: str, rows: list[str], figure: str, width: int, style: str) -> list[Line]:
+def _chart(label: str, figure: str, rows: list[str], width: int, style: str) -> list[Line]:
     lines: list[Line] = []
-    room = width - _LABEL - len(rows[0])
     for place, row in enumerate(rows):
-        last = place == len(rows) - 1
-        lines.append(
-            [
-                (f" {label}".ljust(_LABEL) if last else " " * _LABEL, "dim"),
-                (row, style),
-                (shortened(f" {figure}" if last else "", room).ljust(room), "bold"),
-            ]
-        )
-    return lines
+        if place < len(rows) - 1:
+            lines.append([(" " * _FIGURES, ""), (row, style)])
+        else:
+            text = beginning(figure, _FIGURES - 12)
+            lines.append([(f" {label:<10}", "dim"), (text.ljust(_FIGURES - 11), "bold"), (row, style)])
+    return [fitted(line, width) for line in lines]
 
 
 def outcome_line(watch: Watch, width: int) -> Line:
@@ -136,7 +130,7 @@ def outcome_line(watch: Watch, width: int) -> Line:
 def server_lines(watch: Watch, width: int, height: int) -> list[Line]:
     """Health of servers over the last minute, the silent ones first."""
     roomy = width >= 56
-    lines = [title("servers", width, "queries    median         " if roomy else "queries               ")]
+    lines = [title("servers", width, "queries    median         " if roomy else "queries  median       ")]
     servers = watch.servers(height - 1)
     if not servers:
         return [*lines, [(" nobody was asked within a minute", "dim")]][:height]
@@ -145,7 +139,11 @@ def server_lines(watch: Watch, width: int, height: int) -> list[Line]:
         sign, style, word = _health(one)
         room = max(width - 3 - 9 - tail, 8)
         name = shortened(safe(one.address), room)
-        line: Line = [(f" {sign} ", style), (name + " " * (room - width_of(name)), ""), (f"{one.asked:>7,}  ", "")]
+        line: Line = [
+            (f" {sign} ", style),
+            (name + " " * (room - width_of(name)), ""),
+            (f"{one.asked:>7,}  ", ""),
+        ]
         wait = duration(one.wait) if one.wait is not None else "-"
         if roomy:
             line += [(f"{wait:>8}  ", "dim" if one.wait is None else ""), (word, style)]
@@ -159,6 +157,8 @@ def server_lines(watch: Watch, width: int, height: int) -> list[Line]:
 
 def _health(server: ServerHealth) -> tuple[str, str, str]:
     """Sign, style and words for how a server does."""
+    if server.absent:
+        return "×", "bad", "not there"
     if server.silent is not None and server.silent >= PATIENCE:
         return "?", "lost", f"silent {duration(server.silent)}"
     if not server.answered and server.asked and not server.waiting:
@@ -171,12 +171,15 @@ def _health(server: ServerHealth) -> tuple[str, str, str]:
     return "●", "good", "answers"
 
 
-def top_lines(watch: Watch, what: str, width: int, height: int) -> list[Line]:
-    """The most frequent names or clients of the last minute."""
+def top_lines(watch: Watch, what: str, width: int, height: int, hint: str = "") -> list[Line]:
+    """The most frequent names or clients of the last minute; `hint` says what else may be there."""
     found, total = watch.most(what, height - 1)
-    lines = [title(f"{what}s", width, "queries  share ")]
+    lines = [title(f"{what}s{hint}", width, "queries  share ")]
     if not found:
-        return [*lines, [(" nobody asked within a minute" if what == "client" else " none within a minute", "dim")]][:height]
+        return [
+            *lines,
+            [(" nobody asked within a minute" if what == "client" else " none within a minute", "dim")],
+        ][:height]
     for text, count in found:
         share = _percent(count / max(total, 1))
         figures = f"{count:>8,} {share:>6} "
@@ -189,7 +192,9 @@ def top_lines(watch: Watch, what: str, width: int, height: int) -> list[Line]:
 def finding_lines(watch: Watch, width: int, height: int) -> list[Line]:
     """Findings as they arose, the latest first."""
     arisen = list(watch.findings)[::-1]
-    lines = [title(f"findings ({len(arisen)})" if arisen else "findings", width)]
+    lines = [
+        title(f"findings ({len(arisen)})" if arisen else "findings", width, "f tells more " if arisen else "")
+    ]
     if not arisen:
         return [*lines, [(" nothing found wrong so far", "dim")]][:height]
     for at, finding in arisen[: height - 1]:

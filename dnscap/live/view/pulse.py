@@ -82,7 +82,7 @@ def quantile(values: Sequence[int], share: float) -> int | None:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def sparkline(values: Sequence[float | None], height: int = 1) -> list[str]:
+def sparkline(values: Sequence[float | None], height: int = 1, top: float | None = None) -> list[str]:
     """Bars as rows of text, the topmost first; where there is no value there is none.
 
     Parameters
@@ -91,6 +91,8 @@ def sparkline(values: Sequence[float | None], height: int = 1) -> list[str]:
         One a column.
     height : int
         Rows.
+    top : float, optional
+        The value that fills all rows; that of the greatest unless told.
 
     Examples
     --------
@@ -99,7 +101,7 @@ def sparkline(values: Sequence[float | None], height: int = 1) -> list[str]:
     >>> sparkline([0, 4, 8], 2)
     ['  █', '▁██']
     """
-    top = max((value for value in values if value), default=0)
+    top = max((value for value in values if value), default=0) if top is None else top
     rows = []
     for row in range(height - 1, -1, -1):
         cells = []

@@ -75,7 +75,7 @@ def heading(width: int, key: str, reverse: bool) -> Line:
 def line_of(row: Row, width: int) -> Line:
     """One row, `width` columns wide."""
     sign, style = mark_of(row)
-    slow = "!" if row.slow and row.state != WAITING else " "
+    slow = "!" if row.slow else " "
     parts: Line = [("✓" if row.marked else " ", "mark"), (sign, style), (slow, "bad"), (" ", "")]
     for place, (column, room) in enumerate(columns_for(width)):
         text, look = _cell(column.name, row, room, style)
@@ -110,6 +110,9 @@ def _cell(name: str, row: Row, room: int, style: str) -> tuple[str, str]:
         return ", ".join(row.causes) or _hint(row), style if row.troubled else "dim"
     if name == "outcome":
         return row.outcome, style
+    if row.state == WAITING and row.servers:
+        text = f"waits for {safe(row.servers[-1])}"
+        return text if width_of(text) <= room else text.removeprefix("waits "), style
     causes = ", ".join(row.causes) or _hint(row)
     if row.outcome == "ok" and causes:
         return causes, style if not row.troubled else "bad"
@@ -121,7 +124,7 @@ def _hint(row: Row) -> str:
     if row.state == WAITING and row.servers:
         return f"for {safe(row.servers[-1])}"
     if row.state == SETTLED and row.queries > 2 * max(len(row.qtypes), 1):
-        return f"{row.queries} queries"
+        return f"{row.queries} sent"
     return "slow" if row.slow and not row.failed else ""
 
 

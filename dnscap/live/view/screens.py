@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -17,9 +17,16 @@ from textual.widgets import Input
 from dnscap.explain.styled import Line
 from dnscap.live.view import panels
 from dnscap.live.view.lines import Lines, strip_of
+from dnscap.output.cells import width_of
+
+Keys = Sequence[tuple[str, str]]
+"""Keys, and what they do."""
 
 Pages = Callable[[int], list[Line]]
 """Given a width, gives the lines."""
+
+
+BACK, SCROLL = ("esc", "back"), ("↑ ↓", "scroll")
 
 
 class Body(ScrollView, can_focus=True):
@@ -76,7 +83,7 @@ class Reading(Screen[None]):
         Binding("escape,q,enter,backspace", "close", show=False),
     ]
 
-    def __init__(self, title: str, pages: Pages, status: Callable[[int], Line], keys: str) -> None:
+    def __init__(self, title: str, pages: Pages, status: Callable[[int], Line], keys: Keys) -> None:
         super().__init__()
         self._title = title
         self._pages = pages
@@ -126,7 +133,10 @@ class Waterfall(Reading):
         status: Callable[[int], Line],
     ) -> None:
         super().__init__(
-            "lookup", lambda width: pages(self.number, width), status, "esc back  ← → other lookups  ↑ ↓ scroll  w save"
+            "lookup",
+            lambda width: pages(self.number, width),
+            status,
+            (BACK, ("← →", "other lookups"), SCROLL, ("w", "save")),
         )
         self.number = number
         self._step = step
@@ -172,15 +182,14 @@ class Asking(Input):
         self.post_message(self.GivenUp(self.what))
 
 
-def key_line(keys: str, width: int) -> Line:
-    """``q quit  p pause`` with the keys set off; those for which there is no room are left out."""
+def key_line(keys: Keys, width: int) -> Line:
+    """Keys set off from what they do; those for which there is no room are left out."""
     line: Line = [(" ", "")]
     room = width - 1
-    for pair in keys.split("  "):
-        *pressed, word = pair.split(" ")
-        size = len(pair) + 2
-        if size - 2 > room:
+    for key, word in keys:
+        size = width_of(f"{key} {word}")
+        if size > room:
             break
-        line += [(" ".join(pressed), "key"), (f" {word}  ", "")]
-        room -= size
+        line += [(key, "key"), (f" {word}  ", "")]
+        room -= size + 2
     return panels.fitted(line, width)

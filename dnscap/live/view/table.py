@@ -142,7 +142,9 @@ class LookupTable(Widget, can_focus=True):
         """The heading, or a row."""
         width = self.size.width
         if y == 0:
-            return strip_of(drawing.heading(width, self.choice.key, self.choice.reverse), width, self.rich_style)
+            return strip_of(
+                drawing.heading(width, self.choice.key, self.choice.reverse), width, self.rich_style
+            )
         place = self._first + y - 1
         if place < len(self.rows):
             base = self.rich_style + CURSOR if place == self._at else self.rich_style

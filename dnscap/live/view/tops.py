@@ -50,6 +50,8 @@ class ServerHealth:
         Queries to it for whose answer a lookup waits.
     wait : int or None
         Median time of its answers, nanoseconds.
+    absent : bool
+        Whether an ICMP error or a reset said that nobody listens there, and no answer came since.
     silent : int or None
         Nanoseconds for which it owes an answer and has given none at all.
     """
@@ -61,6 +63,12 @@ class ServerHealth:
     waiting: int = 0
     wait: int | None = None
     silent: int | None = None
+    absent: bool = False
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it does not answer at all."""
+        return self.absent or (self.silent is not None and self.silent >= PATIENCE)
 
 
 class Tops:
@@ -71,6 +79,8 @@ class Tops:
         self._latencies: dict[str, deque[int]] = {}
         self._heard: dict[str, int] = {}
         """When each server answered last."""
+        self._absent: dict[str, int] = {}
+        """When it was said last that nobody listens there."""
 
     def feed(self, batch: MessageBatch) -> None:
         """Count the messages of a batch; further sightings of one are not counted again."""
@@ -102,8 +112,12 @@ class Tops:
             if server in self._heard or len(self._heard) < MOST_TEXTS:
                 self._heard[server] = max(at, self._heard.get(server, 0))
 
-    def feed_latency(self, server: str, latency: int) -> None:
-        """Note how long a server took to answer."""
+    def feed_end(self, server: str, at: int, latency: int, outcome: str) -> None:
+        """Note what became of a query: when it ended, and how long that took."""
+        if outcome == "unreachable":
+            if server in self._absent or len(self._absent) < MOST_TEXTS:
+                self._absent[server] = max(at, self._absent.get(server, 0))
+            return
         known = self._latencies.get(server)
         if known is None:
             if len(self._latencies) >= MOST_TEXTS:
@@ -156,15 +170,18 @@ class Tops:
             wait = quantile(list(self._latencies.get(server, ())), 0.5)
             found.append(
                 ServerHealth(
-                    server, count_of, answered[server], failed[server], owing[server], wait, silent
+                    server,
+                    count_of,
+                    answered[server],
+                    failed[server],
+                    owing[server],
+                    wait,
+                    silent,
+                    self._absent.get(server, -1) > self._heard.get(server, 0),
                 )
             )
-        found.sort(key=lambda one: (-_troubled(one), -one.asked, one.address))
+        found.sort(key=lambda one: (-one.troubled, -one.asked, one.address))
         return found[:count]
-
-
-def _troubled(server: ServerHealth) -> bool:
-    return server.silent is not None and server.silent >= PATIENCE
 
 
 def _count(counter: Counter[str], codes: Array, texts: Any) -> None:

@@ -70,7 +70,7 @@ class Watch:
         self.following = Following(
             session.totals.threshold if session.totals.threshold else SLOW,
             self.pulse.feed_wait,
-            self.tops.feed_latency,
+            self.tops.feed_end,
             self._gone,
         )
 
@@ -96,7 +96,7 @@ class Watch:
                 self.pulse.feed_queries(np.asarray(messages.column("time"))[queries])
             self.following.feed(batch)
             for finding in batch.findings:
-                self.findings.append((batch.time or self.session.now, finding))
+                self.findings.append((self.session.now, finding))
             if batch.last:
                 self.ended = True
                 self.following.waiting = []
@@ -216,7 +216,9 @@ class Watch:
     def marked(self) -> list[Row]:
         """Marked rows, in order of time."""
         with self.lock:
-            return sorted((row for row in self.following.troubled() if row.marked), key=lambda row: row.number)
+            return sorted(
+                (row for row in self.following.troubled() if row.marked), key=lambda row: row.number
+            )
 
     def save(self, numbers: Sequence[int], stream: BinaryIO) -> int:
         """Write the frames of some lookups as pcapng; gives how many."""
