@@ -30,17 +30,20 @@ if TYPE_CHECKING:
 MOST_ROWS = 500
 """Lookups shown of the ordinary ones, and as many of the slow, failed, waiting and marked ones."""
 
-NEWEST = 64
+NEWEST = 48
 """Lookups that begin between two looks of which each is followed; of more, the latest so many."""
 
 MOST_FOLLOWED = 600
 """Lookups looked at again until they are over."""
 
+SELDOM = 8
+"""Looks between two at a lookup that has its answer: it hardly ever goes on."""
+
 MOST_WAITING = 200
 """Lookups that wait looked at, the longest first."""
 
-MOST_CHOSEN = 48
-"""Final rows that are shown of one batch though they were not followed, the troubled first."""
+MOST_CHOSEN = (48, 8)
+"""Final rows that are shown of one batch though they were not followed: of troubled lookups, and of others."""
 
 WAITING, SETTLED, FINAL = "waiting", "settled", "final"
 
@@ -153,8 +156,10 @@ class Following:
         self._gone = gone
         self._plain: dict[int, Row] = {}
         self._troubled: dict[int, Row] = {}
-        self._followed: dict[int, None] = {}
+        self._followed: dict[int, str] = {}  # state of each
         self._next = 0
+        self._looks = 0
+        self._taken = 0  # lookups of which batches had the final row
 
     def __iter__(self) -> Iterator[Row]:
         yield from self._plain.values()
@@ -175,7 +180,13 @@ class Following:
         newest = range(max(self._next, begun - NEWEST), begun)
         self._next = begun
         self.waiting = list(session.open_lookups(most=MOST_WAITING))
-        wanted = [*self._followed, *newest]
+        self._looks += 1
+        wanted = [
+            number
+            for number, state in self._followed.items()
+            if state == WAITING or (state == SETTLED and (number + self._looks) % SELDOM == 0)
+        ]
+        wanted += newest
         slow = [one for one in self.waiting if one.waited >= self.threshold]
         known = set(wanted)
         wanted += [one.lookup for one in slow if one.lookup not in known]
@@ -183,7 +194,7 @@ class Following:
         for one in still_open:
             self._take_open(one)
         if over.lookups:
-            self._take_final(over, np.arange(over.lookups))
+            self._take_rows(plain_rows(over.to_arrow(COUNTED)))
 
     def _take_open(self, one: OpenLookup) -> None:
         known = self.get(one.lookup)
@@ -207,8 +218,8 @@ class Following:
         self._tell_ends(sent, known.sent if known is not None else [])
         if state == SETTLED and (known is None or known.state == WAITING):
             self._over(one.time + took, took)
-        if len(self._followed) < MOST_FOLLOWED:
-            self._followed[one.lookup] = None
+        if one.lookup in self._followed or len(self._followed) < MOST_FOLLOWED:
+            self._followed[one.lookup] = state
         self._put(row)
 
     def _tell_ends(self, sent: list[dict[str, Any]], before: list[dict[str, Any]]) -> None:
@@ -224,13 +235,11 @@ class Following:
         for lookups in batch.lookup_batches:
             rows = LookupColumns(lookups.native).rows
             numbers = rows["lookup"].astype(np.int64)
+            self._taken = int(numbers[-1]) + 1
             chosen = np.isin(numbers, np.fromiter(self._followed, np.int64, len(self._followed)))
             troubled = (rows["duration"] >= self.threshold) | _FAILED[rows["outcome"]]
-            room = MOST_CHOSEN
-            for mask in (troubled, ~troubled):
-                more: Any = np.flatnonzero(mask & ~chosen)[-room:] if room > 0 else []
-                chosen[more] = True
-                room -= len(more)
+            for mask, room in zip((troubled, ~troubled), MOST_CHOSEN, strict=True):
+                chosen[np.flatnonzero(mask & ~chosen)[-room:]] = True
             self._take_final(lookups, np.flatnonzero(chosen))
 
     def _take_final(self, lookups: LookupBatch, places: Any) -> None:
@@ -240,10 +249,19 @@ class Following:
         details = lookups.details([row["lookup"] for row in found])
         for row, more in zip(found, details, strict=True):
             row.update(more)
+        self._take_rows(found)
+
+    def _take_rows(self, found: list[dict[str, Any]]) -> None:
+        for row in found:
             number = row["lookup"]
-            self._followed.pop(number, None)
+            row = {"answers": [], "cname_chain": []} | row
+            if number < self._taken:
+                self._followed.pop(number, None)
+            elif number in self._followed:
+                self._followed[number] = FINAL  # its answers come with the batch
             known = self.get(number)
-            if known is not None and known.state == FINAL:
+            if known is not None and known.lookup is not None:
+                known.lookup.update(row)  # with answers, perhaps
                 continue
             took = row["duration"] or 0
             waited = took - (row["t_gap"] or 0)

@@ -33,15 +33,19 @@ STYLES = {
 }
 """Looks of the styles; what a colour says is said by a sign or a word too."""
 
+BASE = Style(color=TEXT, bgcolor=BACKGROUND)
 CURSOR = Style(bgcolor="#29405a")
+_LOOKS = {name: BASE + style for name, style in STYLES.items()}
+_CHOSEN = {name: look + CURSOR for name, look in _LOOKS.items()}
 
 Draw = Callable[[int, int], list[Line]]
 
 
-def strip_of(line: Line, width: int, base: Style) -> Strip:
+def strip_of(line: Line, width: int, *, cursor: bool = False) -> Strip:
     """A line of a widget: controls escaped, cut to the width, filled up."""
-    segments = [Segment(safe(text), base + STYLES.get(style, STYLES[""])) for text, style in line if text]
-    return Strip(segments).adjust_cell_length(width, base)
+    looks = _CHOSEN if cursor else _LOOKS
+    segments = [Segment(safe(text), looks.get(style, looks[""])) for text, style in line if text]
+    return Strip(segments).adjust_cell_length(width, looks[""])
 
 
 class Lines(Widget):
@@ -74,4 +78,4 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of it."""
-        return strip_of(self._lines[y] if y < len(self._lines) else [], self.size.width, self.rich_style)
+        return strip_of(self._lines[y] if y < len(self._lines) else [], self.size.width)

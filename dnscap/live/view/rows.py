@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from dnscap.explain.styled import Line
 from dnscap.live.view.following import SETTLED, WAITING, Row
@@ -47,6 +48,7 @@ WIDE_FROM = 130
 """Columns of a terminal from which on outcome, causes and servers each have a column."""
 
 
+@cache
 def columns_for(width: int) -> list[tuple[Column, int]]:
     """Columns and their widths, one blank between them, for that much room."""
     columns = _WIDE if width >= WIDE_FROM else _NARROW
@@ -77,10 +79,11 @@ def line_of(row: Row, width: int) -> Line:
     sign, style = mark_of(row)
     slow = "!" if row.slow else " "
     parts: Line = [("✓" if row.marked else " ", "mark"), (sign, style), (slow, "bad"), (" ", "")]
-    for place, (column, room) in enumerate(columns_for(width)):
+    columns = columns_for(width)
+    for place, (column, room) in enumerate(columns):
         text, look = _cell(column.name, row, room, style)
         parts.append((_fitted(text, room, column.right), look))
-        if place + 1 < len(columns_for(width)):
+        if place + 1 < len(columns):
             parts.append((" ", ""))
     return parts
 

@@ -63,7 +63,7 @@ class Body(ScrollView, can_focus=True):
         """One line of it."""
         place = y + self.scroll_offset.y
         line = self._lines[place] if place < len(self._lines) else []
-        return strip_of([(" ", ""), *line], self.size.width, self.rich_style)
+        return strip_of([(" ", ""), *line], self.size.width)
 
 
 class Reading(Screen[None]):

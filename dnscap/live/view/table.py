@@ -13,7 +13,7 @@ from textual.widget import Widget
 from dnscap.live.view import rows as drawing
 from dnscap.live.view.choosing import Choice
 from dnscap.live.view.following import Row
-from dnscap.live.view.lines import CURSOR, strip_of
+from dnscap.live.view.lines import strip_of
 
 
 class LookupTable(Widget, can_focus=True):
@@ -142,12 +142,9 @@ class LookupTable(Widget, can_focus=True):
         """The heading, or a row."""
         width = self.size.width
         if y == 0:
-            return strip_of(
-                drawing.heading(width, self.choice.key, self.choice.reverse), width, self.rich_style
-            )
+            return strip_of(drawing.heading(width, self.choice.key, self.choice.reverse), width)
         place = self._first + y - 1
         if place < len(self.rows):
-            base = self.rich_style + CURSOR if place == self._at else self.rich_style
-            return strip_of(drawing.line_of(self.rows[place], width), width, base)
+            return strip_of(drawing.line_of(self.rows[place], width), width, cursor=place == self._at)
         text = self.empty if place == 0 else ""
-        return strip_of([(f"    {text}", "dim")], width, self.rich_style)
+        return strip_of([(f"    {text}", "dim")], width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,11 @@ SLICE = 10_000_000_000
 """Nanoseconds of a slice: counts leave slice by slice."""
 
 SLICES = 6
+
+Counts = dict[str, Counter[str]]
+
+REFRESH = 1_000_000_000
+"""Nanoseconds for which the most frequent ones stay as they are."""
 
 PATIENCE = 1_000_000_000
 """Nanoseconds that a server may owe an answer before it is called silent."""
@@ -75,7 +81,9 @@ class Tops:
     """Counts of names, clients and servers over the last minute of capture time."""
 
     def __init__(self) -> None:
-        self._slices: deque[tuple[int, dict[str, Counter[str]]]] = deque()
+        self._slices: deque[tuple[int, Counts]] = deque()
+        self._total = _counts()
+        self._most: dict[str, tuple[tuple[int, int], list[tuple[str, int]], int]] = {}
         self._latencies: dict[str, deque[int]] = {}
         self._heard: dict[str, int] = {}
         """When each server answered last."""
@@ -93,18 +101,23 @@ class Tops:
         if not first.any():
             return
         times = batch.column("time")
-        counts = self._slice(int(times.max()))
+        counts, total = self._slice(int(times.max())), self._total
         asking = queries & ((flags & RECURSION_DESIRED) != 0)
         if not asking.any():
             asking = queries  # a capture at servers that are asked by resolvers
         addresses = batch.addresses
-        _count(counts["client"], batch.column("src")[asking], addresses)
+        _count(counts["client"], total["client"], batch.column("src")[asking], addresses)
         named = asking & ((batch.column("presence") & HAS_NAME) != 0)
-        _count(counts["name"], batch.column("qname")[named], batch.names)
-        _count(counts["asked"], batch.column("dst")[queries], addresses)
+        _count(counts["name"], total["name"], batch.column("qname")[named], batch.names)
+        _count(counts["asked"], total["asked"], batch.column("dst")[queries], addresses)
         sources = batch.column("src")
-        _count(counts["answered"], sources[responses], addresses)
-        _count(counts["failed"], sources[responses & FAILING[batch.column("rcode") & 15]], addresses)
+        _count(counts["answered"], total["answered"], sources[responses], addresses)
+        _count(
+            counts["failed"],
+            total["failed"],
+            sources[responses & FAILING[batch.column("rcode") & 15]],
+            addresses,
+        )
         codes, place = np.unique(sources[responses], return_inverse=True)
         latest = np.zeros(len(codes), dtype=np.int64)
         np.maximum.at(latest, place, times[responses])
@@ -125,35 +138,42 @@ class Tops:
             known = self._latencies[server] = deque(maxlen=MOST_LATENCIES)
         known.append(latency)
 
-    def _slice(self, now: int) -> dict[str, Counter[str]]:
+    def _slice(self, now: int) -> Counts:
+        """The counts that belong to `now`; those that are too old leave the sums."""
         start = now // SLICE
         if not self._slices or self._slices[-1][0] < start:
-            self._slices.append(
-                (start, {what: Counter() for what in ("client", "name", "asked", "answered", "failed")})
-            )
-        while self._slices[0][0] <= start - SLICES:
-            self._slices.popleft()
+            self._slices.append((start, _counts()))
+        self._forget(now)
         return self._slices[-1][1]
 
-    def _sum(self, what: str, now: int) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for start, counts in self._slices:
-            if start > now // SLICE - SLICES:
-                total += counts[what]
-        return total
+    def _forget(self, now: int) -> None:
+        while self._slices and self._slices[0][0] <= now // SLICE - SLICES:
+            for what, counter in self._slices.popleft()[1].items():
+                total = self._total[what]
+                for text, count in counter.items():
+                    left = total[text] - count
+                    if left > 0:
+                        total[text] = left
+                    else:
+                        del total[text]
 
     def most(self, what: str, now: int, count: int) -> tuple[list[tuple[str, int]], int]:
         """The most frequent names or clients with how often each asked or was asked for, and the sum of all."""
-        total = self._sum(what, now)
-        ordered = sorted(total.items(), key=lambda item: (-item[1], item[0]))
-        return ordered[:count], sum(total.values())
+        known = self._most.get(what)
+        if known is None or known[0] != (now // REFRESH, count):
+            self._forget(now)
+            total = self._total[what]
+            found = heapq.nsmallest(count, total.items(), key=lambda item: (-item[1], item[0]))
+            known = self._most[what] = (now // REFRESH, count), found, sum(total.values())
+        return known[1], known[2]
 
     def servers(self, now: int, count: int, waiting: Iterable[OpenLookup]) -> list[ServerHealth]:
         """Servers asked within the last minute: the silent first, then the busiest."""
         from dnscap.live.view.pulse import quantile
         from dnscap.messages.around import address_text
 
-        asked, answered, failed = (self._sum(what, now) for what in ("asked", "answered", "failed"))
+        self._forget(now)
+        asked, answered, failed = (self._total[what] for what in ("asked", "answered", "failed"))
         owed: dict[str, int] = {}
         owing: Counter[str] = Counter()
         for lookup in waiting:
@@ -163,7 +183,8 @@ class Tops:
                     owing[server] += 1
                     owed[server] = min(attempt[0], owed.get(server, attempt[0]))
         found = []
-        for server, count_of in asked.items():
+        busiest = heapq.nlargest(4 * count, asked, key=lambda server: asked[server])
+        for server in {*busiest, *(server for server in owed if server in asked)}:
             silent = None
             if server in owed and owed[server] > self._heard.get(server, 0):
                 silent = max(now - owed[server], 0)
@@ -171,7 +192,7 @@ class Tops:
             found.append(
                 ServerHealth(
                     server,
-                    count_of,
+                    asked[server],
                     answered[server],
                     failed[server],
                     owing[server],
@@ -184,12 +205,14 @@ class Tops:
         return found[:count]
 
 
-def _count(counter: Counter[str], codes: Array, texts: Any) -> None:
+def _counts() -> Counts:
+    return {what: Counter() for what in ("client", "name", "asked", "answered", "failed")}
+
+
+def _count(counter: Counter[str], total: Counter[str], codes: Array, texts: Any) -> None:
     found, counts = np.unique(codes[codes != NO_CODE], return_counts=True)
-    if len(counter) >= MOST_TEXTS:
-        for text, count in zip(texts(found.tolist()), counts.tolist(), strict=True):
-            if text in counter:
-                counter[text] += count
-        return
+    full = len(counter) >= MOST_TEXTS
     for text, count in zip(texts(found.tolist()), counts.tolist(), strict=True):
-        counter[text] += count
+        if not full or text in counter:
+            counter[text] += count
+            total[text] += count

@@ -62,6 +62,7 @@ class Watch:
         self.lost: dict[str, int] = {}
         """Counts of capture quality that take something away from the picture."""
         self._ring = ring
+        self._held: dict[int, tuple[bool, int, int]] = {}
         self._begun = 0
         self._lookups: Counter[str] = Counter()
         self._slow = 0
@@ -127,10 +128,14 @@ class Watch:
         """See to it that the frames of troubled lookups stay."""
         if self._ring is not None:
             for row in self.following.troubled():
-                if row.sent and row.state != SETTLED:
+                ends = sum(item["latency"] is not None for item in row.sent)
+                known = (row.state == FINAL, len(row.sent), ends)
+                if row.sent and self._held.get(row.number) != known:
+                    self._held[row.number] = known
                     self._ring.hold(row.number, Traces.of(row.as_lookup(), row.sent))
 
     def _gone(self, number: int) -> None:
+        self._held.pop(number, None)
         if self._ring is not None:
             self._ring.release(number)
 
