@@ -15,7 +15,8 @@ from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.rule import Facts
 from dnscap.findings.scorecard import Figure
 from dnscap.quality import COUNTS, STATE_COUNTS
-from dnscap.report.blocks import BLOCKS, Block
+from dnscap.report.block_forms import Block
+from dnscap.report.blocks import BLOCKS
 from dnscap.report.headline import headline, totals
 from dnscap.tables.histogram import BUCKETS, PARTS, bound_of, percentile
 from dnscap.tables.timeline import Timeline

@@ -10,6 +10,7 @@ from dnscap.explain.waterfall import WIDTH
 from dnscap.findings import SEVERITIES, Finding
 from dnscap.findings.rule import plural, seconds
 from dnscap.output.cells import safe
+from dnscap.report.block_text import block_lines
 
 if TYPE_CHECKING:
     from dnscap.report.model import Report
@@ -37,6 +38,8 @@ def lines_of(report: Report, width: int = WIDTH) -> list[Line]:
         lines += [[], [("The slowest lookups", "bold")]]
         for explanation in report.slowest:
             lines += [[], *explanation.lines(width=width, evidence=False)]
+    for block in report.blocks:
+        lines += [[], *block_lines(block, width)]
     return [*lines, [], *_scorecard(report, width)]
 
 
