@@ -29,6 +29,18 @@ class Grid:
     rows: list[list[Cell]] = field(default_factory=list)
     note: str = ""
 
+    def filled(self) -> Grid:
+        """The table without the columns in which nothing is known of any row."""
+        kept = [
+            place for place in range(len(self.columns)) if any(row[place] is not None for row in self.rows)
+        ]
+        return Grid(
+            self.title,
+            [self.columns[place] for place in kept],
+            [[row[place] for place in kept] for row in self.rows],
+            self.note,
+        )
+
 
 @dataclass(slots=True)
 class Stretch:
@@ -111,6 +123,18 @@ class NameCourse:
     values: list[list[str]] = field(default_factory=list)
     lanes: list[Lane] = field(default_factory=list)
     more_lanes: int = 0
+
+
+def percent(part: int, whole: int) -> str:
+    """A share of a hundred for a sentence: with a decimal where it is small or nearly all.
+
+    Examples
+    --------
+    >>> percent(1, 3), percent(2, 700), percent(999, 1000)
+    ('33', '0.3', '99.9')
+    """
+    share = 100 * part / whole if whole else 0.0
+    return f"{share:.0f}" if 10 <= share <= 90 or share in (0, 100) else f"{share:.1f}"
 
 
 @dataclass(slots=True)

@@ -47,7 +47,8 @@ def _grid(grid: Grid, width: int) -> list[Line]:
             for head, cell in zip(grid.columns[1:], row[1:], strict=True)
             if cell is not None
         ]
-        lines += _hung(f"{cell_text(row[0])}: {'; '.join(told)}", width)
+        said = cell_text(row[1]) if len(row) == 2 else "; ".join(told)
+        lines += _hung(f"{cell_text(row[0])}: {said}", width)
     if len(grid.rows) > MOST_ROWS:
         lines.append([(f"    … {len(grid.rows) - MOST_ROWS} more", "dim")])
     return lines

@@ -69,7 +69,9 @@ def cell_text(cell: Cell) -> str:
         return "–"
     if isinstance(cell, int):
         return f"{cell:,}"
-    return number(cell) if isinstance(cell, float) else cell
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if cell >= 1000 else number(cell)
+    return cell
 
 
 def walk_words(walk: Walk) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.rule import plural, seconds
-from dnscap.report.block_forms import Block, Cell, Grid
+from dnscap.report.block_forms import Block, Cell, Grid, percent
 from dnscap.report.cache_block import caches
 from dnscap.report.name_block import names
 
@@ -22,9 +22,9 @@ def search_list(diagnosis: Diagnosis) -> Block | None:
     course, facts = diagnosis.course, diagnosis.facts
     if not course.expanded:
         return None
-    share = 100 * course.expanded / max(facts.lookups, 1)
+    share = percent(course.expanded, facts.lookups)
     text = (
-        f"{plural(course.expanded, 'lookup')} ({share:.0f} %) tried more than one name; lookups waited "
+        f"{plural(course.expanded, 'lookup')} ({share} %) tried more than one name; lookups waited "
         f"{seconds(course.search_wait / 1e9)} in all for candidates that did not help. Of "
         f"{plural(course.sent, 'query')} sent, {course.wasted:,} added nothing (candidates that do not exist, and "
         "queries sent again)."

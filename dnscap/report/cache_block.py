@@ -8,7 +8,7 @@ from dnscap.findings.cache_course import MOST_DEPTHS, CacheCourse, ResolverCours
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.rule import plural, seconds
 from dnscap.output.cells import duration
-from dnscap.report.block_forms import Block, Cell, Grid
+from dnscap.report.block_forms import Block, Cell, Grid, percent
 from dnscap.tables.histogram import percentile
 
 MOST_RESOLVERS = 20
@@ -44,7 +44,7 @@ def caches(diagnosis: Diagnosis) -> Block | None:
         )
     else:
         said.append(UNSEEN)
-    tables = [table for table in (_seen_table(seen), _depths(course), _alone_table(alone)) if table.rows]
+    tables = [t.filled() for t in (_seen_table(seen), _depths(course), _alone_table(alone)) if t.rows]
     return Block("caches", "Caches", " ".join(said), tables, walks=walks)
 
 
@@ -54,9 +54,9 @@ def _seen_text(course: CacheCourse, seen: dict[str, ResolverCourse]) -> str:
     misses = sum(c.misses for c in seen.values())
     waited = sum(c.waited for c in seen.values())
     who = f"Resolver {next(iter(seen))}" if len(seen) == 1 else f"{plural(len(seen), 'resolver')}"
-    text = f"{who} answered {hits:,} of {plural(judged, 'question')} out of the cache ({_percent(hits, judged)} %)."
+    text = f"{who} answered {hits:,} of {plural(judged, 'question')} out of the cache ({percent(hits, judged)} %)."
     if not misses:
-        return text + " For none of the others was anything asked upstream."
+        return text
     asked = percentile(np.sum([c.asked for c in seen.values()], axis=0), 0.5)
     cached = percentile(np.sum([c.cached for c in seen.values()], axis=0), 0.5)
     if misses == 1:
@@ -84,8 +84,8 @@ def _alone_text(alone: dict[str, ResolverCourse], both: bool) -> str:
         return text + f", and for none of {plural(answered, 'answer')} do they tell."
     certainty = sum(c.certainty for c in alone.values()) / guessed
     return text + (
-        f". They tell for {guessed:,} of {plural(answered, 'answer')} ({_percent(guessed, answered)} %): of these "
-        f"{hits:,} most likely came out of the cache ({_percent(hits, guessed)} %), each with a probability of "
+        f". They tell for {guessed:,} of {plural(answered, 'answer')} ({percent(guessed, answered)} %): of these "
+        f"{hits:,} most likely came out of the cache ({percent(hits, guessed)} %), each with a probability of "
         f"{100 * certainty:.0f} % on average. What misses cost upstream cannot be told from here."
     )
 
@@ -104,7 +104,7 @@ def _seen_table(seen: dict[str, ResolverCourse]) -> Grid:
             *(c.verdicts[word] for word, _ in used),
             _ms(c.cached_median),
             _ms(c.asked_median),
-            round(c.waited / 1e9, 6),
+            round(c.waited / 1e9, 6) if c.misses else None,
         ]
         for address, c in shown
     ]

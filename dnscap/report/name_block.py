@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,9 +11,9 @@ from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.lifetimes import ADDRESSES
 from dnscap.findings.name_rule import SECOND, brief, clock
 from dnscap.findings.propagation import Change, Server, change_at, servers_of
-from dnscap.findings.rule import plural
 from dnscap.names import NameRows
 from dnscap.names.seen import ANSWER, AUTHORITATIVE, TRIED
+from dnscap.output.cells import shortened
 from dnscap.report.block_forms import Block, Cell, Grid
 from dnscap.report.name_course import courses
 
@@ -46,21 +47,23 @@ def names(diagnosis: Diagnosis) -> Block | None:
     if seen is None or not seen.count:
         text = "No answer in this capture says anything of a name, so that there is nothing to compare over time."
         return Block("names", "Names and their values", text)
-    groups = list(_telling(seen))
-    changes = _changes(seen, groups)
+    groups = [(kind, rows) for rows in _telling(seen) if (kind := _kind(servers_of(seen, rows)))]
+    groups.sort(key=lambda group: _RANK.index(group[0]))
     lifetimes = _lifetimes(seen)
-    told = _told(diagnosis)
-    drawn = courses(diagnosis, seen, [rows for rows in groups if _kind(servers_of(seen, rows))])
-    tables = [table for table in (changes, told, lifetimes) if table.rows]
-    return Block("names", "Names and their values", _text(seen, changes, lifetimes), tables, names=drawn)
+    tables = [t.filled() for t in (_changes(seen, groups), _told(diagnosis), lifetimes) if t.rows]
+    drawn = courses(diagnosis, seen, [rows for _, rows in groups])
+    return Block("names", "Names and their values", _text(seen, groups, lifetimes), tables, names=drawn)
 
 
-def _text(seen: NameRows, changes: Grid, lifetimes: Grid) -> str:
-    said = [
-        f"Answers told of {plural(len(np.unique(seen.question[seen.section == ANSWER])), 'name and type')}."
-    ]
-    said[0] = said[0].replace("name and types", "names and types")
-    if not changes.rows:
+def _text(seen: NameRows, groups: list[tuple[str, list[int]]], lifetimes: Grid) -> str:
+    count = len(np.unique(seen.question[seen.section == ANSWER]))
+    said = [f"Answers told of {count:,} name{'' if count == 1 else 's'}, each type counted by itself."]
+    if groups:
+        kinds = Counter(kind for kind, _ in groups)
+        told = ", ".join(f"{kinds[kind]:,} {_WORDS[kind]}" for kind in _RANK if kinds[kind])
+        more = " of those looked at" if len(groups) >= MOST_LOOKED_AT else " of them"
+        said.append(f"{len(groups):,}{more} did not have one value throughout: {told}.")
+    else:
         said.append(
             "None of them was seen with two values, or with a value here and none there: in this time nothing "
             "changed that anybody asked for."
@@ -129,34 +132,38 @@ def _by_turns(servers: list[Server]) -> bool:
     )
 
 
-_RANK = ("changed", "appeared", "went away", "differs between servers", "comes by turns")
+_WORDS = {
+    "changed": "changed",
+    "appeared": "appeared",
+    "went away": "went away",
+    "differs between servers": "differ between servers",
+    "comes by turns": "come by turns",
+}
+_RANK = tuple(_WORDS)
 
 
-def _changes(seen: NameRows, groups: list[list[int]]) -> Grid:
-    found: list[tuple[int, list[Cell]]] = []
-    for rows in groups:
-        servers = servers_of(seen, rows)
-        kind = _kind(servers)
-        if kind:
-            name, rtype = seen.name_of(rows[0]), seen.type_of(rows[0])
-            found.append((_RANK.index(kind), [name, rtype, kind, *_told_of(servers, kind)]))
-    found.sort(key=lambda item: item[0])
-    note = ""
-    if len(found) > MOST_CHANGES:
-        note = f"The first {MOST_CHANGES} of {len(found):,}: `dnscap rrsets CAPTURE` lists all."
-    columns = ["name", "type", "what", "from", "to", "seen first", "old value", "kept until"]
-    return Grid(
-        "Values that are not the same throughout", columns, [row for _, row in found[:MOST_CHANGES]], note
-    )
+def _changes(seen: NameRows, groups: list[tuple[str, list[int]]]) -> Grid:
+    found: list[list[Cell]] = [
+        [seen.name_of(rows[0]), seen.type_of(rows[0]), kind, *_told_of(servers_of(seen, rows), kind)]
+        for kind, rows in groups[:MOST_CHANGES]
+    ]
+    many = len(groups) > MOST_CHANGES
+    note = f"The first {MOST_CHANGES} of {len(groups):,}: `dnscap rrsets CAPTURE` lists all." if many else ""
+    columns = ["name", "type", "what", "values", "seen first", "old value", "kept until"]
+    return Grid("Values that are not the same throughout", columns, found, note)
 
 
 def _told_of(servers: list[Server], kind: str) -> list[Cell]:
-    """From what, to what, where and when it was seen first, who gave the old value later, until when it is kept."""
+    """Its values, where and when it was seen first, who gave the old value later, until when it is kept."""
     if kind == "changed":
         changes = [change for change in map(change_at, servers) if change is not None]
         change = max(changes, key=lambda c: (c.server.authoritative, -c.new.first))
         where = f"{clock(change.new.first)} at {change.server.address}"
-        return [brief(change.old.rdata), brief(change.new.rdata), where, *_old_elsewhere(change, servers)]
+        return [
+            f"{brief(change.old.rdata)} → {brief(change.new.rdata)}",
+            where,
+            *_old_elsewhere(change, servers),
+        ]
     if kind == "appeared":
         server = min(
             (s for s in servers if s.values and s.negatives and s.last_negative < s.values[0].first),
@@ -164,22 +171,18 @@ def _told_of(servers: list[Server], kind: str) -> list[Cell]:
         )
         where = f"{clock(server.values[0].first)} at {server.address}"
         until = max(s.negative_until for s in servers if s.negatives)
-        return [
-            "no such record",
-            brief(server.values[-1].rdata),
-            where,
-            *_kept(servers, server.values[0].first, until),
-        ]
+        text = f"no such record → {brief(server.values[-1].rdata)}"
+        return [text, where, *_kept(servers, server.values[0].first, until)]
     if kind == "went away":
         server = next(s for s in servers if s.values and s.negatives and s.first_negative > s.values[-1].last)
         where = f"{clock(server.first_negative)} at {server.address}"
-        return [brief(server.values[-1].rdata), "no such record", where, None, None]
-    texts = dict.fromkeys(brief(value.rdata) for server in servers for value in server.values)
+        return [f"{brief(server.values[-1].rdata)} → no such record", where, None, None]
+    texts = dict.fromkeys(shortened(brief(value.rdata), 48) for server in servers for value in server.values)
     if kind == "differs between servers" and any(s.negatives and not s.values for s in servers):
         texts["no such record"] = None
-    shown = [*texts][:4]
-    more = f" and {len(texts) - 4} more" if len(texts) > 4 else ""
-    return [None, " | ".join(shown) + more, None, None, None]
+    shown = [*texts][:3]
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return [" | ".join(shown) + more, None, None, None]
 
 
 def _kept(servers: list[Server], since: int, until: int) -> list[Cell]:

@@ -121,7 +121,7 @@ def _lane(seen: NameRows, row: int, values: dict[int, int], moments: list[Moment
                 stretches.append(Stretch(denied[1], denied[2], None, False))
     for stretch in stretches:
         stretch.last = min(stretch.last, end)
-    stretches = [s for s in stretches if s.last > s.first or s.given]
+    stretches = [s for s in stretches if s.last >= s.first]
     marks = _marks(moments, 0, end)
     if fields["servfails"] and fields["failed"]:
         marks.append(Mark(int(fields["failed"]), "failure"))
