@@ -9,7 +9,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.resolutions.traffic import CLIENT, MS, OTHER, RESOLVER, SECOND, START, ZONE, Traffic
 from test_report import Page
 
 import dnscap
@@ -19,6 +18,7 @@ from dnscap.report.block_forms import Block
 from dnscap.report.model import Report
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.resolutions.words import FROM_CACHE
+from tests.resolutions.traffic import CLIENT, MS, OTHER, RESOLVER, SECOND, START, ZONE, Traffic
 
 MINUTE = 60 * SECOND
 WWW = "www.example.com."
@@ -88,7 +88,7 @@ def test_verdicts_are_those_of_the_table() -> None:
 
 def test_the_time_of_a_walk_adds_up() -> None:
     walks = block(report_of(busy()), "caches").walks
-    assert [walk.resolution["qname"] for walk in walks][0] == "both.example.com."
+    assert next(walk.resolution["qname"] for walk in walks) == "both.example.com."
     assert len(walks) == MOST_WALKS
     for walk in walks:
         assert walk.own + sum(hop.charged for hop in walk.hops) == walk.resolution["latency"]
@@ -228,7 +228,7 @@ def test_drawings_are_told_in_words_and_stay_in_their_box() -> None:
     told = next(label for label in labels if label and label.startswith(WWW))
     assert "A may be kept from" in told and "3 questions" in told
     for left, width in re.findall(r'<rect x="([\d.]+)%" y="\d+" width="([\d.]+)%"', text):
-        assert 0 <= float(left) and float(left) + float(width) <= 100.01
+        assert float(left) >= 0 and float(left) + float(width) <= 100.01
 
 
 def test_names_off_the_wire_are_shown_and_not_obeyed() -> None:
