@@ -8,7 +8,7 @@ order of their numbers.
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 import os
 
@@ -35,8 +35,9 @@ from dnscap.native.open_lookups cimport (
     add_attempt, add_name, delist, destroy, give_back, is_current, obtain, open_lookup, prefetch_lookup,
     settle, settle_too,
 )
-from dnscap.native.packed cimport let_go, pack, packed_close, unpack
+from dnscap.native.packed cimport Head, let_go, pack, packed_close
 from dnscap.native.stubs cimport fingerprint
+from dnscap.native.text cimport text_reserve
 from dnscap.native.upstreams cimport (
     UpstreamQuery, upstream_answer, upstream_close, upstream_of, upstream_open, upstream_query,
 )
@@ -56,6 +57,7 @@ cdef enum:
     MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: 15 s of 70,000 a second
     MOST_OPEN = 1 << 19        # 600 octets each as a rule, 300 MB; a busy resolver's clients keep some thousand open
     MOST_TAKEN = 1 << 14       # lookups of a batch
+    ROW_AS_A_RULE = 160        # octets
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
@@ -503,17 +505,25 @@ cdef int state(const Assembly* t) noexcept nogil:
 
 
 cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
-    """Write out the lookups that are over, as far as no older one is open and a batch goes; False without memory."""
+    """Hand out the lookups that are over, as far as no older one is open and a batch goes; False without memory."""
     cdef Place* place
-    while t.first < t.oldest_open and batch.count < MOST_TAKEN:
-        if t.first + NEAR < t.oldest_open:
-            place = &t.ring[(t.first + NEAR) & t.ring_mask]
-            prefetch(place.row)
-            prefetch(place.row + 64)
-            prefetch(place.row + 128)
+    cdef const uint8_t* ahead
+    cdef uint32_t size
+    cdef uint64_t end = min(t.oldest_open, t.first + MOST_TAKEN)
+    batch.first = t.first
+    if text_reserve(&batch.packed, (end - t.first) * ROW_AS_A_RULE) != 0:
+        return False
+    while t.first < end:
+        if t.first + NEAR < end:
+            ahead = t.ring[(t.first + NEAR) & t.ring_mask].row
+            prefetch(ahead)
+            prefetch(ahead + 64)
         place = &t.ring[t.first & t.ring_mask]
-        if not unpack(&batch.columns, t.first, place.row):
+        size = (<const Head*>place.row).size
+        if text_reserve(&batch.packed, size) != 0:
             return False
+        memcpy(batch.packed.octets + batch.packed.size, place.row, size)
+        batch.packed.size += size
         let_go(&t.packed, place.row)
         batch.count += 1
         t.first += 1
