@@ -46,4 +46,6 @@ cdef struct Packed:
 cdef void packed_close(Packed* p) noexcept nogil       # the block being filled; rows that were not taken must be let go before
 # All that the table shows of a lookup, its end included; NULL without memory.
 cdef const uint8_t* pack(Packed* p, const Lookup* l) noexcept nogil
+# The same of a lookup of one name that was answered at once, `duration` being all of it.
+cdef const uint8_t* pack_at_once(Packed* p, const Lookup* l, uint8_t stub, uint8_t outcome, bint name_certain, uint32_t duration) noexcept nogil
 cdef void let_go(Packed* p, const uint8_t* row) noexcept nogil

@@ -8,7 +8,7 @@ their size, so that a row tells where its own begins.
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from dnscap.native.attempts cimport *
 from dnscap.native.interning cimport big_alloc
@@ -21,6 +21,7 @@ cdef struct Block:
     Block* after               # among the spare ones
     uint32_t live              # rows in it that have not left
     uint32_t used              # octets
+
 
 cdef void packed_close(Packed* p) noexcept nogil:
     cdef Block* b
@@ -147,6 +148,51 @@ cdef const uint8_t* pack(Packed* p, const Lookup* l) noexcept nogil:
                 to = copy(to, l.records + at, 6 + n)
             at += 6 + n
     head.record_size = <uint16_t>(to - records)
+    to += -<size_t>to & 7
+    head.size = <uint32_t>(to - start)
+    p.filling.used = <uint32_t>(to - <uint8_t*>p.filling)
+    p.filling.live += 1
+    return start
+
+
+cdef const uint8_t* pack_at_once(Packed* p, const Lookup* l, uint8_t stub, uint8_t outcome, bint name_certain, uint32_t duration) noexcept nogil:
+    cdef uint8_t* start = room_for(p, most_octets(l))
+    cdef uint8_t* to = start + sizeof(Head)
+    cdef Head* head = <Head*>start
+    cdef const Attempt* a = &l.attempts[0]
+    cdef const Attempt* b = &l.attempts[1]
+    cdef uint16_t n = l.names[1]
+    if start == NULL:
+        return NULL
+    memset(head, 0, sizeof(Head))
+    head.time = l.time
+    head.client[0] = l.client[0]
+    head.client[1] = l.client[1]
+    head.duration = duration
+    head.queries = l.queries
+    head.record_size = <uint16_t>l.record_size
+    head.name_size = n
+    head.candidates = head.shown = head.servers = head.types = 1
+    head.outcome = outcome
+    head.name_certain = name_certain
+    head.stub = stub
+    memcpy(to, &n, 2)
+    to = copy(to + 2, l.text, n)
+    memcpy(to, a.server, 16)
+    to += 16
+    if l.attempt_count == 1:
+        memcpy(to, &a.qtype, 2)
+        to += 2
+    else:                      # of another type
+        if a.server[0] != b.server[0] or a.server[1] != b.server[1]:
+            head.servers = 2
+            memcpy(to, b.server, 16)
+            to += 16
+        head.types = 2
+        memcpy(to, &a.qtype, 2)
+        memcpy(to + 2, &b.qtype, 2)
+        to += 4
+    to = copy(to, l.records, l.record_size)
     to += -<size_t>to & 7
     head.size = <uint32_t>(to - start)
     p.filling.used = <uint32_t>(to - <uint8_t*>p.filling)
