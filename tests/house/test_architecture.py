@@ -66,13 +66,16 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                 f"dnscap.native.{name}"
                 for name in (
                     "acquaintances",
+                    "ahead",
                     "answers",
                     "assembly",
                     "at_once",
                     "attempts",
                     "budget",
+                    "closing",
                     "dials",
                     "grouping",
+                    "joining",
                     "naming",
                     "outstanding",
                     "open_lookups",

@@ -42,14 +42,14 @@ from dnscap.native.exchange_rows cimport (
     whole_number,
 )
 from dnscap.native.exchange_state cimport (
-    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, plus, span,
+    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, happened_now, plus, span,
 )
 from dnscap.native.exchange_transmissions cimport group_of, join_group, settle, stop_waiting
 from dnscap.native.exchange_translations cimport came, enter_alias, expect_sighting, is_alias, is_expected
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.messages cimport HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.octets cimport be16
 
 cdef enum:
@@ -65,10 +65,7 @@ cdef enum:
     FLAG_QR = 0x8000
     FLAG_AA = 0x0400
     FLAG_TC = 0x0200
-    FLAG_RD = 0x0100
     FLAG_RA = 0x0080
-    FLAG_AD = 0x0020
-    FLAG_CD = 0x0010
 
 cdef enum MessageKind:
     SKIPPED = 0
@@ -152,31 +149,12 @@ cdef bint has_cookie(const MessageColumns* c, uint32_t r) noexcept nogil:
     return False
 
 
-cdef inline uint32_t flags_of_query(const MessageColumns* c, uint32_t r) noexcept nogil:
-    cdef uint32_t header = c.flags[r]
-    cdef uint32_t presence = c.presence[r]
-    cdef uint32_t flags = (header & FLAG_RD) >> 2 | (header & FLAG_AD) >> 1 | (header & FLAG_CD) << 1
-    if presence & HAS_EDNS:
-        flags |= EXCHANGE_EDNS
-        if c.edns_flags[r] & 0x8000:
-            flags |= EXCHANGE_DO
-        if c.options[r] != c.options[r + 1] and has_cookie(c, r):
-            flags |= EXCHANGE_COOKIE
-    if presence & HAS_CAPITALS:
-        flags |= EXCHANGE_MIXED_CASE
-    return flags
-
-
-cdef uint32_t query_flags(const MessageColumns* c, uint32_t r) noexcept nogil:
-    return flags_of_query(c, r)
-
-
 cdef inline void take_query(RowColumns* x, uint32_t k, const MessageColumns* c, uint32_t r, uint32_t message) noexcept nogil:
     x.query[k] = message
     x.time[k] = c.time[r]
     x.query_frame[k] = c.frame[r]
     x.query_size[k] = c.size[r]
-    x.flags[k] |= <uint16_t>flags_of_query(c, r)
+    x.flags[k] |= <uint16_t>query_flags(c, r)
 
 
 cdef inline bint is_cut(const MessageColumns* c, uint32_t r) noexcept nogil:
@@ -298,7 +276,7 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
     cdef RowColumns* x = &p.c
     cdef uint32_t k = place(n)
     cdef const MessageColumns* c = &batch.columns
-    cdef Group* g
+    cdef Group* g = NULL
     cdef int64_t time = c.time[r]
     cdef bint was_open = x.outcome[k] == OUTCOME_OPEN
     take_response(x, k, c, r, <uint32_t>(batch.first_message + r))
@@ -319,7 +297,8 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
         else:
             settle(t, n, False, g)
     if t.telling:
-        happened(t, time, whole_number(&t.rows, n), r, HAPPENED_ANSWER, c.ancount[r])
+        happened_now(t, time, whole_number(&t.rows, n), r, g.first if x.state[k] & ROW_GROUPED else n, HAPPENED_ANSWER,
+                     x.outcome[k], x.rcode[k], c.ancount[r])
 
 
 cdef void further(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64_t ends, uint32_t n) noexcept nogil:
@@ -517,7 +496,11 @@ cdef inline void match_query(Matcher* t, PagePool pool, Batch batch, uint32_t r,
     link_ends(&t.index, &t.rows, <uint32_t>n, ends)
     if unlikely(t.cursor_time == INT64_MAX):
         t.cursor_time = plus(c.time[r], OPEN_WAIT)
-    if t.telling:
+    if not t.telling:
+        return
+    if likely(x.state[place(n)] & ROW_GROUPED == 0):
+        happened_now(t, c.time[r], n, r, <uint32_t>n, HAPPENED_QUERY, OUTCOME_OPEN, 0, 0)
+    else:
         happened(t, c.time[r], n, r, HAPPENED_QUERY, 0)
 
 

@@ -20,7 +20,9 @@ from dnscap.native.exchanges cimport (
 )
 from dnscap.native.histograms cimport BUCKETS, OCTAVES, PARTS, Histograms, Scale
 from dnscap.native.interning cimport NO_CODE, prefetch
-from dnscap.native.lookup_columns cimport LookupBatch, LookupRow, put_i32, put_octets
+from dnscap.native.lookup_columns cimport (
+    COLUMNS_ALL, COLUMNS_CANDIDATES, COLUMNS_CAUSES, COLUMNS_NAME, COLUMNS_ROWS, LookupBatch, LookupRow, put_i32, put_octets,
+)
 from dnscap.native.lookup_index cimport hash_client, hash_text, stir
 from dnscap.native.text cimport Text
 
@@ -296,7 +298,9 @@ def count_exchanges(
 
 # ---------------------------------------------------------------- lookups
 
-cdef inline const LookupRow* rows_of(LookupBatch batch) noexcept nogil:
+cdef const LookupRow* rows_of(LookupBatch batch, uint32_t beside) except NULL:
+    """The rows of a batch, with other columns filled too."""
+    batch.have(COLUMNS_ROWS | beside)
     return <const LookupRow*>batch.columns.rows.octets
 
 
@@ -368,7 +372,7 @@ cdef class Pairs:
 
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
-        cdef const LookupRow* rows = rows_of(batch)
+        cdef const LookupRow* rows = rows_of(batch, 0)
         cdef uint64_t i
         cdef bint bad = False
         if <uint64_t>numbers.shape[0] < batch.count:
@@ -472,7 +476,7 @@ def count_lookups(
     tuple of int
         How many were chosen, failed lookups, troubled ones, nanoseconds waited in all.
     """
-    cdef const LookupRow* rows = rows_of(batch)
+    cdef const LookupRow* rows = rows_of(batch, COLUMNS_CAUSES | COLUMNS_CANDIDATES)
     cdef const LookupRow* r
     cdef const int32_t* cause_lists = <const int32_t*>batch.columns.cause_lists.octets
     cdef const int32_t* candidate_lists = <const int32_t*>batch.columns.candidate_lists.octets
@@ -560,8 +564,11 @@ def pick(LookupBatch batch not None, const uint32_t[::1] rows not None):
     cdef Py_ssize_t j
     cdef uint64_t i
     cdef int32_t k
-    cdef const int32_t* lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef const int32_t* lists
     cdef bint good = True
+    batch.have(COLUMNS_ALL)
+    out.have(COLUMNS_ALL)
+    lists = <const int32_t*>batch.columns.candidate_lists.octets
     for j in range(rows.shape[0]):
         i = rows[j]
         if i >= batch.count:
@@ -641,7 +648,7 @@ cdef class Names:
 
     def count(self, LookupBatch batch not None, uint64_t all_up_to, uint64_t one_in):
         """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
-        cdef const LookupRow* rows = rows_of(batch)
+        cdef const LookupRow* rows = rows_of(batch, COLUMNS_NAME)
         cdef const int32_t* ends = <const int32_t*>batch.columns.name_ends.octets
         cdef uint64_t i
         cdef bint good = True
