@@ -210,6 +210,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         if h.row != NO_MESSAGE and batch is not None:
             if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
+    elif h.kind == HAPPENED_REJECTED:
+        a.flags |= ATTEMPT_REJECTED
+        return
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
             return

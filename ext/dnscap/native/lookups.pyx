@@ -129,7 +129,8 @@ cdef class Lookups:
                     on_query(t, exchanges, h, batch, &ahead[i].asked)
                 elif h.kind == HAPPENED_EXTRA:
                     on_extra(t, exchanges, h, batch)
-                elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
+                elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_REJECTED \
+                        or h.kind == HAPPENED_EXPIRED and batch is not None:
                     on_answer(t, exchanges, h, batch, ahead[i].lookup)
                 elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                     settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))

@@ -107,7 +107,7 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint32_t i, j, types = 0
     cdef const Attempt* a
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, half = False
     cdef int64_t gap = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -136,8 +136,11 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
             truncated |= asked[j].outcome == OUTCOME_TRUNCATED
             if asked[j].answered < 0 or asked[j].outcome == OUTCOME_TRUNCATED:
                 answered = False
+        else:
+            half = True
     l.complete = complete
-    label(t, l, answered and (not positive or l.answer_count >= LARGE))
+    # Of two families one may be said not to be, and the other never answered: glibc goes on to the next name all the same.
+    label(t, l, not positive and half if not answered else not positive or l.answer_count >= LARGE)
     if answered:
         l.negative = not positive
         l.step = t.now
