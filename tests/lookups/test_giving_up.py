@@ -129,6 +129,15 @@ def test_a_copy_that_the_client_rejects_says_nothing_of_the_answer() -> None:
     assert (row["outcome"], row["end_basis"]) == ("ok", "packet")
 
 
+def test_a_copy_made_behind_the_capture_says_nothing_either() -> None:
+    """Beside the resolver only one answer is seen; the client took it, and rejected the copy."""
+    a = query("www.example.com", "A", id=5)
+    reply = response(a)
+    traffic = Traffic().send(10.0, a).send(10.2, reply)
+    row = only(traffic.icmp(10.203, reply, src=CLIENT, dst=SERVER))
+    assert (row["outcome"], row["end_basis"]) == ("ok", "packet")
+
+
 def test_musl_goes_on_with_the_first_answer_though_it_came_before_all_were_asked() -> None:
     a, aaaa = pair(*MUSL)
     traffic = Traffic()

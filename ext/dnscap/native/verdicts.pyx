@@ -23,6 +23,7 @@ cdef enum:
     LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
+cdef int64_t SHORTEST = 1000000000 # the shortest wait that resolv.conf can ask for
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
 cdef int64_t LONGEST_DIAL = 137000000000   # more than the 127 s after which Linux gives up a connection (tcp_syn_retries)
 
@@ -152,11 +153,14 @@ cdef void give_up(Work* w, Lookup* l) noexcept nogil:
                     rejected = True
                 else:
                     taken = True
-        # A stub also closes its socket at an answer that ends the lookup; it has asked nothing since then.
+        # A stub also closes its socket at an answer that ends the lookup; it has asked nothing since then.  And what was
+        # rejected may be a second copy, made on the way: no timer is up when a copy comes.
         if rejected and not taken and heard < l.attempts[l.attempt_count - 1].time:
+            gap = observed(l, q, &start)
+            until = l.attempts[q.last].time + (gap if gap > 0 else SHORTEST) - SLACK
             for i in range(l.attempt_count):
                 a = &l.attempts[i]
-                if a.qtype == q.qtype and a.candidate == q.candidate and a.flags & ATTEMPT_REJECTED:
+                if a.qtype == q.qtype and a.candidate == q.candidate and a.flags & ATTEMPT_REJECTED and a.answered > until:
                     a.flags |= ATTEMPT_LATE
                     changed = True
             continue
