@@ -215,7 +215,7 @@ def attempts_of(
         if counts:
             (_, name, _), most = counts.most_common(1)[0]
             if family == "glibc" and any(
-                row["qname"] == name and row["outcome"] in ANSWERED for row in k.exchanges
+                row["qname"] == name and row["outcome"] in ANSWERED and not row["late"] for row in k.exchanges
             ):
                 continue  # half answered: it asks once more within one attempt, one question at a time
             votes[most] += 1
