@@ -373,7 +373,7 @@ class Capture(Passes):
         from dnscap.resolutions.resolving import Resolving
 
         diagnosis = Diagnosis()
-        resolving = Resolving(outside=False)
+        resolving = Resolving()
         for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None, resolving):
             self._feed_resolutions(diagnosis, resolving)
             if batch is None:  # the capture has ended, and with it queries that had no answer yet

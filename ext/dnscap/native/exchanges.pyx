@@ -1,7 +1,8 @@
 """The matcher as others see it; see exchanges.pxd.
 
 Its rooms: exchange_rows (pages of rows), exchange_index (which row a message may belong to), exchange_transmissions
-(several of one query), exchange_waiting (time), exchange_notes (TCP and ICMP), exchange_matching (messages).
+(several of one query), exchange_translations (NAT), exchange_waiting (time), exchange_notes (TCP and ICMP),
+exchange_matching (messages).
 """
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
@@ -101,6 +102,7 @@ cdef class Exchanges:
         t.now = INT64_MIN
         t.cursor_time = INT64_MAX
         t.unused_group = NO_GROUP
+        memset(t.translated, 0xFF, sizeof(t.translated))
 
     def __dealloc__(self):
         cdef Matcher* t = self.table

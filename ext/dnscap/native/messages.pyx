@@ -104,11 +104,13 @@ cdef struct Sighting:          # one cache line
     int64_t time
     uint64_t flow              # mix of addresses and ports
     uint64_t place             # where it was seen first
+    uint64_t src               # mix of the address
+    uint64_t dst
     uint32_t message
     uint8_t more               # further places, in Sightings.places
     uint8_t ip_ttl
     uint8_t direction
-    uint8_t[25] unused
+    uint8_t[9] unused
 
 cdef struct Sightings:
     Sighting[SIGHTING_SLOTS] slots
@@ -924,7 +926,7 @@ cdef void find_sightings(Messages self, Stride* s, const Datagram* rows, uint32_
     """Tell rows that are another sighting of a packet already seen at a different place within 5 ms.
 
     The same packet has the same id, question and size; its addresses are the same too, or rewritten by a NAT that it
-    passed on its way, which takes hops off its TTL or turns it from incoming to outgoing.
+    passed on its way.  On TCP, where segments seen again do not come here, they are always rewritten.
     """
     cdef const uint16_t* qtype = self.columns.qtype + self.columns.count
     cdef uint32_t* sighting_of = self.columns.sighting_of + self.columns.count
@@ -933,7 +935,7 @@ cdef void find_sightings(Messages self, Stride* s, const Datagram* rows, uint32_
     cdef const Datagram* d
     for i in range(n):
         d = rows + i
-        if likely(d.size >= 12 and d.stream == NO_CODE):
+        if likely(d.size >= 12):
             s.hash[i] = mix128(s.hash[i] ^ load64(d.octets) ^ d.wire_size,
                                load64(d.octets + d.size - 8) ^ <uint64_t>0x4b33a62ed433d4a3 ^ qtype[i]) | 1
             prefetch(&all.slots[s.hash[i] >> 52])
@@ -950,27 +952,29 @@ cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram*
     cdef Sighting* slot = &all.slots[at]
     cdef uint64_t place = d.place * <uint64_t>0x9e3779b97f4a7c15 \
         + (load64(&d.source) ^ <uint64_t>d.direction << 24) * <uint64_t>0xd6e8feb86659fd93
-    cdef uint64_t flow = (d.src[0] ^ d.src[1] * 3 ^ d.dst[0] * 5) * <uint64_t>0x8bb84b93962eacc9 + d.dst[1] \
-        + load32(&d.src_port)
-    if unlikely(slot.key == key):
-        if d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW \
-                and other_place(all.places[at], slot, place) and (flow == slot.flow or was_forwarded(slot, d)):
-            slot.flow = flow
-            slot.ip_ttl = d.ip_ttl
-            slot.direction = d.direction
-            if slot.more < SIGHTING_PLACES:
-                all.places[at][slot.more] = place
-                slot.more += 1
-            return slot.message
-    slot.key = key
-    slot.time = d.time
+    cdef uint64_t src = d.src[0] ^ d.src[1] * <uint64_t>0x8bb84b93962eacc9
+    cdef uint64_t dst = d.dst[0] ^ d.dst[1] * <uint64_t>0x8bb84b93962eacc9
+    cdef uint64_t flow = (src ^ dst * 5) * <uint64_t>0x8bb84b93962eacc9 + load32(&d.src_port)
+    cdef bint again = False
+    if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW):
+        if other_place(all.places[at], slot, place):
+            again = d.stream == NO_CODE if flow == slot.flow else was_translated(slot, d, src, dst)
+    if again:
+        if slot.more < SIGHTING_PLACES:
+            all.places[at][slot.more] = place
+            slot.more += 1
+    else:
+        slot.key = key
+        slot.time = d.time
+        slot.place = place
+        slot.more = 0
+        slot.message = message
     slot.flow = flow
-    slot.place = place
-    slot.message = message
-    slot.more = 0
+    slot.src = src
+    slot.dst = dst
     slot.ip_ttl = d.ip_ttl
     slot.direction = d.direction
-    return NO_CODE
+    return slot.message if again else NO_CODE
 
 
 cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t place) noexcept nogil:
@@ -984,11 +988,16 @@ cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t pla
     return True
 
 
-cdef bint was_forwarded(const Sighting* slot, const Datagram* d) noexcept nogil:
-    """Whether new addresses can be the work of a NAT between the two places."""
+cdef bint was_translated(const Sighting* slot, const Datagram* d, uint64_t src, uint64_t dst) noexcept nogil:
+    """Whether new addresses can be the work of a NAT between the two places.
+
+    A router takes hops off the TTL.  A bridge leaves it, and turns an incoming packet into an outgoing one; so does a
+    forwarder that keeps the id, but its packets have both a source and a destination of their own.
+    """
     if slot.ip_ttl > d.ip_ttl:
         return slot.ip_ttl - d.ip_ttl <= MOST_HOPS
-    return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT
+    return slot.ip_ttl == d.ip_ttl and slot.direction == DIRECTION_IN and d.direction == DIRECTION_OUT \
+        and (slot.src == src or slot.dst == dst)
 
 
 # ---------------------------------------------------------------- for Python
