@@ -4,9 +4,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from dnscap.native.assembly cimport LISTS, Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
-from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.lookup_columns cimport COLUMNS_ALL, LookupBatch, unpack
 from dnscap.native.lookups cimport Lookups
-from dnscap.native.packed cimport unpack
 
 cdef enum:
     MOST_SEEN = 1 << 16        # lookups looked at for one answer: under a flood, a tick must stay a tick
@@ -109,13 +108,14 @@ def lookups_at(Lookups lookups not None, numbers not None):
     cdef LookupBatch over = LookupBatch()
     cdef uint64_t number
     rows = []
+    over.filled = COLUMNS_ALL
     for number in numbers:
         if not t.first <= number < t.next:
             continue
         if t.ring[number & t.ring_mask].l != NULL:
             rows.append(row_of(t.ring[number & t.ring_mask].l))
         elif t.ring[number & t.ring_mask].row != NULL:
-            if not unpack(&over.columns, number, t.ring[number & t.ring_mask].row):
+            if not unpack(&over.columns, t.ring[number & t.ring_mask].row, number, 1, COLUMNS_ALL):
                 raise MemoryError("no memory for lookups")
             over.count += 1
     return rows, over
