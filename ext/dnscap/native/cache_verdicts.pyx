@@ -31,7 +31,7 @@ cdef void expect(Resolving* t, Entry* e, Reply* reply) noexcept nogil:
     e.full_ttl = 0
     if e.server_host == NO_HOST or reply.ttl == NO_TTL:
         return
-    if known_of(t.model, question_of(at_server(e), e.qtype), &k):
+    if known_of(t.model, question_of(at_server(e.name, e.server_host), e.qtype), &k):
         if k.learned > e.time:
             return
         age = max(e.answered - k.learned, <int64_t>0)
@@ -43,7 +43,7 @@ cdef void expect(Resolving* t, Entry* e, Reply* reply) noexcept nogil:
         else:
             e.expected = EXPECT_EXPIRED
             e.expected_ttl = <uint32_t>min((age - k.ttl * SECOND) // SECOND, <int64_t>0xFFFFFF)
-    elif e.outcome == OUTCOME_NXDOMAIN and known_of(t.model, question_of(at_server(e), ANY_TYPE), &k):
+    elif e.outcome == OUTCOME_NXDOMAIN and known_of(t.model, question_of(at_server(e.name, e.server_host), ANY_TYPE), &k):
         if k.learned <= e.time and e.answered < k.learned + k.ttl * SECOND:
             e.evidence |= SAID_NXDOMAIN_KNOWN
 
@@ -52,9 +52,9 @@ cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil:
     """What the answer teaches for the next; one that is stale already teaches nothing."""
     if e.server_host == NO_HOST or e.ttl == NO_TTL or e.cache == CACHE_STALE and seen_upstream(t, e.server_host):
         return
-    learn(t.model, question_of(at_server(e), e.qtype), e.answered, e.ttl, True)
+    learn(t.model, question_of(at_server(e.name, e.server_host), e.qtype), e.answered, e.ttl, True)
     if e.outcome == OUTCOME_NXDOMAIN:
-        learn(t.model, question_of(at_server(e), ANY_TYPE), e.answered, e.ttl, True)
+        learn(t.model, question_of(at_server(e.name, e.server_host), ANY_TYPE), e.answered, e.ttl, True)
 
 
 cdef bint renewed(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:

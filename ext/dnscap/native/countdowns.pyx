@@ -74,7 +74,7 @@ cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
             e.probability = o.probability
             return
     h = &t.hosts[e.server_host]
-    if known_of(t.model, question_of(at_server(e), e.qtype), &k):
+    if known_of(t.model, question_of(at_server(e.name, e.server_host), e.qtype), &k):
         full = max(full, k.full)
     if e.ttl == NO_TTL:
         odds = 0

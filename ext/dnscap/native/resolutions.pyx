@@ -11,8 +11,8 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, memset
 
-from dnscap.native.cache_model cimport CacheModel, model_close, model_open
-from dnscap.native.cache_verdicts cimport expect, foresee_answer, judge_inside, learn_reply, note_refresh
+from dnscap.native.cache_model cimport CacheModel, fetch_known, model_close, model_open
+from dnscap.native.cache_verdicts cimport ANY_TYPE, at_server, expect, judge_inside, learn_reply, note_refresh
 from dnscap.native.countdowns cimport judge_outside, note_latency
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
@@ -30,8 +30,8 @@ cdef enum:
     FIRST_ROOM = 1 << 13
     MOST_ENTRIES = 1 << 16     # exchanges remembered, some 12 MiB: six seconds of a resolver under 10,000 queries a second
     OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
-    AHEAD = 8                  # happenings whose entries are fetched before they are needed,
-    FAR_AHEAD = 16             # and whose names are
+    AHEAD = 16                 # happenings whose entries are fetched before they are needed,
+    FAR_AHEAD = 32             # and whose names are
     MOST_PASSED = 16           # questions of one chain looked at
     FLAG_AA = 0x0400
     FLAG_RD = 0x0100
@@ -373,32 +373,30 @@ cdef void on_end(Resolving* t, const Happening* h) noexcept nogil:
         e.kind |= ENTRY_DONE
 
 
-cdef inline void foresee_names(Resolving* t, const Happening* h, Batch batch) noexcept nogil:
-    """Fetch what `foresee` needs."""
-    if h.kind == HAPPENED_QUERY:
-        if h.row != NO_MESSAGE and batch is not None and batch.columns.qname[h.row] < t.hashes.room:
-            prefetch(&t.hashes.of[batch.columns.qname[h.row]])
-    elif h.exchange != NO_LOOKUP:
-        prefetch(&t.ring[h.exchange & t.mask])
-
-
-cdef inline void foresee(Resolving* t, const Happening* h, Batch batch) noexcept nogil:
-    """Fetch what an exchange will be looked for by."""
+cdef inline void foresee(Resolving* t, const Happening* h, const MessageColumns* c) noexcept nogil:
+    """Fetch what a query or an answer will be judged by, as far as its name is known."""
     cdef const uint8_t* e = <const uint8_t*>&t.ring[h.exchange & t.mask]
     cdef uint64_t name
-    cdef uint32_t code
+    cdef uint32_t code, server
+    if h.kind > HAPPENED_ANSWER or h.row == NO_MESSAGE:
+        return
     prefetch(e)
     prefetch(e + 64)
     prefetch(e + sizeof(Entry) - 1)
-    if h.kind == HAPPENED_QUERY:
-        if h.row != NO_MESSAGE and batch is not None:
-            code = batch.columns.qname[h.row]
-            if code < t.hashes.room:
-                name = t.hashes.of[code]
-                prefetch(&t.questions[question_of(name, batch.columns.qtype[h.row]) & (HEADS - 1)])
-                prefetch(&t.upstream[name & (HEADS - 1)])
-    elif h.kind == HAPPENED_ANSWER:
-        foresee_answer(t, <const Entry*>e, h.outcome)
+    code = c.qname[h.row]
+    if code >= t.hashes.room:
+        return
+    name = t.hashes.of[code]
+    prefetch(&t.upstream[name & (HEADS - 1)])
+    prefetch(&t.questions[question_of(name, c.qtype[h.row]) & (HEADS - 1)])
+    if h.kind == HAPPENED_ANSWER:
+        fetch_known(t.model, question_of(name ^ 1, c.qtype[h.row]))
+        code = c.src[h.row]
+        server = t.places.of[code].host if code < t.places.room else 0
+        if server:
+            fetch_known(t.model, question_of(at_server(name, server - 1), c.qtype[h.row]))
+            if h.outcome == OUTCOME_NXDOMAIN:
+                fetch_known(t.model, question_of(at_server(name, server - 1), ANY_TYPE))
 
 
 @cython.final
@@ -456,20 +454,24 @@ cdef class Resolutions:
     cdef int follow(self, Exchanges exchanges, Batch batch) noexcept nogil:
         cdef Resolving* t = self.table
         cdef const Happening* h
-        cdef uint32_t i, count = exchanges.happening_count
+        cdef const MessageColumns* c = NULL
+        cdef uint32_t i, code, count = exchanges.happening_count
         cdef bint known = True
         if batch is not None and (t.era_count == 0 or <void*>batch.dictionary != t.eras[t.era_count - 1].dictionary):
             with gil:
                 known = begin_era(self, batch.dictionary)
             if not known:
                 return -1
+        if batch is not None:
+            c = &batch.columns
         t.record_at = 0
         for i in range(count):
             h = &exchanges.happenings[i]
-            if i + AHEAD < count:
-                foresee(t, h + AHEAD, batch)
-            if i + FAR_AHEAD < count:
-                foresee_names(t, h + FAR_AHEAD, batch)
+            if batch is not None and i + FAR_AHEAD < count:
+                code = c.qname[h[FAR_AHEAD].row] if h[FAR_AHEAD].kind <= HAPPENED_ANSWER and h[FAR_AHEAD].row != NO_MESSAGE else 0
+                if code < t.hashes.room:
+                    prefetch(&t.hashes.of[code])
+                foresee(t, h + AHEAD, c)
             t.now = max(t.now, h.time)
             if h.kind == HAPPENED_QUERY:
                 on_query(self, h, batch)
