@@ -10,6 +10,7 @@ from dnscap.native.domain cimport (
     STATUS_TRUNCATED_CAPTURE,
 )
 from dnscap.native.exchange_index cimport (
+    ENDS_BUCKETS,
     KEPT,
     KeySlot,
     due_at,
@@ -529,6 +530,7 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         w.key[i] = hash_key(&t.index, ends, c.id[r], names[c.qname[r]] if c.presence[r] & HAS_NAME else 0,
                             c.qtype[r] if questioned else 0, c.qclass[r] if questioned else 0)
         prefetch(&t.index.slots[w.key[i] & t.index.mask])
+        prefetch(&t.index.ends_heads[ends & (ENDS_BUCKETS - 1)])
     for i in range(count):
         if w.kind[i] == RESPONSE:
             s = &t.index.slots[w.key[i] & t.index.mask]
