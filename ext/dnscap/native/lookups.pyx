@@ -28,6 +28,9 @@ from dnscap.native.upstreams cimport upstream_close, upstream_open
 
 cdef int64_t NEVER = INT64_MIN
 
+cdef enum:
+    PART = 512                 # messages matched at a time, so that what is known of them is still in the nearest cache
+
 
 cdef inline int state(const Assembly* t) noexcept nogil:
     return -1 if t.failed or t.index.failed or t.known.failed else 0
@@ -110,13 +113,35 @@ cdef class Lookups:
         free(t)
 
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil:
+        cdef int bad
+        self.table.near = 0
+        if batch is not None and (take_ended(self.table, batch) != 0 or not meet(self.table, batch.dictionary.addresses.count)):
+            return -1
+        bad = self.take_in(exchanges, batch)
+        exchanges.use_up()
+        exchanges.turn_count = 0
+        return bad
+
+    cdef int match(self, Exchanges exchanges, Batch batch) noexcept nogil:
+        cdef uint32_t first = 0, count = <uint32_t>batch.columns.count, end
+        cdef int bad = exchanges.begin_batch(batch)
+        self.table.near = 0
+        if bad or take_ended(self.table, batch) != 0 or not meet(self.table, batch.dictionary.addresses.count):
+            return -1
+        while first < count and not bad:
+            end = min(first + PART, count)
+            bad = exchanges.match_part(batch, first, end) or self.take_in(exchanges, batch)
+            exchanges.use_up()
+            first = end
+        bad |= exchanges.end_batch()
+        exchanges.turn_count = 0
+        return bad
+
+    cdef int take_in(self, Exchanges exchanges, Batch batch) noexcept nogil:
         cdef Assembly* t = self.table
         cdef const Happening* h
         cdef Ahead[32] ahead   # of two strides: what the next one needs is fetched while one is taken in
         cdef uint32_t first = 0, i
-        t.near = 0
-        if batch is not None and (take_ended(t, batch) != 0 or not meet(t, batch.dictionary.addresses.count)):
-            return -1
         look_ahead(t, exchanges, batch, 0, ahead)
         while first < exchanges.happening_count:
             look_ahead(t, exchanges, batch, first + FAR, ahead)
@@ -138,7 +163,6 @@ cdef class Lookups:
             if state(t) != 0:
                 return -1
             first += FAR
-        exchanges.happening_count = exchanges.turn_count = 0
         return 0
 
     cdef int tick(self, int64_t now) noexcept nogil:
@@ -162,6 +186,11 @@ cdef class Lookups:
             if t.ring[i & t.ring_mask].l != NULL:
                 over(t, t.ring[i & t.ring_mask].l, True)
         return state(t)
+
+    cdef void see(self, Batch batch):
+        if batch.dictionary is not self.dictionary:
+            self.dictionary = batch.dictionary     # held, so that no other takes its place unseen
+            self.table.face_count = 0
 
     @property
     def open(self):
@@ -187,11 +216,21 @@ cdef class Lookups:
     def feed(self, Exchanges exchanges not None, Batch batch=None):
         """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
         cdef int bad
-        if batch is not None and batch.dictionary is not self.dictionary:
-            self.dictionary = batch.dictionary     # held, so that no other takes its place unseen
-            self.table.face_count = 0
+        if batch is not None:
+            self.see(batch)
         with nogil:
             bad = self.assemble(exchanges, batch)
+        exchanges.keep_from = <uint64_t>-1
+        if bad:
+            raise MemoryError("no memory for lookups")
+
+    def feed_both(self, Exchanges exchanges not None, Batch batch not None):
+        """Feed a batch to `exchanges`, and take in what it does there: less work than one after the other."""
+        cdef int bad
+        self.see(batch)
+        exchanges.keep_from = 0
+        with nogil:
+            bad = self.match(exchanges, batch)
         exchanges.keep_from = <uint64_t>-1
         if bad:
             raise MemoryError("no memory for lookups")
