@@ -10,7 +10,7 @@ from dnscap.native.upstreams cimport Upstream
 
 cdef enum:
     MOST_WAITING = 32          # connections tried without a lookup yet
-    LABELLED_OF = 1 << 14
+    LABELLED_AT = 1 << 13
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
     LISTS = 7
     LIST_FAILED = 2            # lookups with a failure, or a truncated answer
@@ -55,7 +55,7 @@ cdef struct Assembly:
     int64_t[7] due_of          # when that of the oldest of each list is; INT64_MAX of an empty one
     Lookup* oldest[7]          # lookups that wait equally long, by when they began to
     Lookup* newest[7]
-    uint32_t* labelled_of      # lookups that may be found by their first label, by hash of their client
+    int64_t* labelled_at       # when a lookup was last entered by its first label, by hash of its client
     uint8_t questioned         # lookups are entered by their question too, whoever asks
     Index index
     Acquaintances known

@@ -10,7 +10,7 @@ from dnscap.native.exchanges cimport OUTCOME_NXDOMAIN
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport unlink_all
 from dnscap.native.naming cimport find_name, learn_name, name_stands
-from dnscap.native.open_lookups cimport delist, give_back, put_label
+from dnscap.native.open_lookups cimport delist, give_back
 from dnscap.native.packed cimport Head, let_go, pack, pack_at_once
 from dnscap.native.stubs cimport fingerprint
 from dnscap.native.text cimport text_reserve
@@ -32,8 +32,6 @@ cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
         if place.row == NULL:
             t.failed = 1
     delist(t, l)
-    if l.labelled:
-        put_label(t, l, False)
     unlink_all(&t.index, l)
     place.l = NULL
     give_back(t, l)
@@ -102,6 +100,19 @@ cdef inline void expect(Assembly* t, Lookup* l) noexcept nogil:
         prefetch(<const uint8_t*>l + i)
 
 
+cdef inline void expect_more(Assembly* t, Lookup* l) noexcept nogil:
+    """What to find, the lookup itself must be there."""
+    cdef const uint8_t* c
+    cdef uint32_t i
+    for i in range(l.node_count):
+        prefetch(&t.index.nodes[l.nodes[i]])
+    if l.client_place <= t.known.client_mask:
+        c = <const uint8_t*>&t.known.clients[l.client_place]
+        prefetch(c)
+        prefetch(c + 64)
+        prefetch(c + 128)
+
+
 cdef void expire(Assembly* t, int64_t now) noexcept nogil:
     cdef uint32_t i, best
     cdef Lookup* l
@@ -114,8 +125,7 @@ cdef void expire(Assembly* t, int64_t now) noexcept nogil:
             break
         l = t.oldest[best]
         if l.later != NULL:
-            for i in range(l.later.node_count):
-                prefetch(&t.index.nodes[l.later.nodes[i]])
+            expect_more(t, l.later)
             if l.later.later != NULL:
                 expect(t, l.later.later)
         over(t, l, False)

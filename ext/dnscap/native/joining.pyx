@@ -9,13 +9,13 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
 from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
-from dnscap.native.assembly cimport LABELLED_OF, LISTS, MOST_CHAIN, Place
+from dnscap.native.assembly cimport LABELLED_AT, LISTS, MOST_CHAIN, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
+from dnscap.native.grouping cimport AT_ONCE, SERIAL, begins_anew, continues, fits
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.open_lookups cimport add_name, destroy, is_current, obtain, open_lookup, settle, settle_too, wider
 from dnscap.native.upstreams cimport upstream_query
@@ -162,7 +162,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     if best != NULL:
         return best
     at = 0
-    if t.labelled_of[q.client & (LABELLED_OF - 1)]:
+    if ex.time - AT_ONCE <= t.labelled_at[q.client & (LABELLED_AT - 1)]:
         key = label_key(q.client, name, size)
         at = chain(&t.index, key)
     seen = 0

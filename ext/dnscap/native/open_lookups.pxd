@@ -3,7 +3,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, realloc
 from libc.string cimport memcpy
 
-from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.assembly cimport LABELLED_AT, LISTS, Assembly
 from dnscap.native.attempts cimport ATTEMPT_FRAGMENT, Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_TRUNCATED, Exchange
@@ -84,6 +84,8 @@ cdef inline void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
 
 cdef inline void label(Assembly* t, Lookup* l, bint heard) noexcept nogil:
     """Let it be found by its first label where its walk over a search list may go on, or begin anew; only then."""
+    if heard:
+        t.labelled_at[l.client_hash & (LABELLED_AT - 1)] = t.now
     if heard != l.labelled:
         put_label(t, l, heard)
 

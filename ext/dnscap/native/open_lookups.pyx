@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dnscap.native.assembly cimport LABELLED_OF, Assembly
+from dnscap.native.assembly cimport Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
@@ -91,14 +91,11 @@ cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
 
 
 cdef void put_label(Assembly* t, Lookup* l, bint on) noexcept nogil:
-    cdef uint32_t* count = &t.labelled_of[l.client_hash & (LABELLED_OF - 1)]
     l.labelled = on
     if on:
         link(&t.index, l, label_key(l.client_hash, l.text, l.names[1]))
-        count[0] += 1
     else:
         unlink_key(&t.index, l, label_key(l.client_hash, l.text, l.names[1]))
-        count[0] -= 1
 
 
 cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
