@@ -462,6 +462,17 @@ def _directory() -> Path:
     return Path() if os.access(".", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
+def load() -> None:
+    """Load what Textual and Rich load when they need it: later it may not be readable any more."""
+    import textual.layouts.factory
+    import textual.layouts.horizontal
+    import textual.layouts.stream
+    import textual.scrollbar  # noqa: F401
+    from rich.cells import cell_len
+
+    cell_len("µ…")
+
+
 def run(view: View) -> None:
     """Show the view until it is left, then end the session and see its end."""
     thread = threading.Thread(target=view.capture, name="dnscap-engine", daemon=True)

@@ -42,7 +42,7 @@ SELDOM = 8
 MOST_WAITING = 100
 """Lookups that wait looked at, the longest first; where there are so many, at every other look."""
 
-MOST_CHOSEN = (48, 8)
+MOST_CHOSEN = (100, 8)
 """Final rows that are shown of one batch though they were not followed: of troubled lookups, and of others."""
 
 WAITING, SETTLED, FINAL = "waiting", "settled", "final"
@@ -239,7 +239,9 @@ class Following:
             self._taken = int(numbers[-1]) + 1
             chosen = np.isin(numbers, np.fromiter(self._followed, np.int64, len(self._followed)))
             troubled = (rows["duration"] >= self.threshold) | _FAILED[rows["outcome"]]
-            for mask, room in zip((troubled, ~troubled), MOST_CHOSEN, strict=True):
+            for mask, room in zip(
+                (troubled, ~troubled), (MOST_ROWS,) * 2 if batch.last else MOST_CHOSEN, strict=True
+            ):
                 chosen[np.flatnonzero(mask & ~chosen)[-room:]] = True
             self._take_final(lookups, np.flatnonzero(chosen))
 

@@ -30,6 +30,9 @@ Counts = dict[str, Counter[str]]
 HOLD = 1_000_000_000
 """Nanoseconds of messages that are counted together."""
 
+FEW = 500
+"""Messages that are counted at once, being few."""
+
 REFRESH = 1_000_000_000
 """Nanoseconds for which the most frequent ones stay as they are."""
 
@@ -87,7 +90,7 @@ class Tops:
         self._slices: deque[tuple[int, Counts]] = deque()
         self._total = _counts()
         self._held: MessageBatch | None = None
-        self._held_from = 0
+        self._held_from = self._held_rows = 0
         self._codes: dict[str, list[Array]] = {what: [] for what in self._total}
         self._most: dict[str, tuple[tuple[int, int], list[tuple[str, int]], int]] = {}
         self._latencies: dict[str, deque[int]] = {}
@@ -113,6 +116,7 @@ class Tops:
         self._count_due(now)
         if self._held is None:
             self._held_from = now
+        self._held_rows += batch.messages
         self._held = batch  # of one generation of codes, the latest knows the most texts
         asking = queries & ((flags & RECURSION_DESIRED) != 0)
         if not asking.any():
@@ -137,11 +141,11 @@ class Tops:
 
     def _count_due(self, now: int) -> None:
         """Count what was held, unless that is not long ago: many small batches cost far more than a large one."""
-        if now // HOLD != self._held_from // HOLD:
+        if now // HOLD != self._held_from // HOLD or self._held_rows < FEW:
             self._count_held()
 
     def _count_held(self) -> None:
-        batch, self._held = self._held, None
+        batch, self._held, self._held_rows = self._held, None, 0
         if batch is None:
             return
         counts = self._slice(self._held_from)
