@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.widgets import Input
 
 from dnscap.explain.styled import Line
@@ -153,19 +155,19 @@ class View(App[None]):
     def on_mount(self) -> None:
         """Begin to draw."""
         self.query_one(LookupTable).focus()
-        self._arrange()
+        self._arrange(self.size)
         self.set_interval(TICK, self.tick)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Give each part the room that there is for it."""
-        self._arrange()
+        self._arrange(event.size)
 
-    def _arrange(self) -> None:
+    def _arrange(self, size: Size) -> None:
         try:
             screen = self.screen_stack[0]
         except IndexError:
             return
-        width, height = self.size
+        width, height = size
         wide = width >= WIDE and height >= 20
         rows = {
             "pulse": (4 if height >= HIGH else 1) if self._beside(width) else (6 if height >= HIGH else 2),
@@ -405,6 +407,7 @@ class View(App[None]):
             asking = Asking(what, value, hint)
             screen.mount(asking)
             asking.focus()
+            self._say("")
 
     def on_asking_given_up(self, event: Asking.GivenUp) -> None:
         """No text after all."""

@@ -30,7 +30,9 @@ from tests.live.view.watching import (
 WWW = name(b"www", b"example")
 
 
-@pytest.mark.parametrize("capture", ["dead-first-glibc", "slow-search", "tcp-refused", "all-dead-musl", "cold"])
+@pytest.mark.parametrize(
+    "capture", ["dead-first-glibc", "slow-search", "tcp-refused", "all-dead-musl", "cold"]
+)
 def test_rows_are_those_of_the_lookups_table(capture: str) -> None:
     path = LOOKUPS / f"{capture}.pcap"
     watch = watch_of(path.read_bytes())

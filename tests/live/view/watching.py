@@ -86,8 +86,10 @@ def name(*labels: bytes) -> bytes:
 def message(qname: bytes, number: int, answer: bool = False, rcode: int = 0, qtype: int = 1) -> bytes:
     """A query, or a response without records."""
     flags = (0x8180 if answer else 0x0100) | rcode
-    return b"".join(part.to_bytes(2, "big") for part in (number, flags, 1, 0, 0, 0)) + qname + (
-        qtype.to_bytes(2, "big") + b"\0\1"
+    return (
+        b"".join(part.to_bytes(2, "big") for part in (number, flags, 1, 0, 0, 0))
+        + qname
+        + (qtype.to_bytes(2, "big") + b"\0\1")
     )
 
 
@@ -121,7 +123,9 @@ class Made:
 CLIENT, SERVER, OTHER = b"\x0a\0\0\x05", b"\x0a\0\0\x35", b"\x0a\0\0\x36"
 
 
-def question(at: int, qname: bytes, number: int, server: bytes = SERVER, client: bytes = CLIENT) -> tuple[int, bytes]:
+def question(
+    at: int, qname: bytes, number: int, server: bytes = SERVER, client: bytes = CLIENT
+) -> tuple[int, bytes]:
     """A query and when it is sent."""
     return at, packet(message(qname, number), client, server, 30_000 + number)
 
