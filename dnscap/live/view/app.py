@@ -156,6 +156,7 @@ class View(App[None]):
         """Begin to draw."""
         self.query_one(LookupTable).focus()
         self._arrange(self.size)
+        self.call_after_refresh(self.tick)
         self.set_interval(TICK, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
