@@ -1,7 +1,7 @@
 """Lookups that are still open, for those who watch: rows as Python objects, some hundred at most."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.assembly cimport LIST_FAILED, LISTS, Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
 from dnscap.native.lookup_columns cimport COLUMNS_ALL, LookupBatch, unpack
@@ -47,7 +47,7 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
     cdef uint32_t i, k, seen = 0
     cdef bint waits
     rows = []
-    for k in range(LISTS):
+    for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
         l = t.oldest[k]
         while l != NULL and seen < MOST_SEEN and len(rows) < most:
             seen += 1
@@ -70,7 +70,7 @@ def count_waiting(Lookups lookups not None):
     cdef const Lookup* l
     cdef uint32_t i, k, seen = 0, found = 0
     with nogil:
-        for k in range(LISTS):
+        for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
             l = t.oldest[k]
             while l != NULL and seen < MOST_SEEN:
                 seen += 1
