@@ -126,7 +126,7 @@ class Capture(Passes):
 
     @property
     def plot(self) -> Plot:
-        """Charts of this capture: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``."""
+        """Charts: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``, ``caches()``, ``name(name)``."""
         from dnscap.report.plot import Plot
 
         return Plot(self)
