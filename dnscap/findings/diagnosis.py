@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
-from dnscap.clients.keeping import Details, plain_rows
+from dnscap.clients.keeping import Details
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.caches import CacheTally
@@ -183,15 +184,8 @@ class Diagnosis:
 
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
-        self._servers.failovers.clear()
+        self._servers.failovers = self.keeper.failovers()
         self.quality.queries = self.quality.responses = 0
-        for kept in self.keeper.troubled():
-            left = None
-            for row in kept.exchanges:
-                if row["role"] == "failover" and left is not None and left != row["server"]:
-                    self._servers.failovers[left] += 1
-                if row["role"] != "parallel":
-                    left = row["server"]
         for row in self.server_rows:
             self.quality.queries += row["queries"]
             self.quality.responses += row["answered"]

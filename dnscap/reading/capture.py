@@ -117,7 +117,7 @@ class Capture(Passes):
         return f"<Capture {', '.join(self.inputs[:3])}{', …' if len(self.inputs) > 3 else ''}>"
 
     def _repr_html_(self) -> str:
-        from dnscap.clients.keeping import plain_rows
+        from dnscap.clients.kept_rows import plain_rows
         from dnscap.report.notebook import capture_card
 
         parts = self._tables["sources"].to_batches() if "sources" in self._tables else None
