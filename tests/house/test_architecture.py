@@ -104,6 +104,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native.tallies",
             "dnscap.native.course",
             "dnscap.native.kept",
+            "dnscap.native.cache_tally",
         ),
     ),
     ("findings", ("dnscap.findings*",)),
