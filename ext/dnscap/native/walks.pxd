@@ -8,6 +8,12 @@ cdef enum:
     MOST_WAITED = 64           # exchanges of one walk that are kept
     TARGET_SUFFIXES = 40
 
+cdef extern from *:
+    """
+    #define DNSCAP_LONGEST_FETCH INT64_C(10000000000)      /* nanoseconds: a fetch that others join is no older */
+    """
+    const int64_t LONGEST "DNSCAP_LONGEST_FETCH"
+
 cdef struct Target:            # a name that the walk needs
     uint64_t[40] path          # suffixes.pxd; of one that only has its hash only set once the walk is looked for
     uint64_t name              # hash of the whole name
