@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from dnscap.native.assembly cimport MOST_CHAIN
+from dnscap.native.assembly cimport MOST_CHAIN, NONE_YET, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
@@ -191,6 +191,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
+    cdef Place* p
     cdef uint32_t note
     if lookup == NO_LOOKUP:
         lookup = exchanges.lookup_of(h.exchange)
@@ -216,6 +217,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         return
     if h.kind == HAPPENED_ANSWER:
         a.answered = h.time
+        p = &t.ring[lookup & t.ring_mask]
+        if a == l.attempts and p.u.next_start == NONE_YET_UNHEARD:
+            p.u.next_start = NONE_YET
         a.outcome = h.outcome
         a.rcode = h.rcode
         if a.qtype == TYPE_ANY and h.outcome == OUTCOME_NODATA and h.answers:
