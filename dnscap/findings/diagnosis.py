@@ -11,20 +11,18 @@ import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
-from dnscap.exchanges.arrow import exchange_batch
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.cache_course import CacheCourse
 from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
-from dnscap.findings.course import COURSE_OF_EXCHANGES, COURSE_OF_LOOKUPS, CourseTally
+from dnscap.findings.course import CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.moments import Moments
 from dnscap.findings.native_rows import ExchangeRows, LookupRows
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.findings.slow_walks import SlowWalks
-from dnscap.lookups.arrow import lookup_batch
 from dnscap.names import SeenNames
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
@@ -121,9 +119,9 @@ class Diagnosis:
         """
         if lookups is not None:
             self._lookup_rows.feed(lookups)
-            self.course.feed_lookups(Columns(lookup_batch(lookups, COURSE_OF_LOOKUPS)))
+            self.course.feed_native_lookups(lookups)
         if exchanges is not None and exchanges.exchanges:
-            self.course.feed_exchanges(Columns(exchange_batch(exchanges, COURSE_OF_EXCHANGES)))
+            self.course.feed_native_exchanges(exchanges)
             self._exchange_rows.feed(exchanges, self._end)
             self.slow_walks.feed_exchanges(exchanges)
             self._lookup_rows.feed_exchanges(exchanges)

@@ -91,7 +91,7 @@ def _telling(seen: NameRows) -> Iterator[list[int]]:
     at = at[np.argsort(seen.question[at], kind="stable")]
     questions = seen.question[at]
     starts = np.flatnonzero(np.concatenate([[True], questions[1:] != questions[:-1]]))
-    rows = seen.rows[at]
+    rows = seen.rows.whole[at]
     answers, negatives = rows["answers"].astype(np.int64), rows["negatives"].astype(np.int64)
     values = seen.current_value[at]
     # A server that gave no value takes part by its absence alone.
