@@ -236,10 +236,11 @@ def _may_draw() -> bool:
 
 def _view(session: Session, ring: FrameRing | None, *, leave: bool, troubled: bool) -> View:
     """The full-screen view of a session, with all that it needs loaded."""
-    from dnscap.live.view.app import View
+    from dnscap.live.view.app import View, load
     from dnscap.live.view.driver import TerminalDriver
     from dnscap.live.view.watch import Watch
 
+    load()
     watch = Watch(session, ring)
     return View(watch, leave=leave, troubled=troubled, driver_class=TerminalDriver)
 

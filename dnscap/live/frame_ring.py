@@ -28,6 +28,10 @@ MOST_FRAMES = 500
 SLACK = 1_000_000_000
 """Nanoseconds by which a frame may be out of order, and a fragment away from the one that completed its packet."""
 
+AFTERWARDS = 100_000_000
+"""Nanoseconds for which TCP connections of a lookup that is over are followed: how they are closed."""
+
+_TCP = 6
 _FAR = 1 << 62
 _INTERFACE, _PACKET = 1, 6
 _HEAD = struct.Struct("=II")
@@ -47,7 +51,8 @@ class Traces:
     comments : dict of int to str
         What the frame of a time is.
     connections : list of tuple
-        Pairs of addresses and ports, as they stand in packets of either direction, of TCP connections.
+        Pairs of addresses and ports, as they stand in packets of either direction, of TCP connections; no ports where
+        they are not known.
     """
 
     client: bytes
@@ -73,6 +78,12 @@ class Traces:
                 ways, turned = (client + server, server + client), ports[2:] + ports[:2]
                 comment = f"lookup {lookup['lookup']}: TCP connection to {row['server']}"
                 traces.connections.append((ways, (ports, turned), comment))
+        if not traces.connections and any(row["outcome"] == "truncated" for row in sent):
+            # It may have tried TCP in vain, from a port that no query tells.
+            for address in dict.fromkeys(row["server"] for row in sent):
+                if client and (server := packed(address)):
+                    comment = f"lookup {lookup['lookup']}: TCP to {address}"
+                    traces.connections.append(((client + server, server + client), (b"", b""), comment))
         return traces
 
     def comment(self, time: int, octets: bytes) -> str | None:
@@ -80,11 +91,12 @@ class Traces:
         told = self.comments.get(time)
         if told is not None and self.client in octets:
             return told
-        for ways, ports, comment in self.connections:
-            if self.first - SLACK <= time <= self.last + SLACK and any(
-                way in octets and port in octets for way, port in zip(ways, ports, strict=True)
-            ):
-                return comment
+        if self.first <= time <= self.last + AFTERWARDS:
+            for ways, ports, comment in self.connections:
+                if any(
+                    _is_tcp(octets, way) and port in octets for way, port in zip(ways, ports, strict=True)
+                ):
+                    return comment
         return None
 
 
@@ -102,7 +114,7 @@ class FrameRing:
         self._lock = threading.Lock()
         self._links: list[int] = []
         """Link types by the number of the interface."""
-        self._chunks: deque[tuple[int, bytearray]] = deque()  # time of the first frame, whole blocks
+        self._chunks: deque[tuple[int, bytes | bytearray]] = deque()  # time of the first frame, whole blocks
         self._octets = 0
         self._traces: dict[int, Traces] = {}
         self._frames: dict[int, list[tuple[PickedFrame, str]]] = {}
@@ -114,10 +126,13 @@ class FrameRing:
             _, declared = block_end(octets, 0, _FAR, _FAR)
             for start, _ in declared:
                 self._links.append(struct.unpack_from("=H", octets, start + 8)[0])
-            if self._chunks and len(self._chunks[-1][1]) + len(octets) <= CHUNK:
-                self._chunks[-1][1].extend(octets)
+            last = self._chunks[-1][1] if self._chunks else b""
+            if isinstance(last, bytearray) and len(last) + len(octets) <= CHUNK:
+                last.extend(octets)
             else:
-                self._chunks.append((first_time(octets) or 0, bytearray(octets)))
+                # What is large stays as it is: a chunk that grows leaves holes behind.
+                chunk = octets if 4 * len(octets) > CHUNK else bytearray(octets)
+                self._chunks.append((first_time(octets) or 0, chunk))
             self._octets += len(octets)
             while self._octets > self._most and len(self._chunks) > 1:
                 self._forget_one()
@@ -178,7 +193,7 @@ class FrameRing:
             return list(found.values())
 
     def _matching(
-        self, chunk: bytearray, wanted: dict[int, Traces]
+        self, chunk: bytes | bytearray, wanted: dict[int, Traces]
     ) -> Iterator[tuple[int, PickedFrame, str]]:
         times: dict[int, list[int]] = {}
         for number, traces in wanted.items():
@@ -192,7 +207,7 @@ class FrameRing:
                     yield number, frame, comment
                     break
 
-    def _walk(self, chunk: bytearray) -> Iterator[PickedFrame]:
+    def _walk(self, chunk: bytes | bytearray) -> Iterator[PickedFrame]:
         at = 0
         while at + 12 <= len(chunk):
             kind, size = _HEAD.unpack_from(chunk, at)
@@ -204,6 +219,12 @@ class FrameRing:
                 octets = bytes(chunk[at + 28 : at + 28 + captured])
                 yield PickedFrame(0, high << 32 | low, link, wire, octets)
             at += size
+
+
+def _is_tcp(octets: bytes, between: bytes) -> bool:
+    """Whether a frame is a TCP segment between two addresses."""
+    at = octets.find(between)
+    return at >= 3 and octets[at - (3 if len(between) == 8 else 2)] == _TCP
 
 
 def _fragment_of(octets: bytes, client: bytes) -> tuple[bytes, bytes] | None:

@@ -86,6 +86,7 @@ def _environment() -> jinja2.Environment:
         settings=settings,
         cell=cell_text,
         is_number=is_number,
+        heading=heading,
     )
     found.globals.update(
         signs=SIGNS,
@@ -146,6 +147,12 @@ def prose(text: str) -> Markup:
     return Markup(
         "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
     )  # escaped above
+
+
+def heading(text: str) -> Markup:
+    """A heading of a column, its unit not left alone on a line."""
+    what, comma, unit = text.rpartition(", ")
+    return Markup("{},&nbsp;{}" if comma else "{}{}").format(safe(what), safe(unit))
 
 
 def is_number(rows: Sequence[Sequence[Cell]], place: int) -> bool:

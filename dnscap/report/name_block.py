@@ -46,13 +46,13 @@ def names(diagnosis: Diagnosis) -> Block | None:
         return None
     if seen is None or not seen.count:
         text = "No answer in this capture says anything of a name, so that there is nothing to compare over time."
-        return Block("names", "Names and their values", text)
+        return Block("names", "Names", text)
     groups = [(kind, rows) for rows in _telling(seen) if (kind := _kind(servers_of(seen, rows)))]
     groups.sort(key=lambda group: _RANK.index(group[0]))
     lifetimes = _lifetimes(seen)
     tables = [t.filled() for t in (_changes(seen, groups), _told(diagnosis), lifetimes) if t.rows]
     drawn = courses(diagnosis, seen, [rows for _, rows in groups])
-    return Block("names", "Names and their values", _text(seen, groups, lifetimes), tables, names=drawn)
+    return Block("names", "Names", _text(seen, groups, lifetimes), tables, names=drawn)
 
 
 def _text(seen: NameRows, groups: list[tuple[str, list[int]]], lifetimes: Grid) -> str:
@@ -91,7 +91,7 @@ def _telling(seen: NameRows) -> Iterator[list[int]]:
     at = at[np.argsort(seen.question[at], kind="stable")]
     questions = seen.question[at]
     starts = np.flatnonzero(np.concatenate([[True], questions[1:] != questions[:-1]]))
-    rows = seen.rows[at]
+    rows = seen.rows.whole[at]
     answers, negatives = rows["answers"].astype(np.int64), rows["negatives"].astype(np.int64)
     values = seen.current_value[at]
     # A server that gave no value takes part by its absence alone.

@@ -40,7 +40,7 @@ def courses(diagnosis: Diagnosis, seen: NameRows, changed: list[list[int]]) -> l
     wanted += [question for question in _at_work(diagnosis) if question not in wanted]
     found = []
     for name, rtype in wanted:
-        course = _course(diagnosis, seen, name, rtype)
+        course = course_of(diagnosis, seen, name, rtype)
         if course is not None:
             found.append(course)
         if len(found) == MOST_COURSES:
@@ -59,7 +59,8 @@ def _at_work(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     return [question for *_, question in sorted(ranked)][:MOST_COURSES]
 
 
-def _course(diagnosis: Diagnosis, seen: NameRows, name: str, rtype: str) -> NameCourse | None:
+def course_of(diagnosis: Diagnosis, seen: NameRows, name: str, rtype: str) -> NameCourse | None:
+    """The course of a name and type; None where the capture shows no stretch of time of it."""
     moments = diagnosis.moments.of(name, rtype)
     rows = _rows_of(seen, name, rtype)
     begins = [moment.time for found in moments.values() for moment in found]

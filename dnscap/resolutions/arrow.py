@@ -33,6 +33,7 @@ ROW = np.dtype(
         ("evidence", "u4"),
         ("ttl", "u4"),
         ("full_ttl", "u4"),
+        ("qname", "u4"),
         ("qtype", "u2"),
         ("rcode", "u2"),
         ("cache", "u1"),
@@ -40,7 +41,7 @@ ROW = np.dtype(
         ("answered", "u1"),
         ("outcome", "u1"),
         ("seen_upstream", "u1"),
-        ("padding", "u1", (7,)),
+        ("padding", "u1", (3,)),
     ],
     align=True,
 )
@@ -169,11 +170,11 @@ def _registered(name: str, text: Callable[[int], str], *, answers_only: bool) ->
 
 
 def _name(c: Columns) -> pa.Array:
-    offsets = pa.py_buffer(c.native.column("name_ends"))
-    texts = pa.Array.from_buffers(
-        pa.string(), offsets.size // 4 - 1, [None, offsets, pa.py_buffer(c.native.column("name"))]
-    )
-    return texts.cast(pa.large_string())
+    if c.native.dictionary is None:
+        return pa.array([], pa.large_string())
+    count, offsets, text = c.native.dictionary.names_view()
+    names = pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    return names.take(pa.array(c.values("qname"))).cast(pa.large_string())
 
 
 def _latency(c: Columns) -> pa.Array:

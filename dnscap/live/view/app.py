@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.widgets import Input
 
 from dnscap.explain.styled import Line
@@ -153,19 +155,20 @@ class View(App[None]):
     def on_mount(self) -> None:
         """Begin to draw."""
         self.query_one(LookupTable).focus()
-        self._arrange()
+        self._arrange(self.size)
+        self.call_after_refresh(self.tick)
         self.set_interval(TICK, self.tick)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Give each part the room that there is for it."""
-        self._arrange()
+        self._arrange(event.size)
 
-    def _arrange(self) -> None:
+    def _arrange(self, size: Size) -> None:
         try:
             screen = self.screen_stack[0]
         except IndexError:
             return
-        width, height = self.size
+        width, height = size
         wide = width >= WIDE and height >= 20
         rows = {
             "pulse": (4 if height >= HIGH else 1) if self._beside(width) else (6 if height >= HIGH else 2),
@@ -405,6 +408,7 @@ class View(App[None]):
             asking = Asking(what, value, hint)
             screen.mount(asking)
             asking.focus()
+            self._say("")
 
     def on_asking_given_up(self, event: Asking.GivenUp) -> None:
         """No text after all."""
@@ -460,6 +464,17 @@ def _file_name(rows: list[Row]) -> str:
 def _directory() -> Path:
     """Where one may write: here, or else where temporary files go."""
     return Path() if os.access(".", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
+def load() -> None:
+    """Load what Textual and Rich load when they need it: later it may not be readable any more."""
+    import textual.layouts.factory
+    import textual.layouts.horizontal
+    import textual.layouts.stream
+    import textual.scrollbar  # noqa: F401
+    from rich.cells import cell_len
+
+    cell_len("µ…")
 
 
 def run(view: View) -> None:

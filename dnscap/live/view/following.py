@@ -39,10 +39,10 @@ MOST_FOLLOWED = 600
 SELDOM = 8
 """Looks between two at a lookup that has its answer: it hardly ever goes on."""
 
-MOST_WAITING = 200
-"""Lookups that wait looked at, the longest first."""
+MOST_WAITING = 100
+"""Lookups that wait looked at, the longest first; where there are so many, at every other look."""
 
-MOST_CHOSEN = (48, 8)
+MOST_CHOSEN = (100, 8)
 """Final rows that are shown of one batch though they were not followed: of troubled lookups, and of others."""
 
 WAITING, SETTLED, FINAL = "waiting", "settled", "final"
@@ -179,7 +179,8 @@ class Following:
         begun = session.begun
         newest = range(max(self._next, begun - NEWEST), begun)
         self._next = begun
-        self.waiting = list(session.open_lookups(most=MOST_WAITING))
+        if len(self.waiting) < MOST_WAITING or self._looks % 2:
+            self.waiting = list(session.open_lookups(most=MOST_WAITING))
         self._looks += 1
         wanted = [
             number
@@ -238,7 +239,9 @@ class Following:
             self._taken = int(numbers[-1]) + 1
             chosen = np.isin(numbers, np.fromiter(self._followed, np.int64, len(self._followed)))
             troubled = (rows["duration"] >= self.threshold) | _FAILED[rows["outcome"]]
-            for mask, room in zip((troubled, ~troubled), MOST_CHOSEN, strict=True):
+            for mask, room in zip(
+                (troubled, ~troubled), (MOST_ROWS,) * 2 if batch.last else MOST_CHOSEN, strict=True
+            ):
                 chosen[np.flatnonzero(mask & ~chosen)[-room:]] = True
             self._take_final(lookups, np.flatnonzero(chosen))
 

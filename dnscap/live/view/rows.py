@@ -82,7 +82,7 @@ def line_of(row: Row, width: int) -> Line:
     columns = columns_for(width)
     for place, (column, room) in enumerate(columns):
         text, look = _cell(column.name, row, room, style)
-        parts.append((_fitted(text, room, column.right), look))
+        parts.append((_fitted(text, room, column.right, column.name in _OF_ONE_COLUMN), look))
         if place + 1 < len(columns):
             parts.append((" ", ""))
     return parts
@@ -131,10 +131,16 @@ def _hint(row: Row) -> str:
     return "slow" if row.slow and not row.failed else ""
 
 
-def _fitted(text: str, room: int, right: bool) -> str:
-    if width_of(text) > room:
+_OF_ONE_COLUMN = frozenset(("time", "took", "sent", "outcome"))
+"""Columns whose characters are known to be narrow, however far from ASCII."""
+
+
+def _fitted(text: str, room: int, right: bool, narrow: bool = False) -> str:
+    size = len(text) if narrow else width_of(text)
+    if size > room:
         text = _cut(text, room)
-    blanks = " " * (room - width_of(text))
+        size = width_of(text)
+    blanks = " " * (room - size)
     return blanks + text if right else text + blanks
 
 

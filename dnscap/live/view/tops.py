@@ -27,6 +27,12 @@ SLICES = 6
 
 Counts = dict[str, Counter[str]]
 
+HOLD = 1_000_000_000
+"""Nanoseconds of messages that are counted together."""
+
+FEW = 500
+"""Messages that are counted at once, being few."""
+
 REFRESH = 1_000_000_000
 """Nanoseconds for which the most frequent ones stay as they are."""
 
@@ -83,10 +89,15 @@ class Tops:
     def __init__(self) -> None:
         self._slices: deque[tuple[int, Counts]] = deque()
         self._total = _counts()
+        self._held: MessageBatch | None = None
+        self._held_from = self._held_rows = 0
+        self._codes: dict[str, list[Array]] = {what: [] for what in self._total}
         self._most: dict[str, tuple[tuple[int, int], list[tuple[str, int]], int]] = {}
         self._latencies: dict[str, deque[int]] = {}
         self._heard: dict[str, int] = {}
         """When each server answered last."""
+        self._owed: dict[str, int] = {}
+        """When each was asked first what it has not answered, nor anything since."""
         self._absent: dict[str, int] = {}
         """When it was said last that nobody listens there."""
 
@@ -100,30 +111,55 @@ class Tops:
         queries = first & ((flags & RESPONSE) == 0)
         if not first.any():
             return
-        times = batch.column("time")
-        counts, total = self._slice(int(times.max())), self._total
+        now = int(batch.column("time").max())
+        held = self._held
+        if held is not None and held.native.dictionary is not batch.native.dictionary:
+            self._count_held()
+        self._count_due(now)
+        if self._held is None:
+            self._held_from = now
+        self._held_rows += batch.messages
+        self._held = batch  # of one generation of codes, the latest knows the most texts
         asking = queries & ((flags & RECURSION_DESIRED) != 0)
         if not asking.any():
             asking = queries  # a capture at servers that are asked by resolvers
-        addresses = batch.addresses
-        _count(counts["client"], total["client"], batch.column("src")[asking], addresses)
         named = asking & ((batch.column("presence") & HAS_NAME) != 0)
-        _count(counts["name"], total["name"], batch.column("qname")[named], batch.names)
-        _count(counts["asked"], total["asked"], batch.column("dst")[queries], addresses)
         sources = batch.column("src")
-        _count(counts["answered"], total["answered"], sources[responses], addresses)
-        _count(
-            counts["failed"],
-            total["failed"],
-            sources[responses & FAILING[batch.column("rcode") & 15]],
-            addresses,
-        )
+        failing = responses & FAILING[batch.column("rcode") & 15]
+        for what, codes in (
+            ("client", sources[asking]),
+            ("name", batch.column("qname")[named]),
+            ("asked", batch.column("dst")[queries]),
+            ("answered", sources[responses]),
+            ("failed", sources[failing]),
+        ):
+            self._codes[what].append(codes)
         codes, place = np.unique(sources[responses], return_inverse=True)
         latest = np.zeros(len(codes), dtype=np.int64)
-        np.maximum.at(latest, place, times[responses])
-        for server, at in zip(addresses(codes.tolist()), latest.tolist(), strict=True):
+        np.maximum.at(latest, place, batch.column("time")[responses])
+        for server, at in zip(batch.addresses(codes.tolist()), latest.tolist(), strict=True):
             if server in self._heard or len(self._heard) < MOST_TEXTS:
                 self._heard[server] = max(at, self._heard.get(server, 0))
+
+    def _count_due(self, now: int) -> None:
+        """Count what was held, unless that is not long ago: many small batches cost far more than a large one."""
+        if now // HOLD != self._held_from // HOLD or self._held_rows < FEW:
+            self._count_held()
+
+    def _count_held(self) -> None:
+        batch, self._held, self._held_rows = self._held, None, 0
+        if batch is None:
+            return
+        counts = self._slice(self._held_from)
+        for what, parts in self._codes.items():
+            texts = batch.names if what == "name" else batch.addresses
+            _count(counts[what], self._total[what], np.concatenate(parts), texts)
+            parts.clear()
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        self._count_held()
+        self._most.clear()
 
     def feed_end(self, server: str, at: int, latency: int, outcome: str) -> None:
         """Note what became of a query: when it ended, and how long that took."""
@@ -161,6 +197,7 @@ class Tops:
         """The most frequent names or clients with how often each asked or was asked for, and the sum of all."""
         known = self._most.get(what)
         if known is None or known[0] != (now // REFRESH, count):
+            self._count_due(now)
             self._forget(now)
             total = self._total[what]
             found = heapq.nsmallest(count, total.items(), key=lambda item: (-item[1], item[0]))
@@ -172,6 +209,7 @@ class Tops:
         from dnscap.live.view.pulse import quantile
         from dnscap.messages.around import address_text
 
+        self._count_due(now)
         self._forget(now)
         asked, answered, failed = (self._total[what] for what in ("asked", "answered", "failed"))
         owed: dict[str, int] = {}
@@ -183,11 +221,17 @@ class Tops:
                     owing[server] += 1
                     owed[server] = min(attempt[0], owed.get(server, attempt[0]))
         found = []
+        for server, since in owed.items():
+            # The lookup that owed the answer first may have got it elsewhere meanwhile.
+            if not self._heard.get(server, 0) < self._owed.get(server, 0) < since:
+                self._owed[server] = since
+        for server in [
+            one for one, since in self._owed.items() if self._heard.get(one, 0) >= since or one not in asked
+        ]:
+            del self._owed[server]
         busiest = heapq.nlargest(4 * count, asked, key=lambda server: asked[server])
-        for server in {*busiest, *(server for server in owed if server in asked)}:
-            silent = None
-            if server in owed and owed[server] > self._heard.get(server, 0):
-                silent = max(now - owed[server], 0)
+        for server in {*busiest, *(server for server in self._owed if server in asked)}:
+            silent = max(now - self._owed[server], 0) if server in self._owed else None
             wait = quantile(list(self._latencies.get(server, ())), 0.5)
             found.append(
                 ServerHealth(

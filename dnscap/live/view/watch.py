@@ -101,6 +101,7 @@ class Watch:
             if batch.last:
                 self.ended = True
                 self.following.waiting = []
+                self.tops.finish()
                 self._note()
                 self._hold()
 

@@ -6,7 +6,8 @@ from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport Exchanges
 
 cdef enum:
-    FAR = 32                   # happenings of a stride
+    FAR = 16                   # happenings of a stride
 
-# Work out for `count` happenings from the one at `first` on, at most FAR, what does not depend on those before it.
-cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t first, uint32_t count, Ahead* ahead) noexcept nogil
+# Work out for the happenings of the stride from `first` on, as far as there are any, what does not depend on those before it;
+# `ahead` has room for two strides, and what is said of happening i stands at i modulo that.
+cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t first, Ahead* ahead) noexcept nogil

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from dnscap.native.assembly cimport MOST_CHAIN
+from dnscap.native.assembly cimport MOST_CHAIN, NONE_YET, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
@@ -27,6 +27,8 @@ cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32
     """Whether a wire-format name is the one in presentation format; names with escapes are taken to differ."""
     cdef uint32_t i = 0, at = 0, k
     cdef uint8_t c
+    if n > size or n < size and wire[n]:
+        return False           # of another size
     while at < size and wire[at]:
         if at + 1 + wire[at] > size or i + wire[at] + 1 > n:
             return False
@@ -93,19 +95,28 @@ cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil
     return False
 
 
-cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+cdef inline bint same_rdata(const uint8_t* a, const uint8_t* b, uint32_t size) noexcept nogil:
+    cdef uint32_t x, y
+    if size == 4:
+        memcpy(&x, a, 4)
+        memcpy(&y, b, 4)
+        return x == y
+    return memcmp(a, b, size) == 0
+
+
+cdef inline bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
     cdef uint32_t at = 0
     cdef uint16_t kind, n
     while at < l.record_size:
         memcpy(&kind, l.records + at, 2)
         memcpy(&n, l.records + at + 2, 2)
-        if kind == type_ and n == size and l.records[at + 4] == candidate and memcmp(l.records + at + 6, rdata, n) == 0:
+        if kind == type_ and n == size and l.records[at + 4] == candidate and same_rdata(l.records + at + 6, rdata, n):
             return True
         at += 6 + n
     return False
 
 
-cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+cdef inline bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
     cdef uint8_t* p
     cdef uint32_t room
     cdef uint16_t s
@@ -124,7 +135,12 @@ cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t
     memcpy(p + 2, &s, 2)
     p[4] = candidate
     p[5] = 0
-    memcpy(p + 6, rdata, size)
+    if size == 4:
+        memcpy(p + 6, rdata, 4)
+    elif size == 16:
+        memcpy(p + 6, rdata, 16)
+    else:
+        memcpy(p + 6, rdata, size)
     l.record_size += size + 6
     l.record_count += 1
     return True
@@ -175,6 +191,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
+    cdef Place* p
     cdef uint32_t note
     if lookup == NO_LOOKUP:
         lookup = exchanges.lookup_of(h.exchange)
@@ -200,6 +217,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         return
     if h.kind == HAPPENED_ANSWER:
         a.answered = h.time
+        p = &t.ring[lookup & t.ring_mask]
+        if a == l.attempts and p.u.next_start == NONE_YET_UNHEARD:
+            p.u.next_start = NONE_YET
         a.outcome = h.outcome
         a.rcode = h.rcode
         if a.qtype == TYPE_ANY and h.outcome == OUTCOME_NODATA and h.answers:

@@ -9,8 +9,8 @@ from dnscap.native.exchange_words cimport (
 )
 from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, MessageColumns
 
-# Match the messages of a batch.  0, or -1 without memory.
-cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil
+# Match the messages of a batch from row `first` up to `end`, what `gather_notes` found there before.  0, or -1 without memory.
+cdef int match_rows(Matcher* t, Batch batch, PagePool pool, uint32_t first, uint32_t end) noexcept nogil
 cdef bint has_cookie(const MessageColumns* c, uint32_t r) noexcept nogil
 
 cdef enum:

@@ -10,6 +10,7 @@ from dnscap.native.domain cimport (
     STATUS_TRUNCATED_CAPTURE,
 )
 from dnscap.native.exchange_index cimport (
+    ENDS_BUCKETS,
     KEPT,
     KeySlot,
     due_at,
@@ -24,7 +25,7 @@ from dnscap.native.exchange_index cimport (
     sweep,
     tick_of,
 )
-from dnscap.native.exchange_notes cimport STREAMS, gather_notes, take_note
+from dnscap.native.exchange_notes cimport STREAMS, take_note
 from dnscap.native.exchange_rows cimport (
     ROW_GROUPED,
     ROW_REPEATED,
@@ -557,6 +558,7 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         if unlikely(c.sighting_of[r] != NO_CODE):
             w.kind[i] += QUERY_AGAIN - QUERY
         prefetch(&t.index.slots[w.key[i] & t.index.mask])
+        prefetch(&t.index.ends_heads[ends & (ENDS_BUCKETS - 1)])
     for i in range(count):
         if w.kind[i] == RESPONSE:
             s = &t.index.slots[w.key[i] & t.index.mask]
@@ -567,15 +569,13 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
                 prefetch(&columns_of(&t.rows, s.row).time[place(s.row)])
 
 
-cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil:
+cdef int match_rows(Matcher* t, Batch batch, PagePool pool, uint32_t first, uint32_t end) noexcept nogil:
     cdef const MessageColumns* c = &batch.columns
     cdef Stride w
-    cdef uint32_t first = 0, count, i, r
+    cdef uint32_t count, i, r
     cdef const Note* note
-    if gather_notes(t, batch) != 0:
-        return -1
-    while first < c.count:
-        count = c.count - first if c.count - first < STRIDE else STRIDE
+    while first < end:
+        count = end - first if end - first < STRIDE else STRIDE
         prepare(t, batch, &w, first, count)
         for i in range(count):
             r = first + i

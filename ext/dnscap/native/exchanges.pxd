@@ -31,6 +31,12 @@ cdef class Exchanges:
 
     # Match the messages of a batch; fills `happenings`.  0, or -1 without memory.
     cdef int match(self, Batch batch) noexcept nogil
+    # The same in parts: begin, match rows from `first` up to `end`, all of them in order, and conclude.  A stage that takes in
+    # the happenings of each part uses them up.
+    cdef int begin_batch(self, Batch batch) noexcept nogil
+    cdef int match_part(self, Batch batch, uint32_t first, uint32_t end) noexcept nogil
+    cdef int end_batch(self) noexcept nogil
+    cdef void use_up(self) noexcept nogil
     # The capture's clock has reached `now`: expire what waited too long.  Appends happenings.
     cdef int tick(self, int64_t now) noexcept nogil
     # The capture ends: what is open becomes unfinished (or unanswered, where it had waited long enough).

@@ -1,5 +1,5 @@
 """Lookups that are over, in native columns."""
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from dnscap.native.text cimport Text, text_reserve
@@ -66,6 +66,10 @@ cdef class LookupBatch:
 cdef class LookupColumn:       # a view of a column, as bytes
     cdef LookupBatch owner
     cdef Text* text
+
+
+# Append packed rows that follow each other, in memory and in number, to columns by Columns bits; False without memory.
+cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t count, uint32_t which) noexcept nogil
 
 
 cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:

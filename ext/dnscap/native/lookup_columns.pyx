@@ -9,9 +9,7 @@ from dnscap.native.packed cimport Head, Rest
 from dnscap.native.text cimport Text, text_close, text_open, text_reserve
 
 
-cdef bint unpack(LookupColumns* c, const Text* packed, uint64_t number, uint64_t count, uint32_t which) noexcept nogil:
-    """Append packed rows to columns; False without memory."""
-    cdef const uint8_t* at = packed.octets
+cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t count, uint32_t which) noexcept nogil:
     cdef const uint8_t* list
     cdef const uint8_t* text
     cdef const Head* head
@@ -143,7 +141,7 @@ cdef class LookupBatch:
             return 0
         # The columns before a failure would not do for a second try.
         self.filled |= missing
-        if not unpack(&self.columns, &self.packed, self.first, self.count, missing):
+        if not unpack(&self.columns, self.packed.octets, self.first, self.count, missing):
             raise MemoryError("no memory for lookups")
         return 0
 

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from dnscap.native.attempts cimport Lookup
 
 cdef enum KeyKind:
-    KEY_NAME = 1               # client and the name now asked for
+    KEY_NAME = 1               # client and the name now asked for: see lookups_by_name.pxd
     KEY_LABEL = 2              # client and first label: candidates of one search walk share it
     KEY_QUESTION = 3           # the name, whoever asks
     KEY_STREAM = 4
@@ -24,6 +24,7 @@ cdef struct Index:
     uint32_t* buckets
     uint32_t bucket_mask
     uint64_t seed
+    uint8_t most_nodes         # of a lookup
     uint8_t failed             # no memory
 
 cdef bint index_open(Index* x, uint64_t seed) noexcept nogil       # False without memory
@@ -34,7 +35,7 @@ cdef void unlink_key(Index* x, Lookup* l, uint64_t hash) noexcept nogil
 
 
 cdef inline void link_anew(Index* x, Lookup* l, uint64_t hash) noexcept nogil:
-    """Enter a lookup under a key that it has not, while it has fewer than 8."""
+    """Enter a lookup under a key that it has not, while it has fewer than the most."""
     cdef uint32_t i = x.free_node, at
     cdef Node* n
     if i:

@@ -6,13 +6,15 @@ from libc.string cimport memset
 from dnscap.native.attempts cimport Lookup
 
 cdef enum:
-    MOST_NODES = 8             # of a lookup: name, label, question, and its connections
+    BUCKETS_A_NODE = 4         # so that a chain that is not there is seldom looked into
+    MOST_NODES = 6             # of a lookup: its first label, and its connections
 
 
 cdef bint index_open(Index* x, uint64_t seed) noexcept nogil:
     memset(x, 0, sizeof(Index))
     x.node_used = 1
     x.seed = seed
+    x.most_nodes = MOST_NODES
     return widen_index(x)
 
 
@@ -25,21 +27,21 @@ cdef bint widen_index(Index* x) noexcept nogil:
     cdef uint32_t room = x.node_room * 2 if x.node_room else 1024
     cdef Node* nodes = <Node*>realloc(x.nodes, <size_t>room * sizeof(Node))
     cdef uint32_t* buckets
-    cdef uint32_t i, at, before, k
+    cdef uint32_t wide = room * BUCKETS_A_NODE, i, at, before, k
     if nodes == NULL:
         return False
     x.nodes = nodes
-    buckets = <uint32_t*>calloc(room, sizeof(uint32_t))
+    buckets = <uint32_t*>calloc(wide, sizeof(uint32_t))
     if buckets == NULL:
         return False
-    # What stood in one chain stands in one of two now; from its end on, so that the latest entry stays first.
+    # What stood in one chain stands in one of several now; from its end on, so that the latest entry stays first.
     for k in range(x.bucket_mask + 1 if x.buckets != NULL else 0):
         i = x.buckets[k]
         while i and nodes[i].after:
             i = nodes[i].after
         while i:
             before = nodes[i].before
-            at = <uint32_t>nodes[i].hash & (room - 1)
+            at = <uint32_t>nodes[i].hash & (wide - 1)
             nodes[i].before = 0
             nodes[i].after = buckets[at]
             if buckets[at]:
@@ -48,14 +50,14 @@ cdef bint widen_index(Index* x) noexcept nogil:
             i = before
     free(x.buckets)
     x.buckets = buckets
-    x.bucket_mask = room - 1
+    x.bucket_mask = wide - 1
     x.node_room = room
     return True
 
 
 cdef void link(Index* x, Lookup* l, uint64_t hash) noexcept nogil:
     cdef uint32_t i
-    if l.node_count == MOST_NODES:
+    if l.node_count >= x.most_nodes:
         return
     for i in range(l.node_count):
         if x.nodes[l.nodes[i]].hash == hash:

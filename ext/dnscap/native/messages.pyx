@@ -42,23 +42,29 @@ from dnscap.native.interning cimport (
     entry_octets,
     find_address,
     fold_hash,
+    fold_name,
     intern_name,
     likely,
     mix128,
     prefetch,
     same_octets,
     unlikely,
-    zero_at,
 )
 from dnscap.native.octets cimport PADDING, be16, be32, be64, load32, load64
 from dnscap.native.rdata cimport expand_rdata, rdata_room
 from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
+
+cdef extern from "headers.h" nogil:
+    enum:
+        HEADERS_AT_ONCE "DNSCAP_HEADERS_AT_ONCE"
+    void header_columns(const void* row, size_t stride, uint16_t** columns, size_t at) noexcept
 
 cdef enum:
     STRIDE = 128
     MOST_JOBS = 16384          # owner names that wait for the dictionary
     LEAST_RECORD = 11          # octets: the root, type, class, TTL, length; so many names a message can hold at most
     SCRATCH_OCTETS = MOST_JOBS * 288     # far more than the largest expanded RDATA, which `take_rdata` puts there
+    COLUMN_STEP = 192          # octets
     SEEN_NAMES = 16            # owner names of a message remembered by offset; further ones are expanded again
     BATCH_OCTETS = 1 << 27     # a batch is closed when its rdata or options reach this: expanded names swell up to 18 times
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
@@ -78,8 +84,6 @@ cdef enum:
     CLASS_ANY = 255
     OPCODE_UPDATE = 5
     PORT_MDNS = 5353
-
-    NEAR_ADDRESSES = 1 << 12   # more than these leave the second-level cache, and have to be fetched ahead
 
     SIGHTING_SLOTS = 1 << 12   # direct-mapped: at 200,000 packets a second 5 ms hold 1,000 messages
     SIGHTING_PLACES = 4
@@ -113,8 +117,6 @@ cdef struct Sightings:
     uint64_t[SIGHTING_SLOTS][SIGHTING_PLACES] places
 
 cdef struct Stride:            # what the stages of one stride share
-    const uint8_t* message[STRIDE]
-    uint32_t[STRIDE] size
     uint32_t[STRIDE] at        # offset behind the question section
     uint32_t[STRIDE] plain     # octets of the question name, where it is one plain name at offset 12; else 0
     uint64_t[STRIDE] hash      # of the question name; later the key of the sighting
@@ -201,18 +203,36 @@ cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept no
 
 # ---------------------------------------------------------------- memory of the columns
 
-cdef int grow_column(void** column, size_t width, size_t used, size_t room) noexcept nogil:
-    cdef void* wider = big_grow(column[0], used * width, (room + 1) * width + PADDING)
-    if wider == NULL:
+cdef inline void* column_block(void* column) noexcept nogil:
+    """The block of memory in which a column lies."""
+    return (<void**>column - 1)[0] if column != NULL else NULL
+
+
+cdef int grow_column(void** column, size_t width, size_t used, size_t room, uint32_t place) noexcept nogil:
+    """Give a column room for `room` rows and one more, in a new block if there is none or the old one is too small.
+
+    Large blocks begin at like places in their pages.  Columns that did so too would all want the same few sets of the
+    caches where they are written side by side, so each begins three cache lines further into its block than the one
+    before; in front of it stands where the block begins.
+    """
+    cdef uint8_t* block = <uint8_t*>big_alloc((room + 1) * width + PADDING + (place + 1) * COLUMN_STEP)
+    cdef void** wider
+    if block == NULL:
         return -1
+    wider = <void**>(block + (place + 1) * COLUMN_STEP)
+    (wider - 1)[0] = block
+    if used:
+        memcpy(wider, column[0], used * width)
+    free(column_block(column[0]))
     column[0] = wider
     return 0
 
 
-cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, size_t room) noexcept nogil:
+cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, size_t room,
+                      uint32_t place) noexcept nogil:
     cdef uint32_t k
     for k in range(many):
-        if grow_column(columns + k, width, used, room) != 0:
+        if grow_column(columns + k, width, used, room, place + k) != 0:
             return -1
     return 0
 
@@ -224,10 +244,12 @@ cdef int grow_messages(MessageColumns* c) noexcept nogil:
 
 cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
-    if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room) != 0 \
-            or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room) != 0 \
-            or grow_columns(<void**>&c.src_port, MESSAGE_COLUMNS_2, 2, n, room) != 0 \
-            or grow_columns(<void**>&c.edns_version, MESSAGE_COLUMNS_1, 1, n, room) != 0:
+    if grow_columns(<void**>&c.frame, MESSAGE_COLUMNS_8, 8, n, room, 0) != 0 \
+            or grow_columns(<void**>&c.frames, MESSAGE_COLUMNS_4, 4, n, room, MESSAGE_COLUMNS_8) != 0 \
+            or grow_columns(<void**>&c.src_port, MESSAGE_COLUMNS_2, 2, n, room,
+                            MESSAGE_COLUMNS_8 + MESSAGE_COLUMNS_4) != 0 \
+            or grow_columns(<void**>&c.edns_version, MESSAGE_COLUMNS_1, 1, n, room,
+                            MESSAGE_COLUMNS_8 + MESSAGE_COLUMNS_4 + MESSAGE_COLUMNS_2) != 0:
         return -1
     c.room = <uint32_t>room
     return 0
@@ -239,9 +261,9 @@ cdef int grow_records(RecordColumns* c) noexcept nogil:
 
 cdef int widen_records(RecordColumns* c, size_t room) noexcept nogil:
     cdef size_t n = c.count
-    if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room) != 0 \
-            or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room) != 0 \
-            or grow_column(<void**>&c.section, 1, n, room) != 0:
+    if grow_columns(<void**>&c.message, RECORD_COLUMNS_4, 4, n, room, 0) != 0 \
+            or grow_columns(<void**>&c.type, RECORD_COLUMNS_2, 2, n, room, RECORD_COLUMNS_4) != 0 \
+            or grow_column(<void**>&c.section, 1, n, room, RECORD_COLUMNS_4 + RECORD_COLUMNS_2) != 0:
         return -1
     c.room = <uint32_t>room
     return 0
@@ -269,7 +291,7 @@ cdef void free_messages(MessageColumns* c) noexcept nogil:
     cdef void** columns = <void**>c
     cdef uint32_t k
     for k in range(MESSAGE_COLUMNS_8 + MESSAGE_COLUMNS_4 + MESSAGE_COLUMNS_2 + MESSAGE_COLUMNS_1):
-        free(columns[k])
+        free(column_block(columns[k]))
     free(c.options_octets)
     memset(c, 0, sizeof(MessageColumns))
 
@@ -278,8 +300,8 @@ cdef void free_records(RecordColumns* c) noexcept nogil:
     cdef void** columns = <void**>c
     cdef uint32_t k
     for k in range(RECORD_COLUMNS_4 + RECORD_COLUMNS_2):
-        free(columns[k])
-    free(c.section)
+        free(column_block(columns[k]))
+    free(column_block(c.section))
     free(c.rdata_octets)
     memset(c, 0, sizeof(RecordColumns))
 
@@ -301,17 +323,17 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     self.scratch_used = 0
     copy_datagrams(&self.columns, rows, n)
     find_addresses(&self.columns, &self.dictionary.addresses, rows, n)
-    read_headers(&self.columns, &s, rows, n)
-    find_questions(self, &s, n)
+    read_headers(&self.columns, rows, n)
+    find_questions(self, &s, rows, n)
     resolve_jobs(self)
-    read_questions(self, &s, n)
+    read_questions(self, &s, rows, n)
     if self.with_records:
         self.job_count = 0
         self.scratch_used = 0
     if self.with_records:
-        if walk_sections(self, &s, n, True) != 0:
+        if walk_sections(self, &s, rows, n, True) != 0:
             return -1
-    elif walk_sections(self, &s, n, False) != 0:
+    elif walk_sections(self, &s, rows, n, False) != 0:
         return -1
     if self.with_records:
         settle_owners(self)
@@ -380,8 +402,10 @@ cdef inline void fill32(uint32_t* to, uint32_t value, uint32_t n) noexcept nogil
 
 cdef void find_addresses(const MessageColumns* c, AddressTable* t, const Datagram* rows, uint32_t n) noexcept nogil:
     """Codes of both addresses of each payload."""
-    cdef uint32_t[STRIDE] src, dst     # slots
-    cdef uint32_t i, r = c.count, mask = t.mask
+    cdef uint32_t[STRIDE] src, dst     # tags
+    cdef uint32_t i, mask = t.mask
+    cdef uint32_t* src_code = c.src + c.count
+    cdef uint32_t* dst_code = c.dst + c.count
     cdef const Slot* slots = t.slots
     cdef const Datagram* d
     for i in range(n):
@@ -390,14 +414,13 @@ cdef void find_addresses(const MessageColumns* c, AddressTable* t, const Datagra
         dst[i] = address_tag(t, d.dst[0], d.dst[1])
         prefetch(slots + (src[i] & mask))
         prefetch(slots + (dst[i] & mask))
-    if t.count > NEAR_ADDRESSES:
-        for i in range(n):
-            prefetch(t.keys + 2 * <size_t>slots[src[i] & mask].ref - 2)
-            prefetch(t.keys + 2 * <size_t>slots[dst[i] & mask].ref - 2)
+    for i in range(n):
+        prefetch(t.keys + 2 * <size_t>slots[src[i] & mask].ref - 2)
+        prefetch(t.keys + 2 * <size_t>slots[dst[i] & mask].ref - 2)
     for i in range(n):
         d = rows + i
-        c.src[r + i] = address_code(t, d.src[0], d.src[1], src[i])
-        c.dst[r + i] = address_code(t, d.dst[0], d.dst[1], dst[i])
+        src_code[i] = address_code(t, d.src[0], d.src[1], src[i])
+        dst_code[i] = address_code(t, d.dst[0], d.dst[1], dst[i])
 
 
 cdef inline uint32_t address_code(AddressTable* t, uint64_t a, uint64_t b, uint32_t tag) noexcept nogil:
@@ -409,79 +432,72 @@ cdef inline uint32_t address_code(AddressTable* t, uint64_t a, uint64_t b, uint3
     return find_address(t, a, b, tag)
 
 
-cdef void read_headers(const MessageColumns* c, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
+cdef void read_headers(const MessageColumns* c, const Datagram* rows, uint32_t n) noexcept nogil:
     """The twelve octets of each header."""
-    cdef uint32_t i, r = c.count, size
-    cdef uint64_t head
-    cdef uint32_t tail
-    cdef const uint8_t* m
-    # What most messages lack is set for the whole stride at once.
+    cdef uint32_t i = 0, k, r = c.count
+    cdef uint16_t** columns = [c.id, c.flags, c.qdcount, c.ancount, c.nscount, c.arcount]
+    cdef uint16_t* flags = c.flags + r
+    cdef uint16_t* rcode = c.rcode + r
+    # What most messages lack or have is set for the whole stride at once.
     memset(c.sighting_of + r, 0xFF, n * 4)
     memset(c.status + r, STATUS_OK, n)
     memset(c.status_at + r, 0, n * 4)
     memset(c.edns_version + r, 0, n)
     memset(c.edns_udp_size + r, 0, n * 2)
     memset(c.edns_flags + r, 0, n * 2)
-    memset(c.presence + r, HAS_ID | HAS_HEADER, n)
+    memset(c.presence + r, HAS_ID | HAS_HEADER | HAS_NAME | HAS_TYPE, n)
+    while i + HEADERS_AT_ONCE <= n:
+        header_columns(rows + i, sizeof(Datagram), columns, r + i)
+        i += HEADERS_AT_ONCE
+    while i < n:
+        for k in range(6):
+            columns[k][r + i] = be16(rows[i].octets + 2 * k)
+        i += 1
     for i in range(n):
-        m = rows[i].octets
-        size = rows[i].size
-        s.message[i] = m
-        s.size[i] = size
-        head = be64(m)
-        tail = be32(m + 8)
-        c.id[r] = <uint16_t>(head >> 48)
-        c.flags[r] = <uint16_t>(head >> 32)
-        c.rcode[r] = <uint16_t>(head >> 32 & 15)
-        c.qdcount[r] = <uint16_t>(head >> 16)
-        c.ancount[r] = <uint16_t>head
-        c.nscount[r] = <uint16_t>(tail >> 16)
-        c.arcount[r] = <uint16_t>tail
-        if unlikely(size < 12):
-            # what lies behind the octets that are there means nothing
-            if size < 2:
-                c.id[r] = 0
-            c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
-            c.presence[r] = HAS_ID if size >= 2 else 0
-            c.status[r] = <uint8_t>STATUS_SHORT_HEADER
-            c.status_at[r] = size
-        r += 1
+        rcode[i] = flags[i] & 15
 
 
-cdef void find_questions(Messages self, Stride* s, uint32_t n) noexcept nogil:
+cdef void short_header(const MessageColumns* c, uint32_t r, uint32_t size) noexcept nogil:
+    """Forget what was taken for a header behind the octets that are there."""
+    if size < 2:
+        c.id[r] = 0
+    c.flags[r] = c.rcode[r] = c.qdcount[r] = c.ancount[r] = c.nscount[r] = c.arcount[r] = 0
+    c.presence[r] = HAS_ID if size >= 2 else 0
+    c.status[r] = <uint8_t>STATUS_SHORT_HEADER
+    c.status_at[r] = size
+
+
+cdef void find_questions(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     """A job for the question name of each message, of size 0 where there is none that ends."""
-    cdef const uint16_t* qdcount = self.columns.qdcount + self.columns.count
-    cdef uint8_t* presence = self.columns.presence + self.columns.count
+    cdef MessageColumns* c = &self.columns
+    cdef const uint16_t* qdcount = c.qdcount + c.count
+    cdef uint8_t* presence = c.presence + c.count
     cdef NameTable* names = &self.dictionary.names
-    cdef NameJob* jobs = self.jobs
+    cdef NameJob* j = self.jobs
     cdef uint8_t* scratch = self.scratch
-    cdef uint64_t seed = names.seed, hash, capitals
-    cdef uint32_t i, most, length
-    cdef const uint8_t* m
+    cdef uint64_t seed = names.seed, capitals
+    cdef uint32_t i, size, length
     for i in range(n):
-        jobs[i].size = 0
-        jobs[i].tag = 0
+        size = rows[i].size
+        length = 0
         s.hash[i] = 0
-        s.at[i] = 12 if s.size[i] >= 12 else 0
-        if unlikely(qdcount[i] == 0):          # as it is in what is too short for a header
-            continue
-        m = s.message[i] + 12
-        most = s.size[i] - 12
-        if most > 256:
-            most = 256
-        length = zero_at(m, most) + 1
-        s.at[i] = 12 + length
-        if unlikely(length > most or length > 255):
-            continue
-        hash = fold_hash(m, scratch, length, seed, &capitals)
-        jobs[i].name = scratch
-        jobs[i].tag = <uint32_t>hash
-        jobs[i].size = length
-        prefetch(&names.slots[<uint32_t>hash & names.mask])
-        s.hash[i] = hash
-        if capitals:
-            presence[i] |= HAS_CAPITALS
+        s.at[i] = 12
+        if unlikely(size < 12):
+            short_header(c, c.count + i, size)
+            s.at[i] = 0
+        elif likely(qdcount[i] != 0):
+            length = fold_name(rows[i].octets + 12, size - 12 if size - 12 < MOST_NAME else <uint32_t>MOST_NAME, scratch,
+                               seed, &s.hash[i], &capitals)
+            if likely(length != 0):
+                s.at[i] = 12 + length
+                if capitals:
+                    presence[i] |= HAS_CAPITALS
+        j.name = scratch
+        j.tag = <uint32_t>s.hash[i]
+        j.size = length
+        prefetch(&names.slots[j.tag & names.mask])
         scratch += (length + 31) & ~<uint32_t>31
+        j += 1
     self.job_count = n
 
 
@@ -508,30 +524,36 @@ cdef void resolve_jobs(Messages self) noexcept nogil:
             j.code = intern_name(t, j.name, j.size, j.tag, False)
 
 
-cdef void read_questions(Messages self, Stride* s, uint32_t n) noexcept nogil:
+cdef void read_questions(Messages self, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     cdef MessageColumns* c = &self.columns
-    cdef const NameJob* jobs = self.jobs
-    cdef uint32_t i, r = c.count, at, code, question
+    cdef const NameJob* j = self.jobs
+    cdef uint32_t i, r = c.count, at, question
+    cdef bint multicast = False
     for i in range(n):
         at = s.at[i]
-        code = jobs[i].code
-        if likely(code != NO_CODE and at + 4 <= s.size[i] and c.qdcount[r] == 1):
-            question = be32(s.message[i] + at)
-            c.qname[r] = code
+        if likely(j.code != NO_CODE and at + 4 <= rows[i].size and c.qdcount[r] == 1):
+            question = be32(rows[i].octets + at)
+            c.qname[r] = j.code
             c.qtype[r] = <uint16_t>(question >> 16)
             c.qclass[r] = <uint16_t>question
-            c.presence[r] |= HAS_NAME | HAS_TYPE
             s.at[i] = at + 4
             s.plain[i] = at - 12
-            if unlikely(c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS):
-                fold_multicast_class(c, r)
         else:
             c.qname[r] = 0
             c.qtype[r] = c.qclass[r] = 0
+            c.presence[r] &= ~(HAS_NAME | HAS_TYPE)
             s.plain[i] = 0
             if at != 0 and c.qdcount[r] != 0:
-                s.at[i] = read_odd_questions(self, c, r, s.message[i], s.size[i], &s.hash[i])
+                s.at[i] = read_odd_questions(self, c, r, rows[i].octets, rows[i].size, &s.hash[i])
         r += 1
+        j += 1
+    r = c.count
+    for i in range(n):
+        multicast |= (c.src_port[r + i] == PORT_MDNS) | (c.dst_port[r + i] == PORT_MDNS)
+    if unlikely(multicast):
+        for i in range(n):
+            if c.src_port[r + i] == PORT_MDNS or c.dst_port[r + i] == PORT_MDNS:
+                fold_multicast_class(c, r + i)
 
 
 cdef void fold_multicast_class(MessageColumns* c, uint32_t r) noexcept nogil:
@@ -575,8 +597,6 @@ cdef uint32_t read_odd_questions(Messages self, MessageColumns* c, uint32_t r, c
             c.qtype[r] = be16(m + after)
             c.qclass[r] = be16(m + after + 2)
             c.presence[r] |= HAS_TYPE
-            if c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS:
-                fold_multicast_class(c, r)
         at = after + 4
     return at
 
@@ -622,7 +642,7 @@ cdef inline bint has_empty_form(uint16_t flags, uint32_t rclass) noexcept nogil:
     return (flags >> 11 & 15) == OPCODE_UPDATE and (rclass == CLASS_ANY or rclass == CLASS_NONE)
 
 
-cdef inline int walk_sections(Messages self, Stride* s, uint32_t n, const bint keep) noexcept nogil:
+cdef inline int walk_sections(Messages self, const Stride* s, const Datagram* rows, uint32_t n, const bint keep) noexcept nogil:
     """Check the records of all messages of a stride and take their EDNS; with `keep`, put them into the record columns.
 
     Called with a constant `keep`, so that the compiler makes two loops of it, which find the same faults.
@@ -636,17 +656,17 @@ cdef inline int walk_sections(Messages self, Stride* s, uint32_t n, const bint k
         c.options[r] = c.options_used
         at = s.at[i]
         if likely(at != 0):
-            size = s.size[i]
+            size = rows[i].size
             all = <uint32_t>c.ancount[r] + c.nscount[r] + c.arcount[r]
             if all != 0:
-                m = s.message[i]
+                m = rows[i].octets
                 head = be64(m + at)
                 length = be16(m + at + 9)
                 # an OPT alone, as of nearly every query: the root, type, and what comes with them fills the message
                 if all == 1 and c.arcount[r] == 1 and head >> 40 == TYPE_OPT and at + 11 + length == size:
                     if take_edns(self, r, m, at, at + 11, length, 2) != 0:
                         return -1
-                elif walk_records(self, s, i, keep) != 0:
+                elif walk_records(self, r, m, size, at, s.plain[i], keep) != 0:
                     return -1
             elif unlikely(at < size):
                 fault(c, r, STATUS_TRAILING_OCTETS, at)
@@ -654,13 +674,11 @@ cdef inline int walk_sections(Messages self, Stride* s, uint32_t n, const bint k
     return 0
 
 
-cdef inline int walk_records(Messages self, const Stride* s, uint32_t i, const bint keep) noexcept nogil:
+cdef inline int walk_records(Messages self, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, uint32_t plain,
+                             const bint keep) noexcept nogil:
     """The records of one message; -1 without memory."""
     cdef MessageColumns* c = &self.columns
     cdef RecordColumns* q = &self.records
-    cdef uint32_t r = c.count + i
-    cdef const uint8_t* m = s.message[i]
-    cdef uint32_t size = s.size[i], at = s.at[i], plain = s.plain[i]
     cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
     cdef uint32_t k = 0, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
     cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS

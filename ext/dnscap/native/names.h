@@ -26,7 +26,8 @@ static const uint8_t dnscap_keep[64] = {
 
 static inline int likely(int x) { return DNSCAP_LIKELY(x); }
 static inline int unlikely(int x) { return DNSCAP_UNLIKELY(x); }
-static inline void prefetch(const void *p) { __builtin_prefetch(p); }
+/* The empty statement keeps GCC from taking functions that do nothing but fetch ahead for ones that do nothing. */
+static inline void prefetch(const void *p) { __builtin_prefetch(p); __asm__ volatile("" : : "r"(p)); }
 
 static inline uint64_t mix128(uint64_t a, uint64_t b)
 {
@@ -119,6 +120,32 @@ static inline uint32_t zero_at(const uint8_t *p, uint32_t most)
     const uint8_t *zero = most ? memchr(p, 0, most) : NULL;
     return zero ? (uint32_t)(zero - p) : most;
 #endif
+}
+
+/* Fold the name at `from`, which its first zero octet ends: its length, `hash` and `capitals` as of fold_hash; or 0
+ * where there is no such octet in from[0:most]. */
+static inline uint32_t fold_name(const uint8_t *from, uint32_t most, uint8_t *to, uint64_t seed, uint64_t *hash,
+                                 uint64_t *capitals)
+{
+    uint32_t size;
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128();
+    uint32_t zeros = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)from), zero))
+                   | (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(from + 16)), zero)) << 16;
+    if (DNSCAP_LIKELY(zeros)) {
+        size = (uint32_t)__builtin_ctz(zeros) + 1;
+        if (DNSCAP_UNLIKELY(size > most)) return 0;
+        uint64_t h;
+        *capitals = fold32(from, to, size);
+        h = hash32(to, seed ^ size);
+        *hash = h ^ h >> 32;
+        return size;
+    }
+#endif
+    size = zero_at(from, most) + 1;
+    if (DNSCAP_UNLIKELY(size > most)) return 0;
+    *hash = fold_hash(from, to, size, seed, capitals);
+    return size;
 }
 
 /* Memory that is only touched as it fills.  Large blocks ask for huge pages: filling 4 KiB pages one by one

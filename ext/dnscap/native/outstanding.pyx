@@ -1,12 +1,11 @@
 """Lookups that are still open, for those who watch: rows as Python objects, some hundred at most."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.assembly cimport LIST_FAILED, LISTS, Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
-from dnscap.native.lookup_columns cimport LookupBatch
+from dnscap.native.lookup_columns cimport COLUMNS_ALL, LookupBatch, unpack
 from dnscap.native.lookups cimport Lookups
-from dnscap.native.packed cimport unpack
 
 cdef enum:
     MOST_SEEN = 1 << 16        # lookups looked at for one answer: under a flood, a tick must stay a tick
@@ -48,7 +47,7 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
     cdef uint32_t i, k, seen = 0
     cdef bint waits
     rows = []
-    for k in range(LISTS):
+    for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
         l = t.oldest[k]
         while l != NULL and seen < MOST_SEEN and len(rows) < most:
             seen += 1
@@ -71,7 +70,7 @@ def count_waiting(Lookups lookups not None):
     cdef const Lookup* l
     cdef uint32_t i, k, seen = 0, found = 0
     with nogil:
-        for k in range(LISTS):
+        for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
             l = t.oldest[k]
             while l != NULL and seen < MOST_SEEN:
                 seen += 1
@@ -109,13 +108,14 @@ def lookups_at(Lookups lookups not None, numbers not None):
     cdef LookupBatch over = LookupBatch()
     cdef uint64_t number
     rows = []
+    over.filled = COLUMNS_ALL
     for number in numbers:
         if not t.first <= number < t.next:
             continue
         if t.ring[number & t.ring_mask].l != NULL:
             rows.append(row_of(t.ring[number & t.ring_mask].l))
-        elif t.ring[number & t.ring_mask].row != NULL:
-            if not unpack(&over.columns, number, t.ring[number & t.ring_mask].row):
+        elif t.ring[number & t.ring_mask].u.row != NULL:
+            if not unpack(&over.columns, t.ring[number & t.ring_mask].u.row, number, 1, COLUMNS_ALL):
                 raise MemoryError("no memory for lookups")
             over.count += 1
     return rows, over

@@ -22,6 +22,7 @@ from dnscap.native.fragments cimport (
     INTEREST_DNS, INTEREST_NONE, INTEREST_UNKNOWN, Fragment, Fragments, Reassembled,
 )
 from dnscap.native.frames cimport FRAME_BATCH, Frame
+from dnscap.native.interning cimport likely, unlikely
 from dnscap.native.links cimport (
     LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
     ethernet_layer, ethernet_likely, link_layer, nflog, typed_layer,
@@ -592,20 +593,20 @@ cdef class Walk:
             octets += frame.size
             cut += frame.size < frame.wire_size
             # by the clock of the frames, not of the batches: the result does not depend on how they were cut
-            if frame.time <= due and fast_frame(ports, frame, d):
+            if unlikely(frame.time > due):
+                box.count = <uint32_t>(d - box.rows)
+                if self.fragments.expire(frame.time, box, events) != 0:
+                    return -1
+                due = self.fragments.due
+                d = outbox_room(box, count - i)
+                if d == NULL:
+                    return -1
+            if likely(fast_frame(ports, frame, d)):
                 d += 1
                 dns += 1
                 continue
             box.count = <uint32_t>(d - box.rows)
-            if frame.time > due and self.fragments.expire(frame.time, box, events) != 0:
-                return -1
-            d = outbox_room(box, count - i)
-            if d == NULL:
-                return -1
-            if fast_frame(ports, frame, d):
-                box.count += 1
-                dns += 1
-            elif slow_frame(self, frame, box, events) != 0:
+            if slow_frame(self, frame, box, events) != 0:
                 return -1
             due = self.fragments.due
             d = outbox_room(box, count - i)
