@@ -50,7 +50,7 @@ class Servfail(_Reply):
         }
         # Codes beyond the old ones, such as BADVERS, stop a lookup in the same way.
         other = "other-rcode" in outcomes and "servfail" not in outcomes
-        what = "answers with an extended error code" if other else "says SERVFAIL"
+        what = "answers with an unusual error code" if other else "says SERVFAIL"
         return (
             f"Server {subject or 'unknown'} {what}: {plural(cost.lookups, 'lookup')} affected, "
             f"{cost.failed:,} failed"
