@@ -263,6 +263,7 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
+        t.steps += 1
         l = t.ring[i & t.ring_mask].l
         if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
             continue

@@ -67,6 +67,8 @@ cdef class Lookups:
     ----------
     open : int
         Lookups that are not over, or wait for an older one that is not.
+    steps : int
+        Lookups that were looked at so far, to find the one that an event belongs to.
     """
 
     def __cinit__(self, bint judged=True, bint short_cuts=True):
@@ -196,6 +198,10 @@ cdef class Lookups:
     @property
     def open(self):
         return self.table.next - self.table.first
+
+    @property
+    def steps(self):
+        return self.table.steps
 
     def counts(self):
         """What limits made it give up, and queries left to their client's lookup.
