@@ -168,10 +168,12 @@ class RetryStorm(Rule):
         """Give one finding if a question was repeated too often."""
         stormy: list[tuple[int, Kept]] = []
         for kept in facts.kept:
+            if kept.sent < STORM:
+                continue
             counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-            for row in kept.exchanges:
-                if row["outcome"] in ("servfail", "refused"):
-                    counts[row["qname"], row["qtype"]] += 1
+            for outcome, qname, qtype in kept.cells("outcome", "qname", "qtype"):
+                if outcome in ("servfail", "refused"):
+                    counts[qname, qtype] += 1
             worst = max(counts.values(), default=0)
             if worst >= STORM:
                 stormy.append((sum(counts.values()), kept))

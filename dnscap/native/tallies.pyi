@@ -5,6 +5,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from dnscap.native.exchange_rows import ExchangeBatch
+from dnscap.native.histograms import Histograms
 from dnscap.native.lookup_columns import LookupBatch
 
 _Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,8 +21,29 @@ class Numbers:
     def clear(self) -> None:
         """Forget all."""
 
-    def rows_of(self, batch: ExchangeBatch, rows: _Array) -> int:
-        """Fill `rows` with the exchanges of a batch whose lookup is among the numbers; gives how many."""
+@final
+class KeptExchanges:
+    """Exchanges of the lookups that are kept, each copied out of its page."""
+
+    def __new__(cls, most: int, most_each: int) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def passed_over(self) -> int: ...
+    @property
+    def row_size(self) -> int:
+        """Octets of a KeptExchange."""
+
+    def follow(self, lookups: _Array) -> None:
+        """Keep the exchanges of these lookups from now on."""
+
+    def feed(self, batch: ExchangeBatch) -> None:
+        """Take those of a batch that belong to a lookup that is kept."""
+
+    def taken(self) -> bytes:
+        """What was kept since this was called last, as octets of KeptExchange structs."""
+
+    def make_room(self, rows: int) -> None:
+        """So many of the rows that were taken are no longer kept."""
 
 @final
 class Pairs:
@@ -54,11 +76,10 @@ class Names:
 def count_exchanges(
     batch: ExchangeBatch,
     servers: _Array,
-    least: _Array,
     end: int,
     outcomes: _Array,
     extras: _Array,
-    latencies: _Array,
+    latencies: Histograms,
     types: _Array,
     type_keys: Numbers,
     full: _Array,
@@ -71,18 +92,15 @@ def count_exchanges(
 def count_lookups(
     batch: LookupBatch,
     pairs: _Array,
-    least: _Array,
     lookups: _Array,
     failed: _Array,
-    durations: _Array,
+    durations: Histograms,
     left: _Array,
     room: _Array,
     slowest: _Array,
     chosen: _Array,
     grades: _Array,
-    sick: _Array,
-) -> tuple[int, int, int, int, int]:
-    """Count a batch of lookups by client and stub, and choose those to be kept."""
-
-def pick(batch: LookupBatch, rows: _Array) -> LookupBatch:
-    """Some rows of a batch as a batch of their own."""
+    wanted: _Array,
+    costs: _Array,
+) -> tuple[int, int, int, int]:
+    """Count a batch of lookups by client and stub and by cause, and choose those to be kept."""

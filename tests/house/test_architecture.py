@@ -23,6 +23,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native",
             *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
             *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning", "columns")),
+            "dnscap.native.histograms",
         ),
     ),
     (
@@ -65,13 +66,16 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                 f"dnscap.native.{name}"
                 for name in (
                     "acquaintances",
+                    "ahead",
                     "answers",
                     "assembly",
                     "at_once",
                     "attempts",
                     "budget",
+                    "closing",
                     "dials",
                     "grouping",
+                    "joining",
                     "naming",
                     "outstanding",
                     "open_lookups",
@@ -95,7 +99,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
-    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies")),
+    (
+        "health",
+        (
+            "dnscap.servers*",
+            "dnscap.clients*",
+            "dnscap.native.tallies",
+            "dnscap.native.course",
+            "dnscap.native.kept",
+            "dnscap.native.cache_tally",
+        ),
+    ),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
     ("reports", ("dnscap.report*",)),

@@ -10,6 +10,7 @@ from dnscap.native.domain cimport (
     STATUS_TRUNCATED_CAPTURE,
 )
 from dnscap.native.exchange_index cimport (
+    ENDS_BUCKETS,
     KEPT,
     KeySlot,
     due_at,
@@ -24,7 +25,7 @@ from dnscap.native.exchange_index cimport (
     sweep,
     tick_of,
 )
-from dnscap.native.exchange_notes cimport STREAMS, gather_notes, take_note
+from dnscap.native.exchange_notes cimport STREAMS, take_note
 from dnscap.native.exchange_rows cimport (
     ROW_GROUPED,
     ROW_REPEATED,
@@ -42,13 +43,14 @@ from dnscap.native.exchange_rows cimport (
     whole_number,
 )
 from dnscap.native.exchange_state cimport (
-    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, plus, span,
+    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, happened_now, plus, span,
 )
 from dnscap.native.exchange_transmissions cimport group_of, join_group, settle, stop_waiting
+from dnscap.native.exchange_translations cimport came, enter_alias, expect_sighting, is_alias, is_expected
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.messages cimport HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.octets cimport be16
 
 cdef enum:
@@ -64,15 +66,14 @@ cdef enum:
     FLAG_QR = 0x8000
     FLAG_AA = 0x0400
     FLAG_TC = 0x0200
-    FLAG_RD = 0x0100
     FLAG_RA = 0x0080
-    FLAG_AD = 0x0020
-    FLAG_CD = 0x0010
 
 cdef enum MessageKind:
     SKIPPED = 0
     QUERY = 1
     RESPONSE = 2
+    QUERY_AGAIN = 3            # another sighting
+    RESPONSE_AGAIN = 4
 
 cdef enum Verdict:             # what becomes of a response
     VERDICT_NONE = 0
@@ -149,31 +150,12 @@ cdef bint has_cookie(const MessageColumns* c, uint32_t r) noexcept nogil:
     return False
 
 
-cdef inline uint32_t flags_of_query(const MessageColumns* c, uint32_t r) noexcept nogil:
-    cdef uint32_t header = c.flags[r]
-    cdef uint32_t presence = c.presence[r]
-    cdef uint32_t flags = (header & FLAG_RD) >> 2 | (header & FLAG_AD) >> 1 | (header & FLAG_CD) << 1
-    if presence & HAS_EDNS:
-        flags |= EXCHANGE_EDNS
-        if c.edns_flags[r] & 0x8000:
-            flags |= EXCHANGE_DO
-        if c.options[r] != c.options[r + 1] and has_cookie(c, r):
-            flags |= EXCHANGE_COOKIE
-    if presence & HAS_CAPITALS:
-        flags |= EXCHANGE_MIXED_CASE
-    return flags
-
-
-cdef uint32_t query_flags(const MessageColumns* c, uint32_t r) noexcept nogil:
-    return flags_of_query(c, r)
-
-
 cdef inline void take_query(RowColumns* x, uint32_t k, const MessageColumns* c, uint32_t r, uint32_t message) noexcept nogil:
     x.query[k] = message
     x.time[k] = c.time[r]
     x.query_frame[k] = c.frame[r]
     x.query_size[k] = c.size[r]
-    x.flags[k] |= <uint16_t>flags_of_query(c, r)
+    x.flags[k] |= <uint16_t>query_flags(c, r)
 
 
 cdef inline bint is_cut(const MessageColumns* c, uint32_t r) noexcept nogil:
@@ -295,7 +277,7 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
     cdef RowColumns* x = &p.c
     cdef uint32_t k = place(n)
     cdef const MessageColumns* c = &batch.columns
-    cdef Group* g
+    cdef Group* g = NULL
     cdef int64_t time = c.time[r]
     cdef bint was_open = x.outcome[k] == OUTCOME_OPEN
     take_response(x, k, c, r, <uint32_t>(batch.first_message + r))
@@ -316,7 +298,8 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
         else:
             settle(t, n, False, g)
     if t.telling:
-        happened(t, time, whole_number(&t.rows, n), r, HAPPENED_ANSWER, c.ancount[r])
+        happened_now(t, time, whole_number(&t.rows, n), r, g.first if x.state[k] & ROW_GROUPED else n, HAPPENED_ANSWER,
+                     x.outcome[k], x.rcode[k], c.ancount[r])
 
 
 cdef void further(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64_t ends, uint32_t n) noexcept nogil:
@@ -407,6 +390,10 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
         if unlikely(s.key == 0 or not alive(&t.rows, s.row)):
             match_unasked(t, pool, batch, r, key, ends)
             return
+        if unlikely(is_alias(s)):
+            t.sightings += 1
+            expect_sighting(t, <uint32_t>(batch.first_message + r))
+            return
         verdict = answer_row(t, s.row, c.time[r], &n)
         if verdict == VERDICT_NONE:
             if columns_of(&t.rows, s.row).outcome[place(s.row)] == OUTCOME_OPEN:
@@ -421,12 +408,34 @@ cdef void match_response(Matcher* t, PagePool pool, Batch batch, uint32_t r, uin
             return
         verdict = by_ends(t, ends, c.id[r], c.time[r], &n)
         if verdict == VERDICT_NONE:
+            s = slot_of(&t.index, key)
+            if s.key != 0 and alive(&t.rows, s.row) and is_alias(s):
+                t.sightings += 1
+                expect_sighting(t, <uint32_t>(batch.first_message + r))
+                return
             await_query(t, pool, batch, r, key, ends)
             return
     if likely(verdict == VERDICT_PAIR):
         pair(t, batch, r, n, s)
     else:
         further(t, pool, batch, r, ends, n)
+
+
+cdef void match_again(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64_t key, uint64_t ends,
+                      bint response) noexcept nogil:
+    """Another sighting of a message: what matters is whether a NAT is between the two."""
+    cdef const MessageColumns* c = &batch.columns
+    cdef uint32_t first = c.sighting_of[r]
+    cdef const KeySlot* s
+    if not response:
+        enter_alias(t, first, key, hash_key(&t.index, ends, c.id[r], 0, 0, 0), ends)
+    elif is_expected(t, first):
+        s = slot_of(&t.index, key)
+        if c.presence[r] & HAS_TYPE == 0 or s.key != 0 and alive(&t.rows, s.row) and not is_alias(s):
+            came(t, first)
+            match_response(t, pool, batch, r, key, ends)
+            return
+    t.sightings += 1
 
 
 # ---------------------------------------------------------------- queries
@@ -464,7 +473,7 @@ cdef inline void match_query(Matcher* t, PagePool pool, Batch batch, uint32_t r,
         return
     sweep(&t.index, &t.rows, tick_of(t.now))
     s = slot_of(&t.index, key)
-    if unlikely(s.key != 0 and alive(&t.rows, s.row)):
+    if unlikely(s.key != 0 and alive(&t.rows, s.row) and not is_alias(s)):
         old = s.row
         x = columns_of(&t.rows, old)
         if x.query[place(old)] == NO_MESSAGE:
@@ -488,7 +497,11 @@ cdef inline void match_query(Matcher* t, PagePool pool, Batch batch, uint32_t r,
     link_ends(&t.index, &t.rows, <uint32_t>n, ends)
     if unlikely(t.cursor_time == INT64_MAX):
         t.cursor_time = plus(c.time[r], OPEN_WAIT)
-    if t.telling:
+    if not t.telling:
+        return
+    if likely(x.state[place(n)] & ROW_GROUPED == 0):
+        happened_now(t, c.time[r], n, r, <uint32_t>n, HAPPENED_QUERY, OUTCOME_OPEN, 0, 0)
+    else:
         happened(t, c.time[r], n, r, HAPPENED_QUERY, 0)
 
 
@@ -514,9 +527,6 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         r = first + i
         w.kind[i] = SKIPPED
         if unlikely(c.presence[r] & HAS_HEADER == 0):
-            continue
-        if unlikely(c.sighting_of[r] != NO_CODE):
-            t.sightings += 1
             continue
         if c.flags[r] & FLAG_QR:
             w.kind[i] = RESPONSE
@@ -545,7 +555,10 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         w.ends[i] = ends
         w.key[i] = hash_key(&t.index, ends, c.id[r], names[c.qname[r]] if c.presence[r] & HAS_NAME else 0,
                             c.qtype[r] if questioned else 0, c.qclass[r] if questioned else 0)
+        if unlikely(c.sighting_of[r] != NO_CODE):
+            w.kind[i] += QUERY_AGAIN - QUERY
         prefetch(&t.index.slots[w.key[i] & t.index.mask])
+        prefetch(&t.index.ends_heads[ends & (ENDS_BUCKETS - 1)])
     for i in range(count):
         if w.kind[i] == RESPONSE:
             s = &t.index.slots[w.key[i] & t.index.mask]
@@ -556,15 +569,13 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
                 prefetch(&columns_of(&t.rows, s.row).time[place(s.row)])
 
 
-cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil:
+cdef int match_rows(Matcher* t, Batch batch, PagePool pool, uint32_t first, uint32_t end) noexcept nogil:
     cdef const MessageColumns* c = &batch.columns
     cdef Stride w
-    cdef uint32_t first = 0, count, i, r
+    cdef uint32_t count, i, r
     cdef const Note* note
-    if gather_notes(t, batch) != 0:
-        return -1
-    while first < c.count:
-        count = c.count - first if c.count - first < STRIDE else STRIDE
+    while first < end:
+        count = end - first if end - first < STRIDE else STRIDE
         prepare(t, batch, &w, first, count)
         for i in range(count):
             r = first + i
@@ -578,6 +589,8 @@ cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil:
                 match_query(t, pool, batch, r, w.key[i], w.ends[i])
             elif w.kind[i] == RESPONSE:
                 match_response(t, pool, batch, r, w.key[i], w.ends[i])
+            elif unlikely(w.kind[i] != SKIPPED):
+                match_again(t, pool, batch, r, w.key[i], w.ends[i], w.kind[i] == RESPONSE_AGAIN)
         if unlikely(t.failed):
             return -1
         first += count

@@ -156,6 +156,7 @@ cdef void emit(StreamTable* t, Flow* f, const uint8_t* octets, uint32_t size, ui
     d.octets = octets
     memcpy(d.src, flow_src(f), 16)
     memcpy(d.dst, flow_dst(f), 16)
+    d.place = f.home_place
     d.size = size
     d.wire_size = wire_size
     d.time = stamp.time
