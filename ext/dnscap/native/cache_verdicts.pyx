@@ -4,7 +4,7 @@ An answer was waited for where the very question, or that of an alias on the way
 or where a failure or a denial of a name above came in between.  All else is a hit.  The cache model tells the kinds of hits
 apart and never makes a miss of one.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from dnscap.native.cache_model cimport Known, known_of, learn
 from dnscap.native.exchanges cimport *

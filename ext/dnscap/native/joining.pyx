@@ -4,7 +4,7 @@ A lookup is looked for under its client and name.  One under the first label of 
 another name: that is looked for only where the client has a lookup that may.  A forwarder's query is looked for under its
 question, whoever asked it; lookups are entered so from the first time on that one may forward.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 

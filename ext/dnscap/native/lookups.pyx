@@ -15,7 +15,6 @@ from dnscap.native.acquaintances cimport acquaintances_close, acquaintances_open
 from dnscap.native.ahead cimport FAR, look_ahead
 from dnscap.native.answers cimport on_answer, on_extra
 from dnscap.native.assembly cimport LABELLED_AT, LISTS, Ahead, Place
-from dnscap.native.attempts cimport Lookup
 from dnscap.native.closing cimport expire, learn, over, take_over
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_ended
 from dnscap.native.exchanges cimport *
@@ -87,7 +86,9 @@ cdef class Lookups:
         t.labelled_at = <uint32_t*>calloc(LABELLED_AT, sizeof(uint32_t))
         for i in range(LISTS):
             t.due_of[i] = INT64_MAX
-        if t.ring == NULL or t.labelled_at == NULL or not (names_open(t) and index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
+        if t.ring == NULL or t.labelled_at == NULL or not (
+                names_open(t) and index_open(&t.index, seed) and acquaintances_open(&t.known, seed)
+                and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
 
     def __dealloc__(self):

@@ -1,6 +1,6 @@
 """Open lookups; see open_lookups.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from dnscap.native.assembly cimport LABELLED_AT, Assembly
@@ -9,7 +9,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport LARGE, settling
 from dnscap.native.interning cimport big_alloc
-from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
+from dnscap.native.lookup_index cimport label_key, link, unlink_key
 
 cdef enum:
     LINE = 64                  # octets

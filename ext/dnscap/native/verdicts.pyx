@@ -23,7 +23,7 @@ cdef enum:
     LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
-cdef int64_t SHORTEST = 1000000000 # the shortest wait that resolv.conf can ask for
+cdef int64_t SHORTEST = 1000000000  # the shortest wait that resolv.conf can ask for
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
 cdef int64_t LONGEST_DIAL = 137000000000   # more than the 127 s after which Linux gives up a connection (tcp_syn_retries)
 
