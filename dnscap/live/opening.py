@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import select
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dnscap.capture import expand_inputs
+from dnscap.capture import CaptureInput, expand_inputs
+from dnscap.capture.sources import FileSource
 from dnscap.errors import CaptureError, UsageError
 from dnscap.live import privileges
 from dnscap.live.feeds import DeviceFeed, Feed, ScapyFeed, StreamFeed, scapy_configuration
@@ -156,10 +158,29 @@ def open_stream(source: Any) -> Feed:
     Raises
     ------
     CaptureError
-        If it does not exist.
+        If it does not exist, or must not be read.
     """
     (item,) = expand_inputs(source)
-    return StreamFeed(item)
+    return StreamFeed(item if item.path is None else _opened(item.path))
+
+
+def _opened(path: str) -> CaptureInput:
+    """A named pipe or a file, opened now: later we may not be allowed to.  A pipe is waited for when it is read."""
+    try:
+        file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)))
+    except OSError as error:
+        raise CaptureError(path, f"cannot be opened: {error.strerror or error}") from None
+
+    def source() -> FileSource:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            # Before there is a writer, reading says that the end has come.
+            writer = select.poll()
+            writer.register(file, select.POLLIN)
+            writer.poll()
+        os.set_blocking(file.fileno(), True)
+        return FileSource(file, owned=True)
+
+    return CaptureInput(path, source, path=path, repeatable=False)
 
 
 def is_stream(source: Any) -> bool:

@@ -201,6 +201,19 @@ def test_a_reader_that_goes_away_is_quiet() -> None:
     assert done.stdout.splitlines()[-1] == "0"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up anything")
+def test_a_pipe_that_only_root_may_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    process = subprocess.Popen(
+        [*PROGRAM, "live", str(pipe), "--messages"], stdout=subprocess.PIPE, env=ENVIRONMENT, cwd=ROOT
+    )
+    pipe.write_bytes(CAPTURES[0].read_bytes())
+    written, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert len(written.splitlines()) == len(dnscap.read(CAPTURES[0]).messages)
+
+
 def test_a_named_pipe_is_a_stream(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+import dnscap
 from tests.live.networks import ENVIRONMENT, PROGRAM, ROOT, Network, network
 from tests.live.test_interfaces import CLIENT, UNBOUND, _program
 from tests.live.view.watching import LOOKUPS
@@ -45,6 +46,8 @@ class Terminal:
         The program.
     stdin, stderr : file descriptor, optional
         Where these go, if not to the terminal.
+    leads : bool
+        Whether the terminal is that of its session, which the kernel tells when it goes.
     """
 
     def __init__(
@@ -54,13 +57,14 @@ class Terminal:
         stdin: int | None = None,
         stderr: int | None = None,
         size: tuple[int, int] = (80, 24),
+        leads: bool = True,
     ) -> None:
         self._ours, theirs = pty.openpty()
         self.resize(*size)
         self.written = ""
         self._at: list[tuple[float, int]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LEADER, *command],
+            [sys.executable, "-c", LEADER, *command] if leads else command,
             stdin=theirs if stdin is None else stdin,
             stdout=theirs,
             stderr=theirs if stderr is None else stderr,
@@ -175,6 +179,18 @@ def test_a_terminal_that_goes_takes_it_along() -> None:
         terminal.wait_for("mail.example.lab.")
         os.close(terminal._ours)
         assert terminal.process.wait(20) is not None
+
+
+def test_a_terminal_may_go_without_a_signal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "capture")
+    saved = tmp_path / "saved.pcapng"
+    terminal = Terminal([*PROGRAM, "live", str(tmp_path / "capture"), "-w", str(saved)], leads=False)
+    with (tmp_path / "capture").open("wb", buffering=0) as writing:
+        writing.write((LOOKUPS / "dead-first-glibc.pcap").read_bytes())
+        terminal.wait_for("mail.example.lab.")
+        os.close(terminal._ours)
+        assert terminal.process.wait(20) is not None
+    assert len(dnscap.read(saved).messages) == len(dnscap.read(LOOKUPS / "dead-first-glibc.pcap").messages)
 
 
 def test_standard_error_may_go_elsewhere(tmp_path: Path) -> None:
