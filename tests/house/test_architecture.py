@@ -70,6 +70,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "at_once",
                     "attempts",
                     "budget",
+                    "chasing",
                     "dials",
                     "grouping",
                     "naming",

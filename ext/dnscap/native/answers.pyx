@@ -19,7 +19,6 @@ cdef enum:
 
 
 cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil:
-    """Whether a wire-format name is the one in presentation format; names with escapes are taken to differ."""
     cdef uint32_t i = 0, at = 0, k
     cdef uint8_t c
     while at < size and wire[at]:

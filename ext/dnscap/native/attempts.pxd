@@ -96,6 +96,7 @@ cdef enum AttemptFlag:
     ATTEMPT_LATE = 512         # the answer came when the stub had given up
     ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
     ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
+    ATTEMPT_LED = 4096         # the stub followed the alias that it was, instead of taking it for the answer
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 
 cdef struct Attempt:           # one query sent

@@ -147,6 +147,10 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 put(w, a.time, until, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
                 put(w, a.time, until, BUCKETS, CAUSE_NO_ANSWER)
                 continue
+            if a.flags & ATTEMPT_LED:
+                put(w, a.time, a.answered, BUCKET_ANSWER if q.candidate == final else BUCKET_SEARCH,
+                    CAUSE_SLOW_ANSWER if a.answered - a.time >= COSTS else NO_CAUSE)
+                continue
             if usable(w, a):
                 if again >= 0 and again < a.answered:
                     # It came, but only after the stub had asked again.

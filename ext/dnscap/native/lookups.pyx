@@ -19,6 +19,7 @@ from dnscap.native.answers cimport answer_loops, read_answer
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, Asked, Assembly, Face, Place
 from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
+from dnscap.native.chasing cimport await_chase, chases
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_ended
@@ -167,7 +168,8 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     cdef Lookup* l
     cdef Lookup* best = NULL
     cdef Lookup* serial = NULL
-    cdef uint8_t r
+    cdef Lookup* chasing = NULL
+    cdef uint8_t r, chase = ROLE_NONE
     cdef bint anew = False
     while at and seen < MOST_CHAIN:
         if t.index.nodes[at].hash == key:
@@ -181,9 +183,16 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                 elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
                     best = l
                     role[0] = r
+            elif chasing == NULL and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+                chase = chases(l, ex, name, size)
+                if chase != ROLE_NONE:
+                    chasing = l
         at = t.index.nodes[at].after
     if best != NULL:
         return best
+    if chasing != NULL and serial == NULL:
+        role[0] = chase
+        return chasing
     key = q.by_label
     at = t.index.buckets[<uint32_t>key & t.index.bucket_mask]
     seen = 0
@@ -356,6 +365,8 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         if h.row != NO_MESSAGE and batch is not None:
             if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
+            if a.flags & (ATTEMPT_ALIAS | ATTEMPT_WANTED) == ATTEMPT_ALIAS:
+                await_chase(t, l, a)
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
             return

@@ -189,7 +189,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
             types += 1
             good[j] = False
         asked[j] = a
-        good[j] |= settling(a.outcome)
+        good[j] |= settling(a.outcome) and not a.flags & ATTEMPT_LED
         positive |= a.outcome == OUTCOME_ANSWER
     for j in range(types):
         if not good[j]:
@@ -258,6 +258,8 @@ cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t ro
     a.transport = ex.transport
     a.candidate = <uint8_t>(l.candidate_count - 1)
     a.role = role
+    if role == ROLE_CHASE:
+        a.flags = ATTEMPT_ALIAS    # that led to it
     if a.transport == TRANSPORT_TCP:
         link(&t.index, l, stream_key(&t.index, ex.stream))
     return a

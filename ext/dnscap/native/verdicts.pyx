@@ -116,6 +116,8 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
             a = &l.attempts[i]
             if a.qtype != q.qtype or a.candidate != q.candidate:
                 continue
+            if a.flags & ATTEMPT_LED:
+                continue
             if (a.answered < 0 or a.flags & ATTEMPT_LATE) and a.time >= l.attempts[q.last].time - TOGETHER:
                 q.open = 1
             elif a.answered > q.settled:
