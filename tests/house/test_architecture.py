@@ -71,6 +71,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "attempts",
                     "budget",
                     "chasing",
+                    "losses",
                     "dials",
                     "grouping",
                     "naming",

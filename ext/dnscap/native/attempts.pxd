@@ -123,6 +123,7 @@ cdef struct Attempt:           # one query sent
     uint8_t candidate          # which name
     uint8_t again              # data segments of its connection sent again
     uint8_t syns
+    uint8_t load               # under which it was sent, as a power of two
 
 cdef struct Dial:              # a connection that was tried for a lookup
     int64_t time               # first SYN
@@ -135,6 +136,7 @@ cdef struct Dial:              # a connection that was tried for a lookup
     uint8_t refused
 
 cdef enum:
+    LOADS = 12                 # powers of two of load that are told apart
     NO_NOTE = 0xFFFFFFFF
     MOST_ATTEMPTS = 240        # followed one by one; real stubs stay far below, a loop that asks for ever must not grow without end
     MOST_CANDIDATES = 32       # names of one search walk; glibc 2.26 and later have no limit, lists of more than 6 are rare
@@ -224,6 +226,17 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t lost_other        # and all others
     int64_t last_asked
     uint32_t silent            # sent to it since it answered last
+    uint32_t pairs_whole       # two queries sent together from one port: both answered, once there were others,
+    uint32_t pairs_without_first   # or only the second,
+    uint32_t pairs_without_second  # or only the first,
+    uint32_t pairs_silent      # or neither,
+    uint32_t pairs_asked_again # or both answered, and asked again all the same
+    uint32_t lost_alone        # queries that were not sent in pairs
+    uint32_t broken            # of all these but whole ones, how many: as long as there is none, whole ones are not counted
+    uint32_t in_window         # queries of late,
+    int64_t window             # since then
+    uint32_t[12] asked_under   # queries by load, as powers of two
+    uint32_t[12] lost_under    # those that were lost although asked again with success
 
 cdef struct Surroundings:      # what a verdict may look at beside the lookup itself
     ServerNote* notes

@@ -26,6 +26,7 @@ from dnscap.native.dials cimport known_at, on_closed, on_turn, take_dial, take_e
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.interning cimport NO_CODE, prefetch
+from dnscap.native.losses cimport load_now, weigh_pair
 from dnscap.native.lookup_index cimport (
     chain, hash_text, index_close, index_open, label_key, link, name_key, question_key, unlink_all, unlink_key,
 )
@@ -260,7 +261,8 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     cdef Exchange* ex = &told
     cdef Client* c
     cdef Lookup* l
-    cdef uint32_t note
+    cdef uint32_t note, load
+    cdef Attempt* a
     cdef uint8_t role = ROLE_PRIMARY
     cdef Face* asker
     cdef Face* asked
@@ -308,8 +310,11 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     if note == NO_NOTE:
         note = noted(t, asked, ex.server, True)
         t.loopback |= is_loopback(ex.server)
-    add_attempt(t, l, ex, role, note)
+    a = add_attempt(t, l, ex, role, note)
     if note != NO_NOTE:
+        load = load_now(&t.known.notes[note], ex.time)
+        if a != NULL:
+            a.load = <uint8_t>load
         t.known.notes[note].asked += 1
         t.known.notes[note].asked_aaaa += ex.qtype == TYPE_AAAA
         t.known.notes[note].silent += 1
@@ -460,8 +465,10 @@ cdef uint8_t learn(Assembly* t, Lookup* l, int16_t* score) noexcept nogil:
     cdef Client* c = client_at(&t.known, l.client, &l.client_place, &l.client_moves)
     if c != NULL:
         learn_name(l, &c.expanding, t.index.seed, stub, t.now - l.last > WENT_ON)
-    if l.attempt_count > 2:
+    if l.attempt_count > 2 or l.attempt_count == 2 and l.attempts[0].qtype == l.attempts[1].qtype:
         weigh_losses(l, t.known.notes)
+    elif l.attempt_count == 2 and l.attempts[0].note != NO_NOTE and t.known.notes[l.attempts[0].note].broken:
+        weigh_pair(l, t.known.notes)
     return stub
 
 
