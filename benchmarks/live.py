@@ -3,6 +3,7 @@
 
     sudo python benchmarks/live.py                    # loss at 50, 100 and 200 thousand packets a second
     sudo python benchmarks/live.py --load             # CPU at 10,000 queries a second
+    sudo python benchmarks/live.py --load --view      # the same with the full-screen view
 
 tcpreplay sends the benchmark capture into one end of a veth pair in a network namespace of its own; at the other
 end ``dnscap live --format jsonl`` and ``tcpdump -w /dev/null`` listen in turns, with the same filter. Sent less
@@ -12,14 +13,20 @@ captured is lost; a loss that the tool did not report is shown apart, and should
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 from pathlib import Path
 
@@ -60,8 +67,11 @@ def send(capture: Path, rate: int, packets: int) -> float:
 class Listener:
     """A tool that listens, until it is told to stop and says what it has seen."""
 
-    def __init__(self, tool: str, expression: str) -> None:
+    def __init__(self, tool: str, expression: str, view: bool = False) -> None:
         self.tool = tool
+        output: int = subprocess.DEVNULL
+        if view:
+            output = screen()
         if tool == "tcpdump":
             command = [
                 "tcpdump",
@@ -80,15 +90,19 @@ class Listener:
                 "live",
                 "-i",
                 "listener",
-                "--format",
-                "jsonl",
+                *([] if view else ["--format", "jsonl"]),
                 "-Z",
                 "root",
             ]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
         self.err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the tool runs
         self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=self.err, env=environment, cwd="/"
+            command,
+            stdin=output if view else None,
+            stdout=output,
+            stderr=self.err,
+            env=environment,
+            cwd="/",
         )
         time.sleep(2.5 if tool == "dnscap" else 0.8)
 
@@ -123,6 +137,20 @@ class Listener:
 
 
 BUFFER = False
+
+
+def screen(columns: int = 200, rows: int = 50) -> int:
+    """A terminal of that size that somebody looks at."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def look() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(ours, 65536):
+                pass
+
+    threading.Thread(target=look, daemon=True).start()
+    return theirs
 
 
 def measure_loss(capture: Path, rates: list[int], seconds: float, rounds: int) -> list[dict[str, float]]:
@@ -171,9 +199,9 @@ def matching(capture: Path, expression: str, packets: int) -> int:
     return int(found[1])
 
 
-def measure_load(capture: Path, queries: int, seconds: float) -> dict[str, float]:
+def measure_load(capture: Path, queries: int, seconds: float, view: bool) -> dict[str, float]:
     """Share of a core that a steady rate of queries takes."""
-    listener = Listener("dnscap", "")
+    listener = Listener("dnscap", "", view)
     with subprocess.Popen(
         [
             *("tcpreplay", "-q", "-K", "-i", "sender", "--pps", str(2 * queries), "--loop", "1000"),
@@ -201,6 +229,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long packets are sent")
     parser.add_argument("--rounds", type=int, default=5, help="how often both tools have their turn")
     parser.add_argument("--load", action="store_true", help="instead, CPU at a steady rate")
+    parser.add_argument(
+        "--view", action="store_true", help="with --load, the full-screen view instead of lines"
+    )
     parser.add_argument("--queries", type=int, default=10_000, help="with --load, queries a second")
     parser.add_argument(
         "--same-buffer", action="store_true", help="give tcpdump as large a ring as dnscap has"
@@ -218,7 +249,7 @@ def main() -> int:
     bad = False
     rows: list[dict[str, float]] = []
     if arguments.load:
-        row = measure_load(capture, arguments.queries, arguments.seconds)
+        row = measure_load(capture, arguments.queries, arguments.seconds, arguments.view)
         rows = [row]
         print(
             f"{row['queries']:,} queries/s: {row['core']:.1f} % of a core, {row['megabytes']:.0f} MB, "

@@ -353,4 +353,6 @@ def _standard_input() -> Source:
         raise CaptureError(
             _STDIN, "is a terminal", hint="pipe a capture into it: tcpdump -U -w - port 53 | ..."
         )
-    return FileSource(getattr(stream, "buffer", stream), owned=False)
+    # Unbuffered: a thread that waits in a buffer's read holds its lock, and Python aborts when it ends meanwhile.
+    buffered = getattr(stream, "buffer", stream)
+    return FileSource(getattr(buffered, "raw", buffered), owned=False)

@@ -16,8 +16,14 @@ from dnscap.cli.options import FINDINGS, fail_on_option, say
 from dnscap.errors import UsageError
 
 if TYPE_CHECKING:
+    from dnscap.live.frame_ring import FrameRing
+    from dnscap.live.lines import Lines
     from dnscap.live.saving import Saver
     from dnscap.live.session import Session
+    from dnscap.live.view.app import View
+
+MOST_SAID = 10
+"""Findings that are said after the view: all are in `dnscap diagnose` of what -w saved."""
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -123,8 +129,10 @@ def live(
 ) -> None:
     """Watch lookups as they happen, from an interface or from a capture that is still being written.
 
-    Each lookup is a line once it is over. Findings appear on standard error as soon as they show. Ctrl-C ends with
-    a summary. Capturing needs root or the capability CAP_NET_RAW; both are given up once everything is open.
+    A terminal gets a full-screen view (? lists its keys, q quits). Elsewhere, with --lines and with options that say
+    what a line is, each lookup is a line once it is over, and findings appear on standard error as soon as they
+    show. Ctrl-C ends with a summary. Capturing needs root or the capability CAP_NET_RAW; both are given up once
+    everything is open.
 
     \b
     Examples:
@@ -138,6 +146,7 @@ def live(
     """
     from dnscap.cli import UNREADABLE
     from dnscap.live import opening, privileges
+    from dnscap.live.frame_ring import FrameRing
     from dnscap.live.lines import Lines
     from dnscap.live.rehearsal import rehearse
     from dnscap.live.saving import Saver
@@ -150,14 +159,17 @@ def live(
             click.echo(f"{name}  {description}".rstrip())
         return
     all_ports = (*DNS_PORTS, *ports)
-    lines = Lines(
-        sys.stdout.buffer,
-        table or "lookups",
-        form or "text",
-        slow=None if slow is None else round(slow * 1e9),
-        failed=failed,
-        where=where,
-    )
+    full_screen = not (as_lines or table or form or where) and _may_draw()
+    lines = None
+    if not full_screen:
+        lines = Lines(
+            sys.stdout.buffer,
+            table or "lookups",
+            form or "text",
+            slow=None if slow is None else round(slow * 1e9),
+            failed=failed,
+            where=where,
+        )
     if source is not None:
         if not opening.is_stream(source):
             raise UsageError(f"{source} is no stream; an interface is named with -i {source}")
@@ -174,23 +186,33 @@ def live(
     with contextlib.ExitStack() as open_things:
         open_things.callback(feed.close)
         saver = Saver(write, rotate_size=rotate_size, rotate_time=rotate_time, keep=keep) if write else None
-        session = Session(feed, dns_ports=all_ports, saver=saver, frames=count or 0, duration=duration)
+        ring = FrameRing() if full_screen else None
+        session = Session(
+            feed, dns_ports=all_ports, saver=saver, frames=count or 0, duration=duration, ring=ring
+        )
         if slow is not None:
             session.totals.threshold = round(slow * 1e9)
         if metrics is not None:
             from dnscap.live.metrics import serve
 
             open_things.callback(serve(metrics, session))
+        view = None
+        if full_screen:
+            view = _view(session, ring, leave=bool(count or duration), troubled=failed or slow is not None)
         rehearse()  # nothing has to be loaded later, when it may not be readable any more
         _become(privileges.account_for(user), saver)
         open_things.enter_context(session)
-        with _signals(session):
-            for batch in session:
-                lines.write(batch)
-                if not quiet:
-                    for finding in batch.findings:
-                        say(f"{finding.severity}: {finding.id}: {finding.title}", "finding")
+        with _signals(session, view):
+            if view is not None:
+                from dnscap.live.view.app import run
+
+                run(view)
+            else:
+                _write(session, lines, quiet)
     if not quiet:
+        if view is not None:
+            for finding in [one for one in session.findings if one.severity != "info"][:MOST_SAID]:
+                say(f"{finding.severity}: {finding.id}: {finding.title}", "finding")
         _closing_words(session, saver)
     sys.stdout.flush()
     if session.fault is not None:
@@ -198,6 +220,39 @@ def live(
         raise click.exceptions.Exit(UNREADABLE)
     if fail_on is not None and at_least(session.findings, fail_on):
         raise click.exceptions.Exit(FINDINGS)
+
+
+def _may_draw() -> bool:
+    """Whether there is a terminal for the view, and what draws it."""
+    if not sys.stdout.isatty():
+        return False
+    try:
+        from dnscap.live.view.driver import terminal
+    except ImportError:
+        say("the full-screen view needs Textual (pip install textual): lines instead", "note")
+        return False
+    return terminal()
+
+
+def _view(session: Session, ring: FrameRing | None, *, leave: bool, troubled: bool) -> View:
+    """The full-screen view of a session, with all that it needs loaded."""
+    from dnscap.live.view.app import View, load
+    from dnscap.live.view.driver import TerminalDriver
+    from dnscap.live.view.watch import Watch
+
+    load()
+    watch = Watch(session, ring)
+    return View(watch, leave=leave, troubled=troubled, driver_class=TerminalDriver)
+
+
+def _write(session: Session, lines: Lines | None, quiet: bool) -> None:
+    """Write lines as they come."""
+    for batch in session:
+        if lines is not None:
+            lines.write(batch)
+        if not quiet:
+            for finding in batch.findings:
+                say(f"{finding.severity}: {finding.id}: {finding.title}", "finding")
 
 
 def _become(account: Any, saver: Saver | None) -> None:
@@ -215,11 +270,17 @@ def _become(account: Any, saver: Saver | None) -> None:
 
 
 @contextlib.contextmanager
-def _signals(session: Session) -> Iterator[None]:
-    """SIGINT and SIGTERM end the session as it should end."""
+def _signals(session: Session, view: View | None = None) -> Iterator[None]:
+    """SIGINT and SIGTERM end the session as it should end; with a view, so does the loss of its terminal."""
+
+    def end(*_: Any) -> None:
+        session.stop()
+        if view is not None:
+            view.left = True
+
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, lambda *_: session.stop())
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if view is not None else [])):
+        before[number] = signal.signal(number, end)
     try:
         yield
     finally:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.lookups.words import OUTCOMES as LOOKUP_OUTCOMES
 from dnscap.tables.columns import Columns, Numbering
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,9 +41,6 @@ QUOTAS = (8, 20, 200)
 
 FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
 """Outcomes of a lookup that left the application without an answer to act on."""
-
-FAILED_NUMBERS = tuple(LOOKUP_OUTCOMES.index(word) for word in FAILED)
-"""Their native numbers."""
 
 MOST_PENDING = 64
 """Exchange batches held until the lookups they refer to are known."""

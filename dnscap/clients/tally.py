@@ -13,7 +13,7 @@ from dnscap.clients.keeping import FAILED, Keeper, Kept
 from dnscap.schema import CLIENTS
 from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
-from dnscap.tables.histogram import Histograms
+from dnscap.tables.histogram import histograms
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,7 +31,7 @@ class ClientTally:
         self._keeper = keeper
         self.lookups: Array = np.zeros(0, dtype=np.int64)
         self.failed: Array = np.zeros(0, dtype=np.int64)
-        self.durations = Histograms()
+        self.durations = histograms()
 
     def feed_lookups(self, rows: Columns, pairs: Array) -> None:
         """Count the lookups of a batch; `pairs` as `Keeper.pairs_of` gives them."""

@@ -34,7 +34,7 @@ class FrameNotes:
 
     def add_stream(self, first: int, last: int, row: dict[str, Any], comment: str) -> None:
         """Note all frames of a TCP connection; `row` has client, server and their ports."""
-        client, server = _packed(row["client"]), _packed(row["server"])
+        client, server = packed(row["client"]), packed(row["server"])
         ports = struct.pack("!HH", row["client_port"], row["server_port"])
         back = ports[2:] + ports[:2]
         if client and server:
@@ -56,19 +56,20 @@ class FrameNotes:
                 self.comments[number] = comment
                 return True
         return any(
-            completing - FRAGMENT_WINDOW <= number < completing and _is_fragment(octets, addresses)
+            completing - FRAGMENT_WINDOW <= number < completing and is_fragment(octets, addresses)
             for completing, addresses, _ in self.fragmented
         )
 
 
-def _packed(address: str) -> bytes:
+def packed(address: str) -> bytes:
+    """An address as octets; none where it is not one."""
     try:
         return ipaddress.ip_address(address.partition("%")[0]).packed
     except ValueError:
         return b""
 
 
-def _is_fragment(octets: bytes, addresses: tuple[bytes, bytes]) -> bool:
+def is_fragment(octets: bytes, addresses: tuple[bytes, bytes]) -> bool:
     """Whether a frame is a fragment of a packet between these two addresses."""
     at = octets.find(addresses[0] + addresses[1])
     if at < 0:
@@ -128,7 +129,7 @@ def notes_of(
             notes = files.setdefault(file_of[message["source"]], FrameNotes())
             notes.add(message["frame"], comment)
             if (message["frames"] or 1) > 1 and message["stream"] is None:
-                source, target = _packed(message["src"]), _packed(message["dst"])
+                source, target = packed(message["src"]), packed(message["dst"])
                 notes.fragmented.append((message["frame"], (source, target), comment))
     for row in connections:
         notes = files.setdefault(file_of[row["source"]], FrameNotes())
@@ -164,7 +165,22 @@ def save_frames(
             continue
         for frame in pick_frames(item, notes.wanted, last=notes.last):
             found.append((frame, notes.comments.get(frame.number, "fragment")))
-    found.sort(key=lambda pair: pair[0].time)
+    return write_frames(stream, found, title)
+
+
+def write_frames(stream: BinaryIO, found: list[tuple[PickedFrame, str]], title: str) -> int:
+    """Write frames, each with a comment, in order of time as pcapng; give how many.
+
+    Parameters
+    ----------
+    stream : binary file object
+        Where to write.
+    found : list of tuple
+        Frames and comments.
+    title : str
+        Comment of the whole file.
+    """
+    found = sorted(found, key=lambda pair: pair[0].time)
     stream.write(_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options([(1, title)])))
     place: dict[int, int] = {}
     for frame, _ in found:

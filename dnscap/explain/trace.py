@@ -173,6 +173,7 @@ def events_of(
         for row in sorted(exchanges, key=lambda row: (row["time"], row["exchange"]))
     ]
     end = max((event.time + (event.latency or 0) for event in events), default=0)
+    _tell_ages(events)
     events += _expiries(events, end)
     events.sort(key=lambda event: (event.time, event.kind == "exchange", event.exchange or 0))
     _note_changes(events)
@@ -281,6 +282,21 @@ def _take_absence(event: TraceEvent, said: list[dict[str, Any]], told: int) -> N
     event.ttl = min(soa["ttl"], int(minimum)) if minimum.isdecimal() else soa["ttl"]
     event.expires = told + event.ttl * SECOND
     event.zone = soa["name"]
+
+
+def _tell_ages(events: list[TraceEvent]) -> None:
+    """Mend ages by the TTL that a value was published with when it was fetched, where that was seen."""
+    told: dict[tuple[str, str, frozenset[str]], int] = {}
+    for event in sorted(events, key=lambda event: event.time + (event.latency or 0)):
+        if event.outcome != "answer" or event.ttl is None:
+            continue
+        key = event.name, event.type, frozenset(event.answer)
+        if event.authoritative:
+            told[key] = event.ttl
+        elif event.cache == "stale":
+            event.age = None  # the TTL of a stale copy is only for whoever gets it
+        elif key in told:
+            event.age = told[key] - event.ttl if told[key] > event.ttl else None
 
 
 def _expiries(events: list[TraceEvent], end: int) -> list[TraceEvent]:

@@ -19,7 +19,7 @@ _OUTCOME_WIDTH = len("truncated 20.0 ms")
 
 GOOD = ("answer",)
 NEGATIVE = ("nodata", "nxdomain", "referral", "truncated", "duplicate")
-LOST = ("unanswered", "unfinished")
+LOST = ("unanswered", "unfinished", "waiting")
 
 WORDS = {"unanswered": "no answer", "unfinished": "capture ended", "answer": "answer"}
 

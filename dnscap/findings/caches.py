@@ -74,7 +74,7 @@ class CacheTally:
 
     def feed(self, verdicts: Verdicts) -> None:
         """Count some resolutions."""
-        if not len(verdicts.cache):
+        if not len(verdicts):
             return
         width = len(CACHES)
         counted = np.bincount(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dnscap.clients import FAILED
+from dnscap.lookups.words import CAUSES
 from dnscap.tables.columns import Columns
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -88,12 +87,6 @@ class Cost:
         self.queries += other.queries
 
 
-@lru_cache(maxsize=256)
-def _mask(cause: str) -> Array:
-    wanted = BUCKETS_OF.get(cause, _FAR_SIDE)
-    return np.array([bucket in wanted for bucket in BUDGET])
-
-
 def shares_of(row: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Seconds and queries that each cause of a lookup cost; `row` has times in nanoseconds.
 
@@ -113,33 +106,35 @@ def shares_of(row: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     return shares
 
 
-def _claimed(budget: Array, free: Array, wanted: Array, first: bool) -> Array:
-    """Nanoseconds that a cause claims of each row; what it claims is no longer free."""
-    claim = wanted & free
-    taken: Array = (budget * claim).sum(axis=1)
-    if first:
-        # The most costly cause stands for the wait even where the budget names it otherwise.
-        astray = taken == 0
-        claim[astray] = BUDGET_ANSWER
-        taken = np.where(astray, (budget * BUDGET_ANSWER).sum(axis=1), taken)
-        astray &= taken == 0
-        claim[astray] = True
-        taken = np.where(astray, budget.sum(axis=1), taken)
-    free &= ~claim
-    return taken
+MOST_CAUSES = 64
+"""Numbers that a cause may have."""
 
-
-BUDGET_ANSWER = np.array([bucket == "t_answer" for bucket in BUDGET])
+WANTED: Array = np.zeros(MOST_CAUSES, np.uint8)
+"""Buckets that each cause claims, as bits in the order of `BUDGET`; by the number of the cause."""
+for _number, _cause in enumerate(CAUSES):
+    WANTED[_number] = sum(
+        1 << place for place, bucket in enumerate(BUDGET) if bucket in BUCKETS_OF.get(_cause, _FAR_SIDE)
+    )
 
 
 class CauseTally:
     """Adds up what each cause cost over all lookups."""
 
     def __init__(self) -> None:
-        self.costs: dict[str, Cost] = {}
+        self.counts: Array = np.zeros((MOST_CAUSES, 4), np.int64)
+        """Lookups, failed ones, nanoseconds, queries of each cause, by its number."""
         self.lookups = 0
         self.failed = 0
         self.seconds = 0.0
+
+    @property
+    def costs(self) -> dict[str, Cost]:
+        """What each cause that came up cost."""
+        return {
+            CAUSES[number]: Cost(lookups, failed, nanoseconds / 1e9, queries)
+            for number, (lookups, failed, nanoseconds, queries) in enumerate(self.counts.tolist())
+            if lookups
+        }
 
     def feed_lookups(self, batch: pa.RecordBatch, rows: Columns) -> None:
         """Count the lookups of a batch."""
@@ -148,22 +143,16 @@ class CauseTally:
         failed = rows.word_is("outcome", *FAILED)
         waited = (rows.numbers("duration", 0) - rows.numbers("t_gap", 0)).sum()
         self.add(rows.rows, int(failed.sum()), int(waited))
-        lengths = rows.list_lengths("causes")
-        sick = np.flatnonzero(lengths)
+        sick = np.flatnonzero(rows.list_lengths("causes"))
         if not len(sick):
             return
-        lengths = lengths[sick]
-        flat = pc.list_flatten(batch.column("causes").take(pa.array(sick)))
-        codes_column = flat.dictionary_encode() if not pa.types.is_dictionary(flat.type) else flat
-        self.share(
-            codes_column.dictionary.to_pylist(),
-            codes_column.indices.to_numpy(zero_copy_only=False),
-            np.cumsum(lengths) - lengths,
-            lengths,
-            np.stack([rows.numbers(bucket, 0)[sick] for bucket in BUDGET], axis=1),
-            failed[sick],
-            rows.numbers("wasted_queries", 0)[sick],
-        )
+        columns = ("causes", "wasted_queries", *(name for name in BUDGET if name in rows))
+        ill = Columns(batch.select(columns).take(pa.array(sick)))
+        causes = ill.batch.column("causes").to_pylist()
+        budget = np.stack([ill.numbers(bucket, 0) for bucket in BUDGET], axis=1).tolist()
+        queries = ill.numbers("wasted_queries", 0).tolist()
+        for row in zip(causes, budget, queries, failed[sick].tolist(), strict=True):
+            self._share(*row)
 
     def add(self, lookups: int, failed: int, nanoseconds: int) -> None:
         """Add lookups, healthy or not, and what they waited in all."""
@@ -171,49 +160,8 @@ class CauseTally:
         self.failed += failed
         self.seconds += nanoseconds / 1e9
 
-    def share(
-        self,
-        words: Sequence[str],
-        codes: Array,
-        starts: Array,
-        lengths: Array,
-        budget: Array,
-        failed: Array,
-        queries: Array,
-    ) -> None:
-        """Share out the time budgets of lookups with causes.
-
-        Parameters
-        ----------
-        words : sequence of str
-            Causes, by code.
-        codes, starts, lengths : arrays
-            Causes of all these lookups, most costly first; where those of each begin, and how many it has.
-        budget : array
-            Nanoseconds, a row a lookup, in the order of `BUDGET`.
-        failed : array of bool
-            Whether it got nothing to act on.
-        queries : array
-            Queries that its causes added.
-        """
-        masks = np.stack([_mask(word) for word in words])
-        free = np.ones_like(budget, dtype=bool)
-        size = len(words)
-        for place in range(int(lengths.max())):
-            here = np.flatnonzero(lengths > place)
-            cause = codes[starts[here] + place]
-            part = free[here]
-            taken = _claimed(budget[here], part, masks[cause], place == 0)
-            free[here] = part
-            counts = np.bincount(cause, minlength=size)
-            fails = np.bincount(cause[failed[here]], minlength=size)
-            nanoseconds = np.bincount(cause, weights=taken, minlength=size)
-            wasted = (
-                np.bincount(cause, weights=queries[here], minlength=size) if place == 0 else np.zeros(size)
-            )
-            for code in np.flatnonzero(counts).tolist():
-                self.costs.setdefault(words[code], Cost()).add(
-                    Cost(
-                        int(counts[code]), int(fails[code]), float(nanoseconds[code]) / 1e9, int(wasted[code])
-                    )
-                )
+    def _share(self, causes: list[str], budget: list[int], queries: int, failed: bool) -> None:
+        row = dict(zip(BUDGET, budget, strict=True)) | {"causes": causes, "wasted_queries": queries}
+        for cause, (waited, added) in shares_of(row).items():
+            if cause in CAUSES:
+                self.counts[CAUSES.index(cause)] += (1, failed, round(waited * 1e9), added)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dnscap.clients import FAILED
+from dnscap.exchanges.arrow import OUTCOMES as EXCHANGE_OUTCOMES
+from dnscap.lookups.words import OUTCOMES as LOOKUP_OUTCOMES
+from dnscap.native.course import Spans, count_exchanges, count_lookups, exchange_times, lookup_times
 from dnscap.servers.tally import ANSWERED
 from dnscap.tables.columns import Columns
-from dnscap.tables.histogram import BUCKETS, buckets_of
+from dnscap.tables.histogram import BUCKETS, SCALE, buckets_of
 from dnscap.tables.timeline import Timeline
+
+if TYPE_CHECKING:
+    from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.lookup_columns import LookupBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,21 +29,8 @@ SLOW = 1_000_000_000
 MOST_WORDS = 64
 
 
-COURSE_OF_LOOKUPS = [
-    "time",
-    "duration",
-    "t_gap",
-    "outcome",
-    "t_search",
-    "candidates",
-    "queries",
-    "wasted_queries",
-    "causes",
-]
-"""Columns of the lookups table that a course is made of."""
-
-COURSE_OF_EXCHANGES = ["time", "outcome", "latency"]
-"""Likewise of the exchanges table."""
+NATIVE_WORDS = 16
+"""Numbers that native rows have for outcomes."""
 
 
 class CourseTally:
@@ -93,6 +88,47 @@ class CourseTally:
         self.wasted += int(rows.numbers("wasted_queries", 0).sum())
         self.search_wait += int(search.sum())
 
+    def feed_native_lookups(self, batch: LookupBatch) -> None:
+        """As `feed_lookups`, of native rows."""
+        if not batch.count:
+            return
+        self.lookups.reach(*lookup_times(batch))
+        outcomes = np.zeros(NATIVE_WORDS, np.int64)
+        totals = np.array([self.slow, self.longest, self.expanded, self.sent, self.wasted, self.search_wait])
+        count_lookups(
+            batch,
+            SCALE,
+            Spans(*self.lookups.spans),
+            SLOW,
+            self.lookups.counts,
+            self.lookups.histograms,
+            self.durations,
+            outcomes,
+            totals,
+        )
+        self.slow, self.longest, self.expanded, self.sent, self.wasted, self.search_wait = totals.tolist()
+        _add(self.lookup_outcomes, LOOKUP_OUTCOMES, outcomes)
+
+    def feed_native_exchanges(self, batch: ExchangeBatch) -> None:
+        """As `feed_exchanges`, of native rows."""
+        if not batch.exchanges:
+            return
+        self.queries.reach(*exchange_times(batch))
+        outcomes = np.zeros(NATIVE_WORDS, np.int64)
+        totals = np.array([self.longest_latency])
+        count_exchanges(
+            batch,
+            SCALE,
+            Spans(*self.queries.spans),
+            self.queries.counts,
+            self.queries.histograms,
+            self.latencies,
+            outcomes,
+            totals,
+        )
+        self.longest_latency = int(totals[0])
+        _add(self.exchange_outcomes, EXCHANGE_OUTCOMES, outcomes)
+
     def feed_exchanges(self, rows: Columns) -> None:
         """Count the exchanges of a batch."""
         if not rows.rows:
@@ -122,7 +158,10 @@ class CourseTally:
 
 
 def _count(counter: Counter[str], codes: Array, words: list[str]) -> None:
-    counts = np.bincount(codes[codes >= 0], minlength=len(words))
+    _add(counter, words, np.bincount(codes[codes >= 0], minlength=len(words)))
+
+
+def _add(counter: Counter[str], words: Sequence[str], counts: Array) -> None:
     for word, count in zip(words, counts.tolist(), strict=False):
         if count and (word in counter or len(counter) < MOST_WORDS):
             counter[word] += count

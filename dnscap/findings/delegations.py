@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from dnscap.findings.name_rule import NameRule, brief, is_under, span
+import numpy as np
+
+from dnscap.findings.name_rule import Draft, NameRule, brief, is_under, span
 from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.names import NameRows
-from dnscap.names.seen import ADDITIONAL, ANSWER, AUTHORITATIVE, AUTHORITY, RECURSIVE, Value
+from dnscap.names.rows import Value
+from dnscap.names.seen import ADDITIONAL, ANSWER, AUTHORITATIVE, AUTHORITY, RECURSIVE
 
 A, NS, SOA, AAAA = 1, 2, 6, 28
+
+SOA_NUMBERS = 20
+"""Octets of the numbers that end the RDATA of an SOA: serial, refresh, retry, expire, minimum."""
 
 MOST_ZONES = 2_000
 """Zones looked at: the rest says nothing new."""
@@ -36,13 +43,20 @@ class Zone:
     children: list[Said]
 
 
-def zones(seen: NameRows) -> Iterator[Zone]:
+def zones(seen: NameRows) -> list[Zone]:
     """Zones whose delegation, or own NS records, were seen."""
+    found: list[Zone] = seen.remembered("zones", lambda rows: list(_zones(rows)))
+    return found
+
+
+def _zones(seen: NameRows) -> Iterator[Zone]:
     rows: defaultdict[int, list[int]] = defaultdict(list)
     chosen = (seen.type == NS) & (seen.section != ADDITIONAL) & (seen.rows["answers"] > 0)
     for row in chosen.nonzero()[0].tolist():
         rows[int(seen.name[row])].append(row)
-    for code in sorted(rows)[:MOST_ZONES]:
+    codes = sorted(rows)[:MOST_ZONES]
+    seen.expect([row for code in codes for row in rows[code]])
+    for code in codes:
         zone = Zone(seen.name_of(rows[code][0]), [], [])
         for row in rows[code]:
             values = seen.history(row)
@@ -64,14 +78,15 @@ def addresses_of(seen: NameRows, name: str, server: int | None, *, own: bool) ->
     found: dict[int, tuple[int, Value]] = {}
     if code is None:
         return found
-    chosen = (seen.name == code) & ((seen.type == A) | (seen.type == AAAA)) & (seen.rows["answers"] > 0)
+    rows = np.array(sorted(seen.rows_of(code, A) + seen.rows_of(code, AAAA)), np.int64)
+    chosen = seen.rows["answers"][rows] > 0
     if own:
-        chosen &= (seen.section == ANSWER) & seen.has(AUTHORITATIVE)
+        chosen &= (seen.section[rows] == ANSWER) & ((seen.rows["flags"][rows] & AUTHORITATIVE) != 0)
     else:
-        chosen &= seen.section != ANSWER
+        chosen &= seen.section[rows] != ANSWER
     if server is not None:
-        chosen &= seen.server == server
-    for row in chosen.nonzero()[0].tolist():
+        chosen &= seen.server[rows] == server
+    for row in rows[chosen].tolist():
         values = seen.history(row)
         if values and values[-1].rdata:
             found[int(seen.type[row])] = row, values[-1]
@@ -297,42 +312,57 @@ class SoaSerialDrift(NameRule):
     remedy = "Look at transfers to the server that lags: NOTIFY, TSIG keys, firewall, disk."
     disproved_by = "The newer serial from that server shortly afterwards."
 
-    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Draft]:
         """Give one finding a zone."""
-        rows: defaultdict[int, list[int]] = defaultdict(list)
-        for row in ((seen.type == SOA) & seen.has(AUTHORITATIVE)).nonzero()[0].tolist():
-            rows[int(seen.name[row])].append(row)
-        for code, group in sorted(rows.items()):
-            if len({int(seen.server[row]) for row in group}) < 2:
+        chosen = (seen.type == SOA) & seen.has(AUTHORITATIVE)
+        at, starts, sizes = seen.grouped(chosen, differing=True)
+        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+            rows = at[start : start + size].tolist()
+            if len({int(seen.server[row]) for row in rows}) < 2:
                 continue
-            versions = [(value, seen.server_of(row)) for row in group for value in seen.history(row)]
-            numbers = [(v, server, *numbers_of(v)) for v, server in versions if v.rdata]
-            if not numbers:
+            versions = [(value, row, *numbers_of(seen, value)) for row in rows for value in seen.history(row)]
+            told = [version for version in versions if version[2] is not None]
+            if not told:
                 continue
-            newest = numbers[0]
-            for entry in numbers:
+            newest = told[0]
+            for entry in told:
                 if is_later(entry[2], newest[2]):
                     newest = entry
-            for value, server, serial, refresh in numbers:
-                lag = (value.last - newest[0].first) / 1e9
-                if server == newest[1] or serial == newest[2] or lag <= 0:
-                    continue
-                name = seen.names[code].as_py()
-                yield self.tell(
-                    facts,
-                    name,
-                    f"{server} still serves {name} with serial {serial}, {newest[1]} has {newest[2]}",
-                    severity="low" if lag > max(refresh, 60) else "info",
-                    frames=(newest[0].first_frame, value.last_frame),
-                    detail=f"It is {span(lag)} behind; the zone's refresh interval is {span(refresh)}.",
-                )
-                break
+            for version in told:
+                lag = (version[0].last - newest[0].first) / 1e9
+                same = seen.server[version[1]] == seen.server[newest[1]] or version[2] == newest[2]
+                if not same and lag > 0:
+                    yield self.draft(facts, partial(self._told, facts, seen, version, newest, lag))
+                    break
+
+    def _told(
+        self,
+        facts: Facts,
+        seen: NameRows,
+        version: tuple[Value, int, int, int],
+        newest: tuple[Value, int, int, int],
+        lag: float,
+    ) -> Finding:
+        value, row, serial, refresh = version
+        name = seen.name_of(row)
+        return self.tell(
+            facts,
+            name,
+            f"{seen.server_of(row)} still serves {name} with serial {serial}, {seen.server_of(newest[1])} has "
+            f"{newest[2]}",
+            severity="low" if lag > max(refresh, 60) else "info",
+            frames=(newest[0].first_frame, value.last_frame),
+            detail=f"It is {span(lag)} behind; the zone's refresh interval is {span(refresh)}.",
+        )
 
 
-def numbers_of(soa: Value) -> tuple[int, int]:
-    """Serial and refresh of an SOA."""
-    fields = soa.rdata[0].split()
-    return int(fields[2]), int(fields[3])
+def numbers_of(seen: NameRows, soa: Value) -> tuple[int, int] | tuple[None, None]:
+    """Serial and refresh of an SOA (RFC 1035 section 3.3.13); None where it was not kept."""
+    records = seen.octets_of(soa.rrset)
+    rdata = min(records, default=b"")
+    if len(rdata) < SOA_NUMBERS + 2:
+        return None, None
+    return int.from_bytes(rdata[-SOA_NUMBERS:][:4]), int.from_bytes(rdata[-SOA_NUMBERS:][4:8])
 
 
 def is_later(serial: int, other: int) -> bool:

@@ -11,17 +11,19 @@ import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details, plain_rows
-from dnscap.exchanges.arrow import exchange_batch
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
+from dnscap.findings.cache_course import CacheCourse
 from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
-from dnscap.findings.course import COURSE_OF_EXCHANGES, COURSE_OF_LOOKUPS, CourseTally
+from dnscap.findings.course import CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
+from dnscap.findings.moments import Moments
 from dnscap.findings.native_rows import ExchangeRows, LookupRows
+from dnscap.findings.origins import Origins
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
-from dnscap.lookups.arrow import lookup_batch
+from dnscap.findings.slow_walks import SlowWalks
 from dnscap.names import SeenNames
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
@@ -62,8 +64,13 @@ class Diagnosis:
         self._names = NameTally()
         self.seen = SeenNames()
         """What servers said of names."""
+        self.origins = Origins()
+        """Which file a frame is in."""
         self._score = ScoreTally()
         self._caches = CacheTally()
+        self.cache_course = CacheCourse()
+        self.slow_walks = SlowWalks()
+        self.moments = Moments()
         self._events: Counter[str] = Counter()
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
@@ -93,8 +100,7 @@ class Diagnosis:
         if exchanges is not None and exchanges.num_rows:
             self._feed_exchanges(exchanges)
         if resolutions is not None:
-            self._caches.feed(resolutions)
-            self._score.feed_resolutions(resolutions)
+            self._feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
             room = MOST_ATTEMPTS - len(self.attempts)
@@ -116,11 +122,21 @@ class Diagnosis:
         """
         if lookups is not None:
             self._lookup_rows.feed(lookups)
-            self.course.feed_lookups(Columns(lookup_batch(lookups, COURSE_OF_LOOKUPS)))
+            self.course.feed_native_lookups(lookups)
         if exchanges is not None and exchanges.exchanges:
-            self.course.feed_exchanges(Columns(exchange_batch(exchanges, COURSE_OF_EXCHANGES)))
+            self.course.feed_native_exchanges(exchanges)
             self._exchange_rows.feed(exchanges, self._end)
+            self.slow_walks.feed_exchanges(exchanges)
             self._lookup_rows.feed_exchanges(exchanges)
+
+    def _feed_resolutions(self, resolutions: Verdicts) -> None:
+        self.cache_course.feed(resolutions)
+        self.slow_walks.feed(resolutions)
+        self.moments.feed(resolutions)
+        # Findings and figures rest on what is seen; what is inferred is only told.
+        seen = resolutions.keep(resolutions.seen)
+        self._caches.feed(seen)
+        self._score.feed_resolutions(seen)
 
     def _feed_lookups(self, batch: pa.RecordBatch, details: Details | None) -> None:
         rows = Columns(batch)
@@ -138,9 +154,11 @@ class Diagnosis:
         self._score.feed_exchanges(rows, self._end)
         self.course.feed_exchanges(rows)
         self.keeper.feed_exchanges(batch)
+        self.slow_walks.feed_exchanges(batch)
 
     def note_sources(self, sources: pa.Table) -> None:
         """Take in what the sources table says of drops, filters and the end of the capture."""
+        self.origins.note_sources(sources)
         self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
         self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
         limits = [n for n in sources.column("snaplen").to_pylist() if n]
@@ -160,6 +178,7 @@ class Diagnosis:
         self._finished = True
         self._exchange_rows.finish()
         self._lookup_rows.finish()
+        self.slow_walks.finish()
         self._servers.told = self._caches.roles()
         self.keeper.finish()
         self._conclude()
@@ -237,6 +256,7 @@ class Diagnosis:
             names=self._names,
             seen=self.seen.rows(),
             caches=self._caches,
+            origins=self.origins,
         )
 
     @cached_property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterator
+
+import numpy as np
 
 from dnscap import registry
 from dnscap.findings.name_rule import SECOND, NameRule, span
@@ -117,12 +120,13 @@ class DsDnskeyMismatch(NameRule):
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
         """Give one finding a zone."""
         rows: defaultdict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for kind in (DS, DNSKEY):
-            for row in ((seen.type == kind) & (seen.rows["answers"] > 0)).nonzero()[0].tolist():
+        given = seen.rows["answers"] > 0
+        of = {kind: given & (seen.type == kind) for kind in (DS, DNSKEY)}
+        signed = np.intersect1d(seen.name[of[DS]], seen.name[of[DNSKEY]])
+        for kind, chosen in of.items():
+            for row in (chosen & np.isin(seen.name, signed)).nonzero()[0].tolist():
                 rows[int(seen.name[row])][kind].append(row)
         for code, group in sorted(rows.items()):
-            if len(group) < 2:
-                continue
             wanted = self._identities(seen, group[DS])
             there = self._identities(seen, group[DNSKEY])
             if not wanted or not there or wanted.keys() & there.keys():
@@ -208,7 +212,8 @@ def key_tag(rdata: bytes) -> int:
     """
     if rdata[3] == 1:  # RSA/MD5: the last but one 16 bits of the modulus (appendix B.1)
         return int.from_bytes(rdata[-3:-1]) if len(rdata) >= 7 else 0
-    total = sum(octet << 8 if place % 2 == 0 else octet for place, octet in enumerate(rdata))
+    pairs = len(rdata) // 2
+    total: int = sum(struct.unpack_from(f">{pairs}H", rdata)) + (rdata[-1] << 8 if len(rdata) % 2 else 0)
     return (total + (total >> 16 & 0xFFFF)) & 0xFFFF
 
 

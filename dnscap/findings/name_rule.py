@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -22,6 +23,22 @@ MOST_COUNTED = 200
 
 MOST_GROUPS = 2_000
 """Names of which the answers of several servers are compared: more say nothing new."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A finding that is put into words only if it is told.
+
+    Attributes
+    ----------
+    confidence : float
+        Of the finding.
+    make : callable
+        Gives it.
+    """
+
+    confidence: float
+    make: Callable[[], Finding]
 
 
 class NameRule(Rule):
@@ -45,15 +62,24 @@ class NameRule(Rule):
             return
         found = list(itertools.islice(self.look(facts, seen), MOST_COUNTED))
         found.sort(key=lambda finding: -finding.confidence)
-        told = found[:MOST_FINDINGS]
+        told = [one.make() if isinstance(one, Draft) else one for one in found[:MOST_FINDINGS]]
         if len(found) > len(told):
             more = f"{len(found) - len(told):,} more" if len(found) < MOST_COUNTED else "many more"
             told[-1].explanation += f" The same holds for {more}."
         yield from told
 
-    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding | Draft]:
         """Give every finding."""
         raise NotImplementedError
+
+    def sure(self, facts: Facts, certainty: float | None = None) -> float:
+        """Confidence in a finding, weakened where the capture is poor."""
+        whole = self.certainty if certainty is None else certainty
+        return bounded(whole * facts.quality.factor(self.rests_on))
+
+    def draft(self, facts: Facts, make: Callable[[], Finding], certainty: float | None = None) -> Draft:
+        """A finding to be put into words by `make`, with the same `certainty`."""
+        return Draft(self.sure(facts, certainty), make)
 
     def tell(
         self,
@@ -69,13 +95,10 @@ class NameRule(Rule):
         detail: str = "",
     ) -> Finding:
         """Put a finding together, weakened where the capture is poor."""
-        sure = bounded(
-            (self.certainty if certainty is None else certainty) * facts.quality.factor(self.rests_on)
-        )
+        sure = self.sure(facts, certainty)
         if sure < WITHHELD_BELOW:
             severity = "info"
         kept = facts.named(subject)[:3] if subject else []
-        numbers = sorted({int(frame) for frame in frames if frame})[: MOST_EVIDENCE[2]]
         return Finding(
             id=self.id,
             severity=severity,
@@ -87,7 +110,7 @@ class NameRule(Rule):
             cost_seconds=0.0,
             cost_queries=queries,
             confidence=sure,
-            evidence=[f"lookup:{k.number}" for k in kept] + [f"frame:{frame}" for frame in numbers],
+            evidence=[f"lookup:{k.number}" for k in kept] + facts.origins.all_told(frames, MOST_EVIDENCE[2]),
             explanation=f"{detail} {self.explanation}".strip(),
             remedy=self.remedy_for(facts, kept),
             counterfactual=counterfactual,

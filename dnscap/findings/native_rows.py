@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from dnscap.clients.keeping import (
     EXCHANGE_COLUMNS,
-    FAILED_NUMBERS,
     MOST_PENDING,
     SLOWEST,
     TROUBLED,
@@ -23,16 +22,14 @@ from dnscap.clients.keeping import (
 )
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
-from dnscap.findings.costs import CauseTally
+from dnscap.findings.costs import WANTED, CauseTally
 from dnscap.findings.scorecard import ScoreTally
 from dnscap.lookups.arrow import LOOKUP_COLUMNS, lookup_batch
 from dnscap.lookups.arrow import Columns as LookupColumns
-from dnscap.lookups.words import BUCKETS, CAUSES
 from dnscap.messages.around import address_text
 from dnscap.native.stubs import names as stub_names
 from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups, pick
 from dnscap.servers.tally import MOST_CLIENTS, MOST_SERVERS, MOST_TYPES, OUTCOMES, PATIENCE, ServerTally
-from dnscap.tables.histogram import LEAST
 
 if TYPE_CHECKING:
     from dnscap.clients import ClientTally
@@ -82,11 +79,10 @@ class ExchangeRows:
         clients, types, minutes = count_exchanges(
             batch,
             self._numbers,
-            LEAST,
             _LONG_AGO if end is None else end - PATIENCE,
             tally.outcomes,
             tally.extras,
-            tally.latency.counts,
+            tally.latency,
             self._types,
             self._type_keys,
             full,
@@ -207,42 +203,25 @@ class LookupRows:
         self._last = first + batch.count - 1
         chosen = np.empty(batch.count, np.uint32)
         grades = np.empty(batch.count, np.uint8)
-        sick = np.empty(batch.count, np.uint32)
-        taken, ill, failed, troubled, waited = count_lookups(
+        taken, failed, troubled, waited = count_lookups(
             batch,
             pairs,
-            LEAST,
             self._clients.lookups,
             self._clients.failed,
-            self._clients.durations.counts,
+            self._clients.durations,
             self._keeper.left,
             self._keeper.room,
             self._slowest,
             chosen,
             grades,
-            sick,
+            WANTED,
+            self._causes.counts,
         )
         chosen = chosen[:taken]
         self._keeper.passed_over += troubled - int((grades[chosen] == TROUBLED).sum())
-        self._add_causes(access, sick[:ill], failed, waited)
+        self._causes.add(batch.count, failed, waited)
         self._counted.count(batch, ALL_UP_TO, ONE_IN)
         self._keep(batch, first, chosen, pairs, grades)
-
-    def _add_causes(self, access: LookupColumns, sick: Array, failed: int, waited: int) -> None:
-        self._causes.add(len(access.rows), failed, waited)
-        if not len(sick):
-            return
-        starts = access.offsets("cause_lists")
-        rows = access.rows[sick]
-        self._causes.share(
-            CAUSES,
-            access.octets("causes").astype(np.int64),
-            starts[sick],
-            starts[sick + 1] - starts[sick],
-            rows["budget"][:, : len(BUCKETS)],
-            np.isin(rows["outcome"], FAILED_NUMBERS),
-            rows["wasted_queries"].astype(np.int64),
-        )
 
     def _keep(self, batch: LookupBatch, first: int, chosen: Array, pairs: Array, grades: Array) -> None:
         """Keep what the quotas chose, and those that none took longer than."""

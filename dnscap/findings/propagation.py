@@ -5,11 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from dnscap.findings.name_rule import MOST_GROUPS, SECOND, NameRule, brief, clock, span
+import numpy as np
+
+from dnscap.findings.name_rule import MOST_GROUPS, SECOND, Draft, NameRule, brief, clock, span
 from dnscap.findings.rule import Facts, Finding
 from dnscap.names import NameRows
-from dnscap.names.seen import ANSWER, AUTHORITATIVE, RECURSIVE, Value
+from dnscap.names.rows import Value
+from dnscap.names.seen import ANSWER, AUTHORITATIVE, RECURSIVE
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 SLACK = SECOND
 """Rounding of TTLs to whole seconds."""
@@ -83,17 +90,43 @@ def change_at(server: Server) -> Change | None:
     return Change(server, old, new)
 
 
+def changed(seen: NameRows) -> Array:
+    """Rows of which `change_at` gives a change, found of all at once."""
+    owner, number = seen.successions
+    versions = seen.versions
+    first, last = versions["first"][number], versions["last"][number]
+    ends = np.ones(len(owner), bool)
+    ends[:-1] = owner[1:] != owner[:-1]
+    steady = ends.copy()
+    steady[:-1] |= last[:-1] < first[1:]
+    expired = np.zeros(len(owner), bool)
+    kept = last[:-1] + versions["ttl_last"][number[:-1]].astype(np.int64) * SECOND
+    expired[1:] = ends[1:] & (first[1:] + SLACK >= kept)
+    told = seen.over_values(steady) & (seen.has(AUTHORITATIVE) | seen.over_values(expired, least=False))
+    return np.asarray(told)
+
+
 def _compared(seen: NameRows) -> Iterator[list[Server]]:
     """Servers that differ about a name, by name and type."""
     chosen = (seen.section == ANSWER) & (seen.rows["answers"] > 0)
     for infrastructure in (_SOA, _DNSKEY):
         chosen &= seen.type != infrastructure
-    for count, rows in enumerate(seen.groups(chosen, differing=True, changing=True)):
-        if count >= MOST_GROUPS:
-            return
-        if any(seen.rows["changes"][row] > seen.rows["version_count"][row] for row in rows):
-            continue  # by turns
+    at, starts, sizes = seen.grouped(chosen, differing=True, changing=True)
+    by_turns = seen.rows["changes"] > seen.rows["version_count"]
+    wanted = some(changed(seen)[at], starts) & ~some(by_turns[at], starts)
+    for rows in _groups_of(at, starts, sizes, wanted):
         yield servers_of(seen, rows)
+
+
+def some(test: Array, starts: Array) -> Array:
+    """Whether a test holds for any row of each group."""
+    return np.logical_or.reduceat(test, starts) if len(starts) else np.zeros(0, bool)
+
+
+def _groups_of(at: Array, starts: Array, sizes: Array, wanted: Array) -> Iterator[list[int]]:
+    """Rows of those of the first groups that are wanted."""
+    for group in np.flatnonzero(wanted[:MOST_GROUPS]).tolist():
+        yield at[starts[group] : starts[group] + sizes[group]].tolist()
 
 
 class StaleLayer(NameRule):
@@ -114,7 +147,7 @@ class StaleLayer(NameRule):
         "The new value given by that server before the old copy expired, or values that come by turns."
     )
 
-    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding | Draft]:
         """Give one finding a name."""
         for servers in _compared(seen):
             for change in filter(None, map(change_at, servers)):
@@ -123,7 +156,7 @@ class StaleLayer(NameRule):
                     yield finding
                     break
 
-    def _stale(self, facts: Facts, seen: NameRows, change: Change, servers: list[Server]) -> Finding | None:
+    def _stale(self, facts: Facts, seen: NameRows, change: Change, servers: list[Server]) -> Draft | None:
         old_values = {v.value for v in change.server.values[:-1]}
         worst: tuple[int, Server, Value] | None = None
         for other in servers:
@@ -145,7 +178,19 @@ class StaleLayer(NameRule):
                     worst = left, other, value
         if worst is None:
             return None
-        left, other, value = worst
+        certainty = 0.9 if change.server.authoritative else 0.6
+        return self.draft(facts, partial(self._told, facts, seen, change, *worst, certainty), certainty)
+
+    def _told(
+        self,
+        facts: Facts,
+        seen: NameRows,
+        change: Change,
+        left: int,
+        other: Server,
+        value: Value,
+        certainty: float,
+    ) -> Finding:
         name = seen.name_of(other.row)
         grave = change.server.authoritative and left >= LONG_STALE and change.new.answers >= 2
         challenge = name.startswith(_ACME)
@@ -155,7 +200,7 @@ class StaleLayer(NameRule):
             f"{other.address} still gave the old {seen.type_of(other.row)} of {name}, {brief(value.rdata)}, "
             f"after {change.server.address} had changed to {brief(change.new.rdata)}",
             severity="medium" if challenge else "low" if grave else "info",
-            certainty=0.9 if change.server.authoritative else 0.6,
+            certainty=certainty,
             frames=(change.new.first_frame, value.last_frame),
             detail=(
                 f"The change was seen at {clock(change.new.first)}; the old copy was given at "
@@ -164,6 +209,10 @@ class StaleLayer(NameRule):
             counterfactual=f"With a TTL of 60 s instead of {span(other.ttl_full)} before the change, the old "
             "value would have been gone within a minute.",
         )
+
+
+_Waiting = tuple[int, Server, Value | None, int]
+"""Until when a cache keeps what was: a value, or that there was none; and a frame that shows it."""
 
 
 class PropagationPending(NameRule):
@@ -178,31 +227,35 @@ class PropagationPending(NameRule):
     remedy = "Wait until then before relying on the new value; ask the zone's own servers to see it earlier."
     disproved_by = "The new value in answers of those caches."
 
-    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding | Draft]:
         """Give one finding a name: when the change can be everywhere at the earliest."""
-        chosen = (seen.section == ANSWER) & ((seen.rows["answers"] > 0) | (seen.rows["negatives"] > 0))
-        for count, rows in enumerate(seen.groups(chosen, differing=True, changing=True)):
-            if count >= MOST_GROUPS:
-                return
-            own = [r for r in rows if seen.rows["flags"][r] & AUTHORITATIVE and seen.rows["answers"][r]]
-            if not own or len(own) == len(rows):
-                continue
-            yield from self._pending(facts, seen, servers_of(seen, rows))
+        rows = seen.rows
+        answers, negatives = rows["answers"] > 0, rows["negatives"] > 0
+        chosen = (seen.section == ANSWER) & (answers | negatives)
+        at, starts, sizes = seen.grouped(chosen, differing=True, changing=True)
+        own = seen.has(AUTHORITATIVE) & answers
+        # Either a server of the zone changed, or what it has now it denied before and a cache still does.
+        new = own & negatives & (rows["last_negative"] < seen.end)
+        denied = ~seen.has(AUTHORITATIVE) & negatives & (rows["negative_until"] > seen.end)
+        wanted = some(own[at], starts) & some(~own[at], starts)
+        wanted &= some((own & changed(seen))[at], starts) | (some(new[at], starts) & some(denied[at], starts))
+        for group in _groups_of(at, starts, sizes, wanted):
+            yield from self._pending(facts, seen, servers_of(seen, group))
 
-    def _pending(self, facts: Facts, seen: NameRows, servers: list[Server]) -> Iterator[Finding]:
+    def _pending(self, facts: Facts, seen: NameRows, servers: list[Server]) -> Iterator[Draft]:
         for source in servers:
             if not source.authoritative or not source.values:
                 continue
             change = change_at(source)
             new = change.new if change else source.values[-1]
-            waiting: list[tuple[int, Server, str, int]] = []
+            waiting: list[_Waiting] = []
             for other in servers:
                 if other.authoritative:
                     continue
                 last = other.values[-1] if other.values else None
                 if change and last and last.value == change.old.value and last.expires > seen.end:
                     if last.last > other.last_negative:
-                        waiting.append((last.expires, other, brief(last.rdata), last.last_frame))
+                        waiting.append((last.expires, other, last, last.last_frame))
                 elif (
                     len(source.values) == 1
                     and other.negatives
@@ -211,25 +264,30 @@ class PropagationPending(NameRule):
                     and source.negatives
                     and source.last_negative < new.first
                 ):
-                    waiting.append((other.negative_until, other, "no such record", other.negative_frame))
+                    waiting.append((other.negative_until, other, None, other.negative_frame))
             if not waiting:
                 continue
-            until = max(waiting)[0]
-            name = seen.name_of(source.row)
-            caches = "; ".join(
-                f"{other.address} keeps {text} until {clock(at)}"
-                for at, other, text, _ in sorted(waiting)[:4]
-            )
-            yield self.tell(
-                facts,
-                name,
-                f"The change of {name} {seen.type_of(source.row)} to {brief(new.rdata)} can be everywhere at "
-                f"{clock(until)} at the earliest",
-                severity="medium" if name.startswith(_ACME) else "info",
-                frames=(new.first_frame, *(frame for *_, frame in waiting)),
-                detail=f"{source.address} has the new value since {clock(new.first)} or before; {caches}.",
-            )
+            yield self.draft(facts, partial(self._told, facts, seen, source, new, waiting))
             return
+
+    def _told(
+        self, facts: Facts, seen: NameRows, source: Server, new: Value, waiting: list[_Waiting]
+    ) -> Finding:
+        waiting = sorted(waiting, key=lambda one: one[0])
+        name = seen.name_of(source.row)
+        caches = "; ".join(
+            f"{other.address} keeps {brief(old.rdata) if old else 'no such record'} until {clock(at)}"
+            for at, other, old, _ in waiting[:4]
+        )
+        return self.tell(
+            facts,
+            name,
+            f"The change of {name} {seen.type_of(source.row)} to {brief(new.rdata)} can be everywhere at "
+            f"{clock(waiting[-1][0])} at the earliest",
+            severity="medium" if name.startswith(_ACME) else "info",
+            frames=(new.first_frame, *(frame for *_, frame in waiting)),
+            detail=f"{source.address} has the new value since {clock(new.first)} or before; {caches}.",
+        )
 
 
 class AskedTooEarly(NameRule):
@@ -258,7 +316,7 @@ class AskedTooEarly(NameRule):
             values = seen.rows[row]
             others = [
                 int(seen.rows["first"][r])
-                for r in (seen.question == seen.question[row]).nonzero()[0].tolist()
+                for r in seen.rows_of(int(seen.name[row]), int(seen.type[row]))
                 if seen.section[r] == ANSWER
                 and seen.rows["flags"][r] & AUTHORITATIVE
                 and seen.rows["answers"][r]

@@ -66,7 +66,9 @@ class MxTarget(NameRule):
         chosen = (seen.type == MX) & (seen.section == ANSWER) & (seen.rows["answers"] > 0)
         aliases = set(seen.name[(seen.type == CNAME) & (seen.section == ANSWER)].tolist())
         told: set[str] = set()
-        for row in chosen.nonzero()[0][:MOST_ROWS].tolist():
+        rows = chosen.nonzero()[0][:MOST_ROWS].tolist()
+        seen.expect(rows)
+        for row in rows:
             name = seen.name_of(row)
             value = seen.history(row)[-1]
             targets = [text.split()[-1] for text in value.rdata]

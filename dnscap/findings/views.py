@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from dnscap.findings.name_rule import MOST_GROUPS, NameRule, brief
 from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.names import NameRows
-from dnscap.names.seen import ANSWER, NXDOMAIN, Value
+from dnscap.names.rows import Value
+from dnscap.names.seen import ANSWER, NXDOMAIN
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 A, AAAA = 1, 28
 
@@ -35,9 +42,15 @@ class SplitHorizon(NameRule):
         """Give one finding a pair of servers."""
         found: dict[tuple[str, str], list[tuple[str, str, list[int]]]] = {}
         chosen = (seen.section == ANSWER) & (seen.rows["asked"] + seen.rows["negatives"] > 0)
-        for count, rows in enumerate(seen.groups(chosen, differing=True)):
-            if count >= MOST_GROUPS:
-                break
+        at, starts, sizes = seen.grouped(chosen, differing=True)
+        holding, lacking = _holding(seen)[at], _lacking(seen)[at]
+        for group in range(min(len(starts), MOST_GROUPS)):
+            # Told apart here already, so that most names cost nothing more.
+            whole = slice(starts[group], starts[group] + sizes[group])
+            holders = int(np.count_nonzero(holding[whole]))
+            if not holders or (holders < 2 and not lacking[whole].any()):
+                continue
+            rows = at[whole].tolist()
             for pair, what, frames in self._views(seen, rows):
                 found.setdefault(pair, []).append((seen.name_of(rows[0]), what, frames))
         for (one, other), told in sorted(found.items(), key=lambda item: -len(item[1])):
@@ -55,16 +68,9 @@ class SplitHorizon(NameRule):
     def _views(self, seen: NameRows, rows: list[int]) -> Iterator[tuple[tuple[str, str], str, list[int]]]:
         address = seen.type[rows[0]] in (A, AAAA)
         values = seen.rows
-        holding = [
-            row
-            for row in rows
-            if values["answers"][row] and not values["negatives"][row] and values["version_count"][row] == 1
-        ]
-        lacking = [
-            row
-            for row in rows
-            if values["negatives"][row] and not values["answers"][row] and values["flags"][row] & NXDOMAIN
-        ]
+        is_holding, is_lacking = _holding(seen), _lacking(seen)
+        holding = [row for row in rows if is_holding[row]]
+        lacking = [row for row in rows if is_lacking[row]]
         for row in holding[:1]:
             for other in lacking[:1]:
                 # They overlap, or one came before the other within the time that the answer lives.
@@ -77,10 +83,10 @@ class SplitHorizon(NameRule):
                 yield pair, "exists only at the first", frames
         if not address:
             return
-        inside = [row for row in holding if _reach(seen, row) == "inside"]
-        outside = [row for row in holding if _reach(seen, row) == "outside"]
-        for row in inside[:1]:
-            for other in outside[:1]:
+        inside = next((row for row in holding if _reach(seen, row) == "inside"), None)
+        outside = next((row for row in holding if _reach(seen, row) == "outside"), None)
+        for row in () if inside is None else (inside,):
+            for other in () if outside is None else (outside,):
                 frames = [seen.history(row)[0].first_frame, seen.history(other)[0].first_frame]
                 pair = seen.server_of(row), seen.server_of(other)
                 yield pair, "is inside at the first, outside at the second", frames
@@ -105,7 +111,14 @@ class AnswerByClient(NameRule):
             (seen.section == ANSWER) & (seen.rows["version_count"] > 1) & (seen.rows["version_count"] <= 4)
         )
         chosen &= seen.rows["answers"] >= 2 * LEAST_ANSWERS
-        for row in chosen.nonzero()[0][:MOST_GROUPS].tolist():
+        # One client of another value, or values that came one after the other: no more need be looked at.
+        _, number = seen.successions
+        versions = seen.versions
+        few = (versions["client_count"][number] <= versions["clients"].shape[1]) & (
+            versions["answers"][number] >= LEAST_ANSWERS
+        )
+        sifted = seen.over_values(few)
+        for row in [r for r in chosen.nonzero()[0][:MOST_GROUPS].tolist() if sifted[r]]:
             values = seen.history(row)
             if all(v.answers >= LEAST_ANSWERS for v in values) and _by_client(values):
                 found.setdefault(seen.server_of(row), []).append((seen.name_of(row), values))
@@ -129,17 +142,43 @@ def _by_client(values: list[Value]) -> bool:
     return max(value.first for value in values) < min(value.last for value in values)
 
 
+def _holding(seen: NameRows) -> Array:
+    """Rows that have the name, and always had the same value of it."""
+
+    def made(seen: NameRows) -> Array:
+        rows = seen.rows
+        return np.asarray((rows["answers"] > 0) & (rows["negatives"] == 0) & (rows["version_count"] == 1))
+
+    held: Array = seen.remembered("holding", made)
+    return held
+
+
+def _lacking(seen: NameRows) -> Array:
+    """Rows that always denied the name."""
+
+    def made(seen: NameRows) -> Array:
+        rows = seen.rows
+        return np.asarray((rows["negatives"] > 0) & (rows["answers"] == 0) & seen.has(NXDOMAIN))
+
+    lacked: Array = seen.remembered("lacking", made)
+    return lacked
+
+
 def _reach(seen: NameRows, row: int) -> str | None:
     """Whether addresses of a row all lie inside (private) or all outside (public)."""
     kinds = set()
-    for value in seen.history(row):
-        for text in value.rdata:
-            try:
-                address = ipaddress.ip_address(text)
-            except ValueError:
-                return None
-            kinds.add("outside" if address.is_global else "inside" if address.is_private else "")
+    for number in seen.version_numbers(row):
+        for octets in seen.octets_of(int(seen.versions["rrset"][number])):
+            kinds.add(_reach_of(octets))
     return kinds.pop() if len(kinds) == 1 else None
+
+
+@lru_cache(maxsize=4_096)
+def _reach_of(octets: bytes) -> str | None:
+    if len(octets) not in (4, 16):
+        return None
+    address = ipaddress.ip_address(octets)
+    return "outside" if address.is_global else "inside" if address.is_private else None
 
 
 RULES = (SplitHorizon(), AnswerByClient())

@@ -18,7 +18,7 @@ from dnscap.messages.around import address_text
 if TYPE_CHECKING:
     from dnscap.messages.decoding import MessageBatch
 
-Attempt = tuple[int, int, bytes, int, int, int, int, int]
+Attempt = tuple[int, int, bytes, int, int, int, int, int, int, int, int]
 """A query of an open lookup; see `dnscap.native.outstanding.open_lookups`."""
 
 RESPONSE = 0x8000
@@ -67,6 +67,10 @@ class OpenLookup:
         Queries sent.
     attempts : list of tuple
         See `dnscap.native.outstanding.open_lookups`.
+    names : list of str
+        Names asked for, in order.
+    complete : bool
+        Whether every type asked for has its answer: it is over unless its stub asks again.
     """
 
     lookup: int
@@ -79,22 +83,27 @@ class OpenLookup:
     servers: list[str]
     queries: int
     attempts: list[Attempt]
+    names: list[str]
+    complete: bool
 
     @classmethod
-    def of(cls, row: tuple[int, int, int, bytes, bytes, bytes, int, list[Attempt]], now: int) -> Self:
+    def of(cls, row: tuple[int, int, int, bytes, list[bytes], int, list[Attempt], bool], now: int) -> Self:
         """Make one of what the native side tells."""
-        number, began, _, client, name, candidate, queries, attempts = row
+        number, began, _, client, texts, queries, attempts, complete = row
+        names = [text.decode("ascii", "replace") for text in texts]
         return cls(
             lookup=number,
             time=began,
             waited=max(now - began, 0),
             client=address_text(client),
-            name=name.decode("ascii", "replace"),
-            candidate=candidate.decode("ascii", "replace"),
+            name=names[0] if names else "",
+            candidate=names[-1] if names else "",
             qtypes=list(dict.fromkeys(registry.rrtype_name(a[3]) for a in attempts)),
             servers=list(dict.fromkeys(address_text(a[2]) for a in attempts)),
             queries=queries,
             attempts=attempts,
+            names=names,
+            complete=complete,
         )
 
 

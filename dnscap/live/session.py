@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from dnscap.live.feeds import Counters, Feed
 from dnscap.live.totals import Totals
 from dnscap.lookups.assembling import Assembling, LookupBatch
 from dnscap.messages.decoding import DNS_PORTS, Decoding, MessageBatch, empty_table
-from dnscap.native.outstanding import open_lookups
+from dnscap.native.outstanding import count_waiting, lookups_at, numbers_of, open_lookups
 from dnscap.native.recording import Recorder
 from dnscap.resolutions.resolving import Resolving
 from dnscap.schema import LOOKUPS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dnscap.findings.diagnosis import Diagnosis
     from dnscap.findings.rule import Finding
     from dnscap.live.alerts import OpenLookup
+    from dnscap.live.frame_ring import FrameRing
     from dnscap.live.saving import Saver
 
 TICK = 0.1
@@ -150,6 +151,8 @@ class Session:
         Seconds after which to stop.
     judging : bool
         Whether findings are wanted.
+    ring : FrameRing, optional
+        Gets every frame, too, and remembers the latest.
     """
 
     def __init__(
@@ -161,6 +164,7 @@ class Session:
         frames: int = 0,
         duration: float | None = None,
         judging: bool = True,
+        ring: FrameRing | None = None,
     ) -> None:
         self.feed = feed
         self.totals = Totals()
@@ -175,10 +179,11 @@ class Session:
         self._alerts = Alerts()
         self._findings: list[Finding] = []
         self._saver = saver
+        self._ring = ring
         self._frames = frames
         self._duration = duration
         self._recorder: Recorder | None = None
-        if not feed.recorded and (saver is not None or frames):
+        if not feed.recorded and (saver is not None or ring is not None or frames):
             self._recorder = Recorder()
             self._recorder.begin_file()
             self._recorder.section()
@@ -274,6 +279,8 @@ class Session:
             if self._saver.fault is not None:
                 self.fault = self.fault or self._saver.fault
                 self._broken = True
+        if self._ring is not None and len(octets):
+            self._ring.write(octets)
         if not self._began:
             self._began = True
             self._decoding.begin(self.feed.name, "pcapng" if self._recorder is not None else self.feed.form)
@@ -380,7 +387,7 @@ class Session:
         now = time.monotonic()
         if self._clock is not None and now >= self._next_alert:
             self._next_alert = now + ALERTED_EVERY
-            clock = (self._latest or 0) + int((now - self._arrived) * 1e9)
+            clock = self.now
             batch.findings += self._alerts.found(self.open_lookups(clock, since=clock - 500_000_000), clock)
         held = sum(one.exchanges for one in self._held.exchange_batches)
         if now >= self._next_adding or held > MOST_HELD_ROWS:
@@ -449,10 +456,38 @@ class Session:
         """
         from dnscap.live.alerts import OpenLookup
 
-        if clock is None:
-            clock = (self._latest or 0) + int((time.monotonic() - self._arrived) * 1e9)
         for row in open_lookups(self._assembling.native, most, since):
-            yield OpenLookup.of(row, clock)
+            yield OpenLookup.of(row, self.now if clock is None else clock)
+
+    @property
+    def now(self) -> int:
+        """What time it is in the capture, nanoseconds since the epoch: that of its latest frame and what went by."""
+        return 0 if self._latest is None else self._latest + int((time.monotonic() - self._arrived) * 1e9)
+
+    @property
+    def begun(self) -> int:
+        """Lookups that have begun so far, which is the number of the next one."""
+        return numbers_of(self._assembling.native)[2]
+
+    @property
+    def waiting(self) -> int:
+        """Lookups that wait for an answer."""
+        return count_waiting(self._assembling.native)
+
+    def glimpse(self, numbers: Iterable[int]) -> tuple[list[OpenLookup], LookupBatch]:
+        """Where some lookups stand before batches have them: the open ones, and those that are over.
+
+        Batches give lookups in order, so one that waits half a minute holds up all that began after it.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Their numbers; those that batches gave already, or that have not begun, are left out.
+        """
+        from dnscap.live.alerts import OpenLookup
+
+        rows, over = lookups_at(self._assembling.native, numbers)
+        return [OpenLookup.of(row, self.now) for row in rows], LookupBatch(over)
 
     # ------------------------------------------------------------ the end
 

@@ -86,11 +86,13 @@ class Assembling:
     def feed(self, batch: MessageBatch) -> Iterator[ExchangeBatch]:
         """Take in a batch of messages; gives the exchanges that have become final."""
         exchanges = self.matching.native
-        self.native.hold(exchanges)
-        exchanges.feed(batch.native)
-        if self._resolving is not None:
+        if self._resolving is None:
+            self.native.feed_both(exchanges, batch.native)
+        else:
+            self.native.hold(exchanges)
+            exchanges.feed(batch.native)
             self._resolving.feed(exchanges, batch)
-        self.native.feed(exchanges, batch.native)
+            self.native.feed(exchanges, batch.native)
         return self.matching.taken()
 
     def tick(self, time: int) -> Iterator[ExchangeBatch]:

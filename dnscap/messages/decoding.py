@@ -114,6 +114,11 @@ class MessageBatch:
         texts = self._columns.addresses()
         return [texts[code].as_py() for code in codes]
 
+    def names(self, codes: Sequence[int]) -> list[str]:
+        """Domain names that codes of a native column stand for."""
+        texts: list[str] = self._columns.names().take(pa.array(codes, pa.int64())).to_pylist()
+        return texts
+
     def to_arrow(
         self, table: str = "messages", columns: Sequence[str] | None = None, *, narrow: bool = False
     ) -> pa.RecordBatch:

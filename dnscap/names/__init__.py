@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from dnscap.names.seen import NameRows, SeenNames
+from dnscap.names.rows import NameRows
+from dnscap.names.seen import SeenNames
 
 __all__ = ["NameRows", "SeenNames"]

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from dnscap import registry
 from dnscap.messages.arrow import ARROW_TYPES, coded
-from dnscap.names.seen import AUTHORITATIVE, NO_CODE, NO_SOA, NXDOMAIN, SECTIONS, NameRows
+from dnscap.names.rows import NameRows
+from dnscap.names.seen import AUTHORITATIVE, NO_CODE, NO_SOA, NXDOMAIN, SECTIONS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

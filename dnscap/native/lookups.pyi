@@ -21,6 +21,9 @@ class Lookups:
     def feed(self, exchanges: Exchanges, batch: Batch | None = None) -> None:
         """Take in what the batch that `exchanges` was fed last did; without one, what the passing of time did."""
 
+    def feed_both(self, exchanges: Exchanges, batch: Batch) -> None:
+        """Feed a batch to `exchanges`, and take in what it does there: less work than one after the other."""
+
     def pass_time(self, now: int) -> None:
         """Capture time has come to `now` (nanoseconds since the epoch) without a message."""
 

@@ -1,6 +1,6 @@
 """Resolutions that are judged, in native columns; see ext/dnscap/native/resolution_columns.pxd."""
 
-from typing import final
+from typing import Any, final
 
 @final
 class ResolutionBatch:
@@ -11,8 +11,12 @@ class ResolutionBatch:
         """How many."""
 
     @property
+    def dictionary(self) -> Any:
+        """What the codes of names mean; None where there are no rows."""
+
+    @property
     def row_size(self) -> int:
         """Octets of a ResolutionRow."""
 
     def column(self, name: str) -> bytes:
-        """A native column as octets; ``rows`` holds ResolutionRow structs, ``..._ends`` and ``..._lists`` offsets."""
+        """A native column as octets; ``rows`` holds ResolutionRow structs, ``upstream_lists`` offsets."""

@@ -31,7 +31,7 @@ class Resolutions:
         """The capture ends."""
 
     def take(self) -> ResolutionBatch:
-        """The resolutions that are judged and were not taken yet."""
+        """The resolutions that are judged and were not taken yet; call it until it gives none."""
 
     def counts(self) -> dict[str, int]:
         """What limits made it give up."""

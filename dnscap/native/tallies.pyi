@@ -5,6 +5,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from dnscap.native.exchange_rows import ExchangeBatch
+from dnscap.native.histograms import Histograms
 from dnscap.native.lookup_columns import LookupBatch
 
 _Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,11 +55,10 @@ class Names:
 def count_exchanges(
     batch: ExchangeBatch,
     servers: _Array,
-    least: _Array,
     end: int,
     outcomes: _Array,
     extras: _Array,
-    latencies: _Array,
+    latencies: Histograms,
     types: _Array,
     type_keys: Numbers,
     full: _Array,
@@ -71,18 +71,18 @@ def count_exchanges(
 def count_lookups(
     batch: LookupBatch,
     pairs: _Array,
-    least: _Array,
     lookups: _Array,
     failed: _Array,
-    durations: _Array,
+    durations: Histograms,
     left: _Array,
     room: _Array,
     slowest: _Array,
     chosen: _Array,
     grades: _Array,
-    sick: _Array,
-) -> tuple[int, int, int, int, int]:
-    """Count a batch of lookups by client and stub, and choose those to be kept."""
+    wanted: _Array,
+    costs: _Array,
+) -> tuple[int, int, int, int]:
+    """Count a batch of lookups by client and stub and by cause, and choose those to be kept."""
 
 def pick(batch: LookupBatch, rows: _Array) -> LookupBatch:
     """Some rows of a batch as a batch of their own."""

@@ -126,7 +126,7 @@ class Capture(Passes):
 
     @property
     def plot(self) -> Plot:
-        """Charts of this capture: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``."""
+        """Charts: ``latency()``, ``timeline()``, ``waterfall(number)``, ``servers()``, ``caches()``, ``name(name)``."""
         from dnscap.report.plot import Plot
 
         return Plot(self)
@@ -373,7 +373,7 @@ class Capture(Passes):
         from dnscap.resolutions.resolving import Resolving
 
         diagnosis = Diagnosis()
-        resolving = Resolving(outside=False)
+        resolving = Resolving()
         for batch, exchanges, lookups in self._assembled(BATCH_ROWS, True, None, resolving):
             self._feed_resolutions(diagnosis, resolving)
             if batch is None:  # the capture has ended, and with it queries that had no answer yet
@@ -415,6 +415,7 @@ class Capture(Passes):
             part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
+            diagnosis.origins.feed(batch.first_message, batch.column("source"))
             diagnosis.seen.feed(self._narrowed(batch))
             diagnosis.feed(
                 connections=batch.to_arrow("connections"), events=batch.to_arrow("events", ["kind"])

@@ -1,44 +1,20 @@
-"""Tables of a report beyond those that every capture has, each where the capture shows something for it.
+"""Parts of a report beyond what every capture has: search lists, caches, names.
 
-A block is made from a diagnosis by a function in `BLOCKS`; the renderings know blocks only by their form.
+A block is made from a diagnosis by a function in `BLOCKS`; the renderings know blocks only by their forms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.findings.rule import plural, seconds
+from dnscap.report.block_forms import Block, Cell, Grid, percent
+from dnscap.report.cache_block import caches
+from dnscap.report.name_block import names
 
 MOST_EXPANDED = 10
 """Names of a search-list table."""
-
-Cell = str | int | float | None
-
-
-@dataclass(slots=True)
-class Block:
-    """A heading, a few sentences and a table.
-
-    Attributes
-    ----------
-    id : str
-        In kebab-case.
-    title : str
-    text : str
-        What it shows, for people.
-    columns : list of str
-        Headings.
-    rows : list of list
-        Texts and numbers, None where something is not known.
-    """
-
-    id: str
-    title: str
-    text: str
-    columns: list[str] = field(default_factory=list)
-    rows: list[list[Cell]] = field(default_factory=list)
 
 
 def search_list(diagnosis: Diagnosis) -> Block | None:
@@ -46,9 +22,9 @@ def search_list(diagnosis: Diagnosis) -> Block | None:
     course, facts = diagnosis.course, diagnosis.facts
     if not course.expanded:
         return None
-    share = 100 * course.expanded / max(facts.lookups, 1)
+    share = percent(course.expanded, facts.lookups)
     text = (
-        f"{plural(course.expanded, 'lookup')} ({share:.0f} %) tried more than one name; lookups waited "
+        f"{plural(course.expanded, 'lookup')} ({share} %) tried more than one name; lookups waited "
         f"{seconds(course.search_wait / 1e9)} in all for candidates that did not help. Of "
         f"{plural(course.sent, 'query')} sent, {course.wasted:,} added nothing (candidates that do not exist, and "
         "queries sent again)."
@@ -70,20 +46,12 @@ def search_list(diagnosis: Diagnosis) -> Block | None:
         [name, final, count, queries, round(waited / 1e9, 6)]
         for name, (count, waited, queries, final) in ranked
     ]
-    return Block(
-        "search-list",
-        "Search lists",
-        text,
-        [
-            "name given",
-            "last name asked",
-            "lookups looked at",
-            "queries, at most",
-            "seconds waited for candidates",
-        ],
-        rows,
-    )
+    columns = [
+        *("name given", "last name asked", "lookups looked at"),
+        *("queries, at most", "seconds waited for candidates"),
+    ]
+    return Block("search-list", "Search lists", text, [Grid("What they cost most for", columns, rows)])
 
 
-BLOCKS: tuple[Callable[[Diagnosis], Block | None], ...] = (search_list,)
+BLOCKS: tuple[Callable[[Diagnosis], Block | None], ...] = (search_list, caches, names)
 """Makers of blocks, in the order of the report."""

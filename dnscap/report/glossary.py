@@ -35,6 +35,12 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("SERVFAIL", "The server could not find an answer."),
     ("median", "Half of the values are not above it."),
     ("percentile", "So many of a hundred values are not above it."),
+    ("upstream", "From a resolver on, away from its clients: the servers that it asks for them."),
+    ("hit", "An answer out of a resolver's cache; a negative hit says so of a name's or a record's absence."),
+    ("miss", "An answer that a resolver had to ask other servers for."),
+    ("coalesced", "An answer that waited for what the resolver was asking already, for another client."),
+    ("prefetch", "An answer out of the cache after which the resolver asked anew before the TTL ran out."),
+    ("stale", "Given after its TTL had run out, because nothing newer could be had in time (RFC 8767)."),
     ("TTL", "How long an answer may be kept in a cache, in seconds."),
     ("unfinished", "Still open when the capture ended: how it went on is not known."),
     ("confidence", "How sure a finding is, given what this capture shows and what it lacks."),
@@ -48,7 +54,7 @@ def used(text: str) -> list[tuple[str, str]]:
     return [
         (term, meaning)
         for term, meaning in TERMS
-        if re.search(rf"(?<![\w.-]){re.escape(_stem(term))}(?:y|ies|s)?(?![\w.-]*\.)", text)
+        if re.search(rf"(?<![\w.-]){re.escape(_stem(term))}(?:y|ies|es|s)?(?![\w.-]*\.)", text)
     ]
 
 

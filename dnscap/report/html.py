@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,9 @@ from dnscap.explain.drawing import explanation_html, outcome_words, share_bar, s
 from dnscap.findings import Finding
 from dnscap.findings.rule import plural, seconds
 from dnscap.output.cells import duration, full_time, safe
+from dnscap.report.block_drawing import course_svg, hop_rows, key_of
+from dnscap.report.block_forms import Cell
+from dnscap.report.block_words import cell_text, letter, value_words, walk_words
 from dnscap.report.charts import course_panels, distribution, span_words, time_label, time_labels
 from dnscap.report.glossary import used
 from dnscap.report.model import Report
@@ -81,6 +84,9 @@ def _environment() -> jinja2.Environment:
         count=lambda value: "–" if value is None else f"{value:,}",
         evidence=evidence,
         settings=settings,
+        cell=cell_text,
+        is_number=is_number,
+        heading=heading,
     )
     found.globals.update(
         signs=SIGNS,
@@ -90,6 +96,12 @@ def _environment() -> jinja2.Environment:
         outcome_style=outcome_style,
         span_words=span_words,
         time_label=time_label,
+        course_svg=course_svg,
+        hop_rows=hop_rows,
+        key_of=key_of,
+        letter=letter,
+        value_words=value_words,
+        walk_words=walk_words,
         anchors=lambda report: {explanation.lookup["lookup"] for explanation in report.slowest},
     )
     return found
@@ -135,6 +147,18 @@ def prose(text: str) -> Markup:
     return Markup(
         "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
     )  # escaped above
+
+
+def heading(text: str) -> Markup:
+    """A heading of a column, its unit not left alone on a line."""
+    what, comma, unit = text.rpartition(", ")
+    return Markup("{},&nbsp;{}" if comma else "{}{}").format(safe(what), safe(unit))
+
+
+def is_number(rows: Sequence[Sequence[Cell]], place: int) -> bool:
+    """Whether a column of a table holds numbers: all that it holds, where it holds anything."""
+    held = [row[place] for row in rows if row[place] is not None]
+    return bool(held) and all(isinstance(cell, int | float) for cell in held)
 
 
 def evidence(finding: Finding, anchors: set[int]) -> Markup:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from dnscap.report.block_forms import Block, NameCourse
+from dnscap.report.block_words import walk_json
 from dnscap.report.model import Distribution, Report
 from dnscap.report.summary_json import in_seconds, rfc3339
 from dnscap.schema import CLIENTS, EXCHANGES, LOOKUPS, SERVERS, Column
@@ -77,8 +79,29 @@ def as_json(report: Report) -> dict[str, Any]:
             "total": report.clients.total,
             "rows": [_row(row, _CLIENT) for row in report.clients.rows],
         },
-        "blocks": [asdict(block) for block in report.blocks],
+        "blocks": [_block(block) for block in report.blocks],
     }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "id": block.id,
+        "title": block.title,
+        "text": block.text,
+        "tables": [asdict(grid) for grid in block.tables],
+        "walks": [walk_json(walk) for walk in block.walks],
+        "names": [_course(course) for course in block.names],
+    }
+
+
+def _course(course: NameCourse) -> dict[str, Any]:
+    told = {**asdict(course), "start": rfc3339(course.start), "end": rfc3339(course.end)}
+    for lane in told["lanes"]:
+        for stretch in lane["stretches"]:
+            stretch.update(first=rfc3339(stretch["first"]), last=rfc3339(stretch["last"]))
+        for mark in lane["marks"]:
+            mark["time"] = rfc3339(mark["time"])
+    return told
 
 
 def _distribution(found: Distribution) -> dict[str, Any]:

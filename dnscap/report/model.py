@@ -12,10 +12,11 @@ from dnscap.explain.explanation import BUDGET, Explanation
 from dnscap.findings import RULES, Finding
 from dnscap.findings.course import CourseTally
 from dnscap.findings.diagnosis import Diagnosis
-from dnscap.findings.rule import Facts
+from dnscap.findings.rule import Facts, plural
 from dnscap.findings.scorecard import Figure
 from dnscap.quality import COUNTS, STATE_COUNTS
-from dnscap.report.blocks import BLOCKS, Block
+from dnscap.report.block_forms import Block
+from dnscap.report.blocks import BLOCKS
 from dnscap.report.headline import headline, totals
 from dnscap.tables.histogram import BUCKETS, PARTS, bound_of, percentile
 from dnscap.tables.timeline import Timeline
@@ -316,8 +317,7 @@ def _notes(remarks: list[str], quality: Quality | None) -> list[Note]:
     for counted in (*COUNTS, *STATE_COUNTS):
         count = quality.counts.get(counted.name, 0)
         if count and counted.weight != "plain":
-            words = f"{count:,} {counted.noun}{'' if count == 1 else 's'} {counted.rest}"
-            notes.append(Note(counted.weight, words))
+            notes.append(Note(counted.weight, f"{plural(count, counted.noun)} {counted.rest}"))
     notes += [Note("lost", str(fault)) for fault in quality.faults]
     notes += [Note("noted", text) for text in quality.notes]
     return notes

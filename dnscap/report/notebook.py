@@ -50,7 +50,7 @@ def finding_card(finding: Finding) -> Markup:
     """One finding: what, what it cost, why, what to do."""
     cost = [f"cost {seconds(finding.cost_seconds)}"] if finding.cost_seconds else []
     cost += [plural(finding.cost_queries, "query")] if finding.cost_queries else []
-    cost.append(plural(finding.lookups, "lookup"))
+    cost += [plural(finding.lookups, "lookup")] if finding.lookups else []
     if finding.failed:
         cost.append(f"{finding.failed:,} failed")
     return Markup(
@@ -61,7 +61,7 @@ def finding_card(finding: Finding) -> Markup:
         SIGNS[finding.severity],
         finding.severity,
         safe(finding.title),
-        f"{', '.join(cost)}; confidence {100 * finding.confidence:.0f} % [{finding.id}]",
+        f"{', '.join(cost)}{'; ' if cost else ''}confidence {100 * finding.confidence:.0f} % [{finding.id}]",
         prose(finding.explanation),
         prose(finding.remedy),
     )

@@ -215,6 +215,31 @@ class Plot:
         )
         return _finished(alt.hconcat(times, silent))
 
+    def caches(self) -> Any:
+        """Resolvers: how many questions came out of the cache, and how many waited for something upstream."""
+        from dnscap.report.plot_caches import caches
+
+        return _finished(caches(_altair(), self._capture.diagnosis.cache_course))
+
+    def name(self, name: str, type: str = "A") -> Any:
+        """A name over time: what each server gave, for how long it may be kept, where answers came from.
+
+        Parameters
+        ----------
+        name : str
+            A domain name.
+        type : str
+            Of its records.
+        """
+        from dnscap.report.name_course import course_of
+        from dnscap.report.plot_caches import name_course
+
+        diagnosis = self._capture.diagnosis
+        course = course_of(diagnosis, self._capture.name_rows, name.lower().rstrip(".") + ".", type.upper())
+        if course is None:
+            raise UsageError(f"nothing of {safe(name)} {safe(type)} over time in this capture")
+        return _finished(name_course(_altair(), course))
+
 
 def _kind(outcome: str) -> str:
     if outcome in GOOD:

@@ -10,6 +10,7 @@ from dnscap.explain.waterfall import WIDTH
 from dnscap.findings import SEVERITIES, Finding
 from dnscap.findings.rule import plural, seconds
 from dnscap.output.cells import safe
+from dnscap.report.block_text import block_lines
 
 if TYPE_CHECKING:
     from dnscap.report.model import Report
@@ -37,6 +38,8 @@ def lines_of(report: Report, width: int = WIDTH) -> list[Line]:
         lines += [[], [("The slowest lookups", "bold")]]
         for explanation in report.slowest:
             lines += [[], *explanation.lines(width=width, evidence=False)]
+    for block in report.blocks:
+        lines += [[], *block_lines(block, width)]
     return [*lines, [], *_scorecard(report, width)]
 
 
@@ -95,10 +98,12 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> list[Line]:
         lines.append([lead, (line[0][0], "bold")])
     cost = [f"cost {seconds(finding.cost_seconds)}"] if finding.cost_seconds else []
     cost += [plural(finding.cost_queries, "query")] if finding.cost_queries else []
-    cost += [f"in {plural(finding.lookups, 'lookup')}"]
+    cost += [f"in {plural(finding.lookups, 'lookup')}"] if finding.lookups else []
     if finding.failed:
         cost.append(f"{finding.failed:,} failed")
-    said = f"{', '.join(cost)}; confidence {100 * finding.confidence:.0f} % [{finding.id}]"
+    said = (
+        f"{', '.join(cost)}{'; ' if cost else ''}confidence {100 * finding.confidence:.0f} % [{finding.id}]"
+    )
     lines += wrapped(said, width, _INDENT, "dim")
     lines += wrapped(finding.explanation, width, _INDENT)
     lines += _labelled("Remedy", finding.remedy, width)

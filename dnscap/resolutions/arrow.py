@@ -33,6 +33,7 @@ ROW = np.dtype(
         ("evidence", "u4"),
         ("ttl", "u4"),
         ("full_ttl", "u4"),
+        ("qname", "u4"),
         ("qtype", "u2"),
         ("rcode", "u2"),
         ("cache", "u1"),
@@ -40,7 +41,7 @@ ROW = np.dtype(
         ("answered", "u1"),
         ("outcome", "u1"),
         ("seen_upstream", "u1"),
-        ("padding", "u1", (7,)),
+        ("padding", "u1", (3,)),
     ],
     align=True,
 )
@@ -67,17 +68,32 @@ class Verdicts:
     ----------
     exchange, cache, evidence : ndarray
         Row of the exchanges table, place in `CACHES`, bits by place in `EVIDENCE`.
+    latency, upstream_time : ndarray
+        Nanoseconds; the latency is -1 where no answer came.
+    probability, start_depth : ndarray
+        As in the table; 0 and -1 where it has none.
+    seen : ndarray of bool
+        The resolver's upstream side is in the capture: the verdict is not inferred.
     resolver : ndarray
         Place in `addresses`.
     addresses : list of str
         Resolvers.
+    native, places : ResolutionBatch, ndarray
+        The batch that they come from, and their rows there.
     """
 
     exchange: Array
     cache: Array
     evidence: Array
+    latency: Array
+    upstream_time: Array
+    probability: Array
+    start_depth: Array
+    seen: Array
     resolver: Array
     addresses: list[str]
+    native: NativeBatch
+    places: Array
 
     @staticmethod
     def of(native: NativeBatch) -> Verdicts:
@@ -88,15 +104,40 @@ class Verdicts:
             access.values("exchange"),
             access.values("cache"),
             access.values("evidence"),
+            access.values("latency"),
+            access.values("upstream_time"),
+            access.values("probability"),
+            access.values("start_depth"),
+            access.values("seen_upstream") != 0,
             resolver.indices.to_numpy(),
             resolver.dictionary.to_pylist(),
+            native,
+            np.arange(native.count),
         )
+
+    def __len__(self) -> int:
+        return len(self.cache)
 
     def keep(self, mask: Array) -> Verdicts:
         """Those of them that a mask keeps."""
         return Verdicts(
-            self.exchange[mask], self.cache[mask], self.evidence[mask], self.resolver[mask], self.addresses
+            self.exchange[mask],
+            self.cache[mask],
+            self.evidence[mask],
+            self.latency[mask],
+            self.upstream_time[mask],
+            self.probability[mask],
+            self.start_depth[mask],
+            self.seen[mask],
+            self.resolver[mask],
+            self.addresses,
+            self.native,
+            self.places[mask],
         )
+
+    def rows(self, places: Array, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+        """Some of them as rows of the table, all its columns or those named."""
+        return resolution_batch(self.native, columns).take(pa.array(self.places[places]))
 
 
 Column = Callable[[Columns], pa.Array]
@@ -129,11 +170,11 @@ def _registered(name: str, text: Callable[[int], str], *, answers_only: bool) ->
 
 
 def _name(c: Columns) -> pa.Array:
-    offsets = pa.py_buffer(c.native.column("name_ends"))
-    texts = pa.Array.from_buffers(
-        pa.string(), offsets.size // 4 - 1, [None, offsets, pa.py_buffer(c.native.column("name"))]
-    )
-    return texts.cast(pa.large_string())
+    if c.native.dictionary is None:
+        return pa.array([], pa.large_string())
+    count, offsets, text = c.native.dictionary.names_view()
+    names = pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    return names.take(pa.array(c.values("qname"))).cast(pa.large_string())
 
 
 def _latency(c: Columns) -> pa.Array:

@@ -79,8 +79,7 @@ class Resolving:
 
     def taken(self) -> Iterator[ResolutionBatch]:
         """Resolutions that are judged and were not given before."""
-        native = self.native.take()
-        if native.count:
+        while (native := self.native.take()).count:
             yield ResolutionBatch(native)
 
     @property

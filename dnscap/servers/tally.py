@@ -13,7 +13,7 @@ from dnscap.exchanges.arrow import OUTCOMES as NATIVE_OUTCOMES
 from dnscap.messages.arrow import ARROW_TYPES
 from dnscap.schema import SERVERS
 from dnscap.tables.columns import Columns, Numbering
-from dnscap.tables.histogram import Histograms
+from dnscap.tables.histogram import histograms
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -67,8 +67,8 @@ class ServerTally:
         self.outcomes: Array = np.zeros((0, _WIDTH), dtype=np.int64)
         self.extras: Array = np.zeros((0, _EXTRAS), dtype=np.int64)
         self._tcp: Array = np.zeros((0, 3), dtype=np.int64)
-        self.latency = Histograms()
-        self._rtt = Histograms()
+        self.latency = histograms()
+        self._rtt = histograms()
         self.clients_of: defaultdict[int, set[str]] = defaultdict(set)
         self.full: set[int] = set()
         self.types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -135,10 +135,9 @@ class ServerTally:
         ):
             rows = _rows_of(len(theirs), place)
             np.add.at(mine, rows, theirs)
-        for histograms, others in ((self.latency, other.latency), (self._rtt, other._rtt)):
-            histograms.grow(len(self.outcomes))
-            count = min(len(others.counts), len(other.outcomes))
-            np.add.at(histograms.counts, _rows_of(count, place), others.counts[:count])
+        for mine_of, theirs_of in ((self.latency, other.latency), (self._rtt, other._rtt)):
+            mine_of.grow(len(self.outcomes))
+            mine_of.merge(theirs_of, place)
         for number, clients in other.clients_of.items():
             known = self.clients_of[int(place[min(number, len(place) - 1)])]
             known.update(list(clients)[: max(0, MOST_CLIENTS - len(known))])

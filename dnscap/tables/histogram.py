@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dnscap.native.histograms import Histograms, Scale
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 PARTS = 16
@@ -41,6 +43,9 @@ def _least() -> Array:
 LEAST: Array = _least()
 """Least duration of each bucket in nanoseconds."""
 
+SCALE = Scale(LEAST)
+"""The same for native code."""
+
 
 def percentile(counts: Array, share: float) -> int | None:
     """Duration in nanoseconds that `share` of those counted do not exceed; None where none was counted."""
@@ -56,26 +61,6 @@ def percentile(counts: Array, share: float) -> int | None:
     return int(_LOWEST * 2.0 ** ((bucket + min(max(within, 0.0), 1.0)) / PARTS))
 
 
-class Histograms:
-    """One histogram a row number; rows are added as numbers appear."""
-
-    def __init__(self) -> None:
-        self.counts: Array = np.zeros((0, BUCKETS), dtype=np.uint32)
-
-    def add(self, rows: Array, durations: Array, row_count: int) -> None:
-        """Count durations (nanoseconds) in the histograms of their rows."""
-        self.grow(row_count)
-        if len(rows):
-            np.add.at(self.counts.reshape(-1), rows * BUCKETS + buckets_of(durations), 1)
-
-    def grow(self, row_count: int) -> None:
-        """Make room for `row_count` rows."""
-        if row_count > len(self.counts):
-            more = max(row_count, 2 * len(self.counts))
-            grown = np.zeros((more, BUCKETS), dtype=np.uint32)
-            grown[: len(self.counts)] = self.counts
-            self.counts = grown
-
-    def percentile(self, row: int, share: float) -> int | None:
-        """As `percentile`, of one row."""
-        return percentile(self.counts[row], share) if row < len(self.counts) else None
+def histograms() -> Histograms:
+    """One histogram a row number, as many as there will be numbers; see `dnscap.native.histograms`."""
+    return Histograms(SCALE)

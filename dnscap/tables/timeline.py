@@ -39,12 +39,17 @@ class Timeline:
         self._level = 0
         self._first = 0
         self.counts: Array = np.zeros((0, counters), dtype=np.int64)
-        self._histograms: Array = np.zeros((0, BUCKETS), dtype=np.int64)
+        self.histograms: Array = np.zeros((0, BUCKETS), dtype=np.int64)
 
     @property
     def width(self) -> int:
         """Nanoseconds of a span."""
         return WIDTHS[self._level]
+
+    @property
+    def spans(self) -> tuple[int, int, int]:
+        """Width of a span, how many such widths lie before the first, and how many spans there are."""
+        return self.width, self._first, len(self.counts)
 
     @property
     def start(self) -> int:
@@ -68,7 +73,7 @@ class Timeline:
         """
         if not len(times):
             return
-        self._reach(int(times.min()), int(times.max()))
+        self.reach(int(times.min()), int(times.max()))
         places = times // self.width - self._first
         for number, mask in enumerate(counters):
             chosen = places if mask is None else places[mask]
@@ -78,7 +83,7 @@ class Timeline:
         low, high = (int(keys.min()) // BUCKETS, int(keys.max()) // BUCKETS + 1) if len(keys) else (0, 0)
         if high:
             found = np.bincount(keys - low * BUCKETS, minlength=(high - low) * BUCKETS)
-            self._histograms[low:high] += found.reshape(-1, BUCKETS)
+            self.histograms[low:high] += found.reshape(-1, BUCKETS)
 
     def merge(self, other: Timeline) -> None:
         """Add what another timeline counted."""
@@ -87,25 +92,25 @@ class Timeline:
         self._widen_to(other._level)
         theirs = Timeline(self.counts.shape[1])
         theirs._level, theirs._first = other._level, other._first
-        theirs.counts, theirs._histograms = other.counts.copy(), other._histograms.copy()
-        self._reach(other.start, other.start + len(other) * other.width - 1)
+        theirs.counts, theirs.histograms = other.counts.copy(), other.histograms.copy()
+        self.reach(other.start, other.start + len(other) * other.width - 1)
         theirs._widen_to(self._level)
         at = theirs._first - self._first
         self.counts[at : at + len(theirs)] += theirs.counts
-        self._histograms[at : at + len(theirs)] += theirs._histograms
+        self.histograms[at : at + len(theirs)] += theirs.histograms
 
     def cover(self, first: int, last: int, width: int) -> None:
         """Have spans of at least this width from the one of `first` to that of `last`."""
         self._widen_to(WIDTHS.index(width))
-        self._reach(first, last)
+        self.reach(first, last)
 
     def percentiles(self, share: float) -> list[int | None]:
         """Duration that `share` of those in each span do not exceed; None where a span has none."""
-        return [percentile(row, share) for row in self._histograms]
+        return [percentile(row, share) for row in self.histograms]
 
     # ------------------------------------------------------------ spans
 
-    def _reach(self, first: int, last: int) -> None:
+    def reach(self, first: int, last: int) -> None:
         """Make spans from the one of `first` to that of `last`."""
         if not len(self.counts):
             while last // self.width - first // self.width >= MOST_SPANS and self._level + 1 < len(WIDTHS):
@@ -117,7 +122,7 @@ class Timeline:
         before = self._first - low // self.width
         after = high // self.width - (self._first + len(self.counts) - 1)
         self.counts = _padded(self.counts, max(before, 0), max(after, 0))
-        self._histograms = _padded(self._histograms, max(before, 0), max(after, 0))
+        self.histograms = _padded(self.histograms, max(before, 0), max(after, 0))
         self._first -= max(before, 0)
 
     def _widen_to(self, level: int) -> None:
@@ -128,7 +133,7 @@ class Timeline:
             self._first = int(places[0])
             starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
             self.counts = np.add.reduceat(self.counts, starts, axis=0)
-            self._histograms = np.add.reduceat(self._histograms, starts, axis=0)
+            self.histograms = np.add.reduceat(self.histograms, starts, axis=0)
         self._level = level
 
 

@@ -73,6 +73,8 @@ def build_targets(variant: str, compile_args: list[str], link_args: list[str]) -
     for source in ours:
         if source.suffix == ".py":
             shutil.copy(source, out / "fuzz" / source.name)
+    for beside in ("conversations.py", "stages.py"):
+        shutil.copy(HERE / beside, out / "fuzz" / beside)
     return out
 
 

@@ -1,8 +1,10 @@
-"""All stages together under fuzzing: a capture file in, every native column out, and what is said of names."""
+"""All stages together under fuzzing: a capture file in, every native column and row out."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from fuzz.stages import Stages, check_names
 
 from dnscap.native.decoder import Decoder
 from dnscap.native.names_seen import NamesSeen
@@ -22,7 +24,7 @@ _kept: list[Any] = []
 def scan(octets: memoryview) -> None:
     """Read one file whole, and now and then take messages, records, connections and events."""
     if not _kept or _kept[1] == INPUTS_EACH:
-        _kept[:] = [Decoder(), 0, NamesSeen()]
+        _kept[:] = [Decoder(), 0, Stages(short_cuts=True, names=NamesSeen())]
     _kept[1] += 1
     decoder = _kept[0]
     decoder.begin_file()
@@ -34,11 +36,16 @@ def scan(octets: memoryview) -> None:
         _look_at_batches(decoder)
     if _kept[1] == INPUTS_EACH:
         decoder.framing.source_rows()
+        _kept[2].close()
+        _kept[2].take()
+        _kept[2].check()
+        check_names(_kept[2].names)
 
 
 def _look_at_batches(decoder: Decoder) -> None:
     for batch in decoder.take(True):
         _kept[2].feed(batch)
+        _kept[2].take()
         for name in MESSAGE_COLUMNS:
             assert len(bytes(batch.message_column(name))) % max(1, batch.messages) == 0, name
         if batch.messages:

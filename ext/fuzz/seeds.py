@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 Seeds = Iterator[tuple[str, bytes]]
@@ -359,6 +360,88 @@ def streams() -> Seeds:
     yield "four-at-once", many
 
 
+# Conversations --------------------------------------------------------------------------------------------
+
+A, AAAA, TYPE_DS = 0, 1, 7
+SOON, LATER = (1, 0), (6, 4)
+"""Delays of 2 microseconds and of 5 seconds, as conversations.py takes them apart."""
+
+
+def _said(
+    client: int,
+    server: int,
+    *,
+    ident: int = 0x11,
+    name: int = 0,
+    kind: int = A,
+    flags: int = 8,
+    after: tuple[int, int] = SOON,
+    form: int | None = None,
+    rcode: int = 0,
+    lifetime: int = 7,
+    otherwise: int | None = None,
+) -> bytes:
+    """One step: a query, or where `form` says what is in it a response."""
+    who = client | server << 3 | (0 if form is None else 0x40) | (0 if otherwise is None else 0x80)
+    answer = (form or 0) << 4 | rcode if otherwise is None else (form or 0) << 4 | otherwise
+    return bytes([who, ident, name, kind | flags, answer, *after, lifetime])
+
+
+def _asked(client: int, server: int, *, form: int = 1, rcode: int = 0, **also: Any) -> bytes:
+    """A query and the response to it."""
+    query = {key: value for key, value in also.items() if key != "lifetime"}
+    return _said(client, server, **query) + _said(client, server, form=form, rcode=rcode, **also)
+
+
+def conversations() -> Seeds:
+    """Stubs, resolvers and servers at what they do every day, and on bad ones."""
+    pause = _said(0, 1, otherwise=2, after=LATER)
+    both = _said(0, 1) + _said(0, 1, kind=AAAA, ident=0x12)
+    yield "both-types", both + _said(0, 1, form=1) + _said(0, 1, form=1, kind=AAAA, ident=0x12)
+    yield "serial", _asked(0, 1) + _asked(0, 1, kind=AAAA, ident=0x13)
+    yield "never-answered", both + pause * 8
+    yield "again-and-over-to-the-next", _said(0, 1) + _said(0, 1, after=LATER) + _asked(0, 2, after=LATER)
+    yield (
+        "second-answer-lost",
+        both + _said(0, 1, form=1) + _said(0, 1, kind=AAAA, ident=0x12, after=LATER) + pause,
+    )
+    search = b"".join(_asked(0, 1, name=name, form=5, rcode=3, ident=0x20 + name) for name in (1, 2))
+    yield "search-list", search + _asked(0, 1, name=0, ident=0x24)
+    yield "refused-then-good", _asked(0, 1, form=0, rcode=5) + _asked(0, 2, ident=0x14)
+    yield "failing", b"".join(_asked(0, 1 + i % 2, form=0, rcode=2, ident=0x30 + i) for i in range(6))
+    yield "without-edns-then", _asked(0, 1, form=0, rcode=1, flags=0x48) + _asked(0, 1, ident=0x15)
+    opened = b"".join(_said(0, 1, otherwise=4, form=f, ident=0x51) for f in (None, 0))
+    over_tcp = _said(0, 1, otherwise=0, ident=0x51) + _said(0, 1, otherwise=0, ident=0x51, form=12)
+    yield "truncated", _asked(0, 1, flags=0x18, form=0) + opened + over_tcp + pause
+    yield (
+        "truncated-and-shut",
+        _asked(0, 1, flags=0x18, form=0) + _said(0, 1, otherwise=4, ident=0x51) + pause * 3,
+    )
+    yield "unreachable", _said(0, 1) + _said(0, 1, otherwise=1) + _asked(0, 2, ident=0x16)
+    yield "late-and-twice", _said(0, 1) + _said(0, 1, form=1, after=LATER) * 2
+    yield "nobody-asked", _said(0, 1, form=1) * 2 + _asked(0, 1)
+    yield "chase", _asked(0, 1, form=4, name=3) + _asked(0, 1, name=6, ident=0x17)
+    yield "without-question", _said(0, 1) + _said(0, 1, form=0, rcode=1, name=0xF0)
+    walk = _asked(1, 2, form=6, name=3, flags=0, ident=0x61) + _asked(
+        1, 3, form=1, name=3, flags=0x80, ident=0x62
+    )
+    missed = _said(0, 1, name=3) + walk + _said(0, 1, name=3, form=1)
+    yield "miss-then-hit", missed + _asked(0, 1, name=3, lifetime=6, ident=0x18)
+    yield "shared-miss", _said(4, 1, name=3) + missed + _said(4, 1, name=3, form=1)
+    again = _asked(0, 1, name=3, lifetime=1, ident=0x19) + walk
+    yield (
+        "fetched-early-then-stale",
+        missed + again + pause * 12 + _asked(0, 1, name=3, lifetime=4) + _said(1, 3),
+    )
+    yield "changed", b"".join(_asked(0, 1 + i % 3, form=1 + i % 2, name=3, ident=0x70 + i) for i in range(8))
+    signed = _asked(1, 2, form=10, kind=TYPE_DS, name=7) + _asked(1, 3, form=9, name=3)
+    yield "signed", signed + _asked(0, 1, form=0, rcode=2, name=3) + _asked(0, 1, form=1, flags=0x28, name=3)
+    yield "one-id-for-all", b"".join(_said(i % 6, 6, name=i % 16, form=i % 3 or None) for i in range(60))
+    yield "to-itself", _asked(2, 2) + _asked(6, 7) + _asked(0, 7)
+    yield "backwards", _said(0, 1) + _said(0, 1, form=1, after=(0x86, 0)) + _asked(0, 1, after=(0x83, 9))
+    yield "every-form", b"".join(_asked(i % 6, 7, form=i, name=i, ident=0x90 + i) for i in range(16))
+
+
 # The table ------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +459,7 @@ MADE: dict[str, Callable[[], Seeds]] = {
     "walk": _walk,
     "streams": streams,
     "message": messages,
+    "conversations": conversations,
     "pipeline": files,
 }
 

@@ -58,5 +58,8 @@ TARGETS = (
     Target("walk", "fuzz.walk_target:ENTRY", ("walk", "fragments", "streams")),
     Target("streams", "fuzz.streams_target:ENTRY", ("streams",)),
     Target("message", "fuzz.message_target:ENTRY", ("messages", "presentation")),
+    Target(
+        "conversations", "fuzz.conversations_target:scan", ("lookups", "resolutions", "names_seen"), 1 << 9
+    ),
     Target("pipeline", "fuzz.pipeline_target:scan", ("decoder",), 1 << 14),
 )

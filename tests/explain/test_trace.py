@@ -152,3 +152,14 @@ def test_verdicts_of_caches_stand_in_the_timeline(shared: Path, variant: str) ->
     trace = dnscap.read(str(shared / "lab" / variant / "resolver.any.pcap")).trace(name)
     assert [e.cache for e in trace.events if e.kind == "exchange" and e.layer == 0] == wanted
     assert any(e.layer == 1 and e.authoritative for e in trace.events)
+
+
+def test_the_age_of_a_copy_goes_by_the_lifetime_it_was_fetched_with() -> None:
+    traffic = Traffic()
+    for at, value, ttl in ((0, 1, 600), (100, 2, 60)):
+        answer = (f"{WWW} {ttl} A 203.0.113.{value}",)
+        traffic.ask(at * SECOND, took=4_000_000, answer=answer)
+        traffic.upstream(at * SECOND + 1_000_000, took=1_000_000, answer=answer)
+        traffic.ask((at + 10) * SECOND, answer=(f"{WWW} {ttl - 10} A 203.0.113.{value}",))
+    asked = [e for e in trace_of(traffic).events if e.kind == "exchange" and e.layer == 0]
+    assert [event.age for event in asked] == [None, 10, None, 10]

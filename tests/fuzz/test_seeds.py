@@ -13,7 +13,7 @@ import pytest
 pytestmark = [pytest.mark.requires("fuzz"), pytest.mark.requires("source")]
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("framing", "walk", "streams", "message", "pipeline")
+TARGETS = ("framing", "walk", "streams", "message", "conversations", "pipeline")
 
 
 @pytest.fixture(scope="module")

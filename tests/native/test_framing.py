@@ -21,7 +21,8 @@ from dnscap.native.framing import Framing
 
 SHARED = Path(os.environ.get("DNSCAP_SHARED", Path(__file__).parents[3] / "shared"))
 SECOND = 1_000_000_000
-LATEST = 2**62 - 1
+EARLIEST = -(2**57)
+LATEST = 2**62 - 1 - 2**57
 IN, OUT = 1, 2
 
 MICRO, NANO, KUZNETZOV, NETSNIFF, IXIA = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34, 0xA1E2CB12, 0x1C0001AC
@@ -306,7 +307,7 @@ def test_what_an_interface_tells():
         (0, 2**62, LATEST),
         (6, 2**63 - 1, LATEST),
         (0x80, 2**63 - 1, LATEST),
-        (0, 2**63, -LATEST),
+        (0, 2**63, EARLIEST),
     ],
 )
 def test_clocks(resolution, ticks, time):
@@ -322,7 +323,7 @@ def test_clocks(resolution, ticks, time):
         (-3, -3 * SECOND + 1000),
         (10**9, 10**18 + 1000),
         (2**63 - 1, LATEST),
-        (-(2**63), -LATEST),
+        (-(2**63), EARLIEST),
     ],
 )
 def test_time_offsets(offset, time):

@@ -46,6 +46,21 @@ def test_charts_hold_aggregates_of_the_report() -> None:
         assert chart.to_dict()["config"]["background"] == "transparent"
 
 
+@pytest.mark.requires("altair")
+def test_charts_of_caches_and_of_names() -> None:
+    capture = dnscap.read(ROOT / "examples" / "is-it-the-cache.pcap")
+    counts = capture.resolutions["cache"].value_counts()
+    rows = capture.plot.caches().to_dict()["data"]["values"]
+    told = {row["from"]: 0 for row in rows}
+    for row in rows:
+        told[row["from"]] += row["count"]
+    assert told["hits"] == counts["hit"] and told["stale"] == counts["stale"]
+    chart = str(capture.plot.name("WWW.shop.lab").to_dict())
+    assert "A 10.53.9.1" in chart and "B 10.53.9.2" in chart and "10.53.2.11 authoritative" in chart
+    with pytest.raises(dnscap.UsageError, match="nothing of"):
+        capture.plot.name("other.shop.lab")
+
+
 def test_charts_without_altair_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "altair", None)
     with pytest.raises(dnscap.UsageError, match=r"dnscap\[notebook\]"):

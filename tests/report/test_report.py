@@ -24,6 +24,7 @@ from tables_by_hand import MS, SECOND, lookup, lookups
 import dnscap
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.report.model import Report, build
+from dnscap.resolutions.resolving import Resolving
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_LOOK = ROOT / "examples" / "first-look.pcap"
@@ -214,8 +215,9 @@ def test_an_empty_report_can_be_shown_in_every_way() -> None:
 def test_the_report_does_not_depend_on_how_the_capture_was_cut() -> None:
     whole = report_of(FIRST_LOOK)
     capture = dnscap.read(FIRST_LOOK)
-    diagnosis = Diagnosis()
-    for batch, sent, looked in capture._assembled(7, True, None):
+    diagnosis, resolving = Diagnosis(), Resolving()
+    for batch, sent, looked in capture._assembled(7, True, None, resolving):
+        capture._feed_resolutions(diagnosis, resolving)
         if batch is None:
             diagnosis.note_sources(capture._tables["sources"])
         capture._feed(diagnosis, batch, sent, looked)

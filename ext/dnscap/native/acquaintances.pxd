@@ -17,13 +17,15 @@ cdef struct Client:
     uint16_t last_id
     uint8_t forwards
     uint8_t fixed              # uses one id for different questions
+    uint8_t silence            # whether there is a server that answered where another was silent,
+    uint8_t turned             # lookups since, one after another, that began with it
+    uint8_t[2] best            # the Stub with most votes, without EDNS and with,
+    uint8_t[2] decided         # where that has been worked out since the votes changed
     uint16_t[20] votes         # for each Stub: without EDNS, with
     Expanding expanding
     uint32_t pairs             # lookups without EDNS that asked for both families,
     uint32_t near              # and of these, whose ids are musl's
-    uint64_t[2] instead        # server that answered where another was silent
-    uint8_t silence            # whether there is such a one
-    uint8_t turned             # lookups since, one after another, that began with it
+    uint64_t[2] instead        # that server
 
 cdef struct Acquaintances:
     Client* clients
@@ -55,6 +57,10 @@ cdef inline Client* client_at(Acquaintances* k, const uint64_t* address, uint32_
 
 # Where a server is noted; NO_NOTE where it is not, or cannot be.
 cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noexcept nogil
+# Count what a lookup with the habits of a stub, shown so strongly, tells of its client.
+cdef void vote_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil
+# The stub of a lookup of the client: the one whose habits it shows, or where these are weak the one that others tell of.
+cdef uint8_t recognise_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil
 # Let a lookup that is over tell which stub its client runs, for the ones to come: the one whose habits it shows, how strongly.
 cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil
 # That stub, or where the lookup shows few habits the one that its client's other lookups tell of.

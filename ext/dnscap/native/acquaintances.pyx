@@ -99,8 +99,11 @@ cdef uint32_t note_of(Acquaintances* k, const uint64_t* address, bint enter) noe
 
 
 cdef void vote_for(Client* c, uint32_t which, int16_t score) noexcept nogil:
+    cdef uint32_t side = which >= STUBS
     if c.votes[which] < MOST_VOTES:
         c.votes[which] += <uint16_t>score
+        # One vote more for the one that has most changes nothing.
+        c.decided[side] &= which == side * STUBS + c.best[side]
 
 
 cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil:
@@ -131,41 +134,53 @@ cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexc
         c.silence = 0
 
 
-cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil:
-    """Let a lookup tell by its habits which stub its client runs: what it shows."""
-    cdef Client* c = client_at(k, l.client, &l.client_place, &l.client_moves)
-    cdef uint8_t stub = fingerprint(l, strength)
-    cdef int16_t score = strength[0]
+cdef void vote_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
     cdef uint32_t i, side = STUBS if l.sent & EXCHANGE_EDNS else 0
-    if c == NULL or stub == STUB_UNKNOWN:
-        return stub
+    if stub == STUB_UNKNOWN:
+        return
     if c.lookups == 0:
         c.lookups = 1
     vote_for(c, side + stub, score)
     if side == 0 and score > 1:
         c.pairs += 1
         c.near += stub == STUB_MUSL
+        if c.votes[STUB_MUSL]:
+            c.decided[0] = 0
     elif side and l.attempt_count > 1:
         for i in range(l.attempt_count):
             if l.attempts[i].role == ROLE_EDNS_FALLBACK:
                 vote_for(c, stub, score)       # it goes on without EDNS from here
                 break
+
+
+cdef uint8_t recognise_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
+    cdef uint32_t i, best = 0, side = 1 if l.sent & EXCHANGE_EDNS else 0
+    cdef const uint16_t* votes = c.votes + side * STUBS
+    cdef bint chance = stub == STUB_MUSL and c.near * SELDOM < c.pairs
+    if score >= SURE and not chance:
+        return stub
+    if not c.decided[side]:
+        for i in range(STUBS):
+            if votes[i] > votes[best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
+                best = i
+        c.best[side] = <uint8_t>best
+        c.decided[side] = 1
+    best = c.best[side]
+    return <uint8_t>best if chance or votes[best] > score else stub
+
+
+cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil:
+    """Let a lookup tell by its habits which stub its client runs: what it shows."""
+    cdef Client* c = client_at(k, l.client, &l.client_place, &l.client_moves)
+    cdef uint8_t stub = fingerprint(l, strength)
+    if c != NULL:
+        vote_by(c, l, stub, strength[0])
     return stub
 
 
 cdef uint8_t recognise(Acquaintances* k, Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
     cdef Client* c = client_at(k, l.client, &l.client_place, &l.client_moves)
-    cdef uint32_t i, best = 0, side = STUBS if l.sent & EXCHANGE_EDNS else 0
-    cdef bint chance
-    if c == NULL:
-        return stub
-    chance = stub == STUB_MUSL and c.near * SELDOM < c.pairs
-    if score >= SURE and not chance:
-        return stub
-    for i in range(STUBS):
-        if c.votes[side + i] > c.votes[side + best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
-            best = i
-    return <uint8_t>best if chance or c.votes[side + best] > score else stub
+    return recognise_by(c, l, stub, score) if c != NULL else stub
 
 
 cdef bint is_loopback(const uint64_t* address) noexcept nogil:

@@ -1,13 +1,14 @@
-"""What the answers of a lookup say: records, aliases, loops."""
-from libc.stdint cimport uint8_t, uint32_t
+"""Answers come to lookups: what they say, records, aliases, loops."""
+from libc.stdint cimport uint32_t, uint64_t
 
-from dnscap.native.attempts cimport Attempt, Lookup
+from dnscap.native.assembly cimport Assembly
 from dnscap.native.decoder cimport Batch
+from dnscap.native.exchanges cimport Exchanges, Happening
 
-# Keep the records of the answer in row `row` of the batch, and set the flags of the attempt by them.  0, or -1 without memory.
-# `near` is where the records of the message read last begin in the batch (0 at first), and is moved on.
-cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t* near) noexcept nogil
-# Whether a wire-format name is the one in presentation format; names with escapes are taken to differ.
-cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil
-# Whether the aliases of an answer lead back to one of them.
+# An exchange was answered, or will not be; `lookup`: the one it belongs to, NO_LOOKUP where that is not known yet.
+cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, uint64_t lookup) noexcept nogil
+# An answer to nothing that was asked.
+cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil
+# Whether the aliases of an answer lead back to one of them.  `near` is where the records of the message read last begin in the
+# batch (0 at first), and is moved on.
 cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil

@@ -1,13 +1,17 @@
-"""Reading the answers of a lookup; see answers.pxd."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+"""Answers of lookups; see answers.pxd."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from dnscap.native.assembly cimport MOST_CHAIN
 from dnscap.native.attempts cimport *
-from dnscap.native.datagrams cimport TRANSPORT_UDP
-from dnscap.native.decoder cimport Batch
+from dnscap.native.chasing cimport await_chase, spells
+from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
+from dnscap.native.exchanges cimport *
 from dnscap.native.frames cimport DIRECTION_IN
-from dnscap.native.open_lookups cimport wider
+from dnscap.native.joining cimport noted
+from dnscap.native.open_lookups cimport open_lookup, settle, wider
+from dnscap.native.upstreams cimport UpstreamQuery, upstream_answer, upstream_of
 
 cdef enum:
     TYPE_A = 1
@@ -17,25 +21,7 @@ cdef enum:
     MOST_ALIASES = 16          # of an answer that are looked at for a loop; resolvers follow no more
     OTHER_OCTETS = 4096        # records that are no addresses are kept up to this
 
-
-cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil:
-    cdef uint32_t i = 0, at = 0, k
-    cdef uint8_t c
-    while at < size and wire[at]:
-        if at + 1 + wire[at] > size or i + wire[at] + 1 > n:
-            return False
-        for k in range(wire[at]):
-            c = wire[at + 1 + k]
-            if c >= c'A' and c <= c'Z':
-                c += 32
-            if text[i] != c:
-                return False
-            i += 1
-        if text[i] != c'.':
-            return False
-        i += 1
-        at += wire[at] + 1
-    return i == n
+cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
 
 
 cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
@@ -87,19 +73,28 @@ cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil
     return False
 
 
-cdef bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+cdef inline bint same_rdata(const uint8_t* a, const uint8_t* b, uint32_t size) noexcept nogil:
+    cdef uint32_t x, y
+    if size == 4:
+        memcpy(&x, a, 4)
+        memcpy(&y, b, 4)
+        return x == y
+    return memcmp(a, b, size) == 0
+
+
+cdef inline bint known_record(const Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
     cdef uint32_t at = 0
     cdef uint16_t kind, n
     while at < l.record_size:
         memcpy(&kind, l.records + at, 2)
         memcpy(&n, l.records + at + 2, 2)
-        if kind == type_ and n == size and l.records[at + 4] == candidate and memcmp(l.records + at + 6, rdata, n) == 0:
+        if kind == type_ and n == size and l.records[at + 4] == candidate and same_rdata(l.records + at + 6, rdata, n):
             return True
         at += 6 + n
     return False
 
 
-cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
+cdef inline bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t* rdata, uint32_t size) noexcept nogil:
     cdef uint8_t* p
     cdef uint32_t room
     cdef uint16_t s
@@ -118,13 +113,18 @@ cdef bint add_record(Lookup* l, uint16_t type_, uint8_t candidate, const uint8_t
     memcpy(p + 2, &s, 2)
     p[4] = candidate
     p[5] = 0
-    memcpy(p + 6, rdata, size)
+    if size == 4:
+        memcpy(p + 6, rdata, 4)
+    elif size == 16:
+        memcpy(p + 6, rdata, 16)
+    else:
+        memcpy(p + 6, rdata, size)
     l.record_size += size + 6
     l.record_count += 1
     return True
 
 
-cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
+cdef inline int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
     """Keep the records of an answer, and what they say: aliases, loops."""
     cdef uint32_t low = first_record(batch, row, near), start, size, aliases = 0
     cdef uint16_t kind
@@ -155,3 +155,93 @@ cdef int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, uint32_t*
                             return -1
         low += 1
     return 0
+
+
+cdef inline Attempt* attempt_of(Lookup* l, uint64_t exchange) noexcept nogil:
+    cdef uint32_t i
+    for i in range(l.attempt_count):
+        if l.attempts[l.attempt_count - 1 - i].exchange == exchange:
+            return &l.attempts[l.attempt_count - 1 - i]
+    return NULL
+
+
+cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, uint64_t lookup) noexcept nogil:
+    cdef Lookup* l
+    cdef Attempt* a
+    cdef UpstreamQuery* u
+    cdef uint32_t note
+    if lookup == NO_LOOKUP:
+        lookup = exchanges.lookup_of(h.exchange)
+    if lookup == NO_LOOKUP:
+        u = upstream_of(&t.upstream, h.exchange)
+        if u != NULL and h.kind == HAPPENED_ANSWER:
+            upstream_answer(&t.upstream, u, h.time, h.outcome)
+            if h.row != NO_MESSAGE and batch is not None:
+                u.loop = answer_loops(batch, h.row, &t.near)
+        return
+    if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
+        note = noted(t, &t.faces[batch.columns.src[h.row]], batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row], False)
+        if note != NO_NOTE:
+            t.known.notes[note].answered += 1
+            t.known.notes[note].silent = 0
+            t.known.notes[note].answered_aaaa += batch.columns.qtype[h.row] == TYPE_AAAA
+            t.known.notes[note].last_answer = max(t.known.notes[note].last_answer, h.time)
+    l = open_lookup(t, lookup)
+    if l == NULL:
+        return
+    a = attempt_of(l, h.exchange)
+    if a == NULL:
+        return
+    if h.kind == HAPPENED_ANSWER:
+        a.answered = h.time
+        a.outcome = h.outcome
+        a.rcode = h.rcode
+        if a.qtype == TYPE_ANY and h.outcome == OUTCOME_NODATA and h.answers:
+            a.outcome = OUTCOME_ANSWER
+        if a.outcome == OUTCOME_ANSWER:
+            l.answer_count += h.answers
+        t.busy += max(h.time - a.time, <int64_t>0)
+        if h.row != NO_MESSAGE and batch is not None:
+            if read_answer(l, a, batch, h.row, &t.near) != 0:
+                t.failed = 1
+            if a.flags & (ATTEMPT_ALIAS | ATTEMPT_WANTED) == ATTEMPT_ALIAS:
+                await_chase(t, &exchanges.table.index, l, a)
+    elif h.kind == HAPPENED_UNREACHABLE:
+        if a.answered >= 0:
+            return
+        a.answered = h.time
+        a.outcome = OUTCOME_UNREACHABLE
+    elif a.answered < 0 and a.transport == TRANSPORT_TCP and h.outcome == OUTCOME_UNANSWERED and h.time - a.time < LONG_SINCE:
+        # Both sides closed the connection.
+        a.answered = h.time
+        a.outcome = OUTCOME_UNREACHABLE
+        a.flags |= ATTEMPT_CLOSED
+    else:
+        return
+    l.last = max(l.last, h.time)
+    settle(t, l)
+
+
+cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+    """An answer to nothing that was asked: where it came to the port of a query that waits, its stub threw it away."""
+    cdef Exchange told
+    cdef Exchange* ex = &told
+    cdef uint64_t i = t.next
+    cdef uint32_t seen = 0, j
+    cdef Lookup* l
+    cdef Attempt* a
+    if h.outcome != OUTCOME_UNSOLICITED:
+        return
+    exchanges.tell(h, batch, ex)
+    while i > t.oldest_open and seen < MOST_CHAIN:
+        i -= 1
+        seen += 1
+        l = t.ring[i & t.ring_mask].l
+        if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
+            continue
+        for j in range(l.attempt_count):
+            a = &l.attempts[j]
+            if a.answered < 0 and a.port == ex.client_port and a.server[0] == ex.server[0] and a.server[1] == ex.server[1] \
+                    and a.time <= h.time and (a.id == ex.id or a.qtype == ex.qtype):
+                a.flags |= ATTEMPT_BOGUS
+                return

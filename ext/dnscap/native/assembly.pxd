@@ -10,6 +10,7 @@ from dnscap.native.upstreams cimport Upstream
 
 cdef enum:
     MOST_WAITING = 32          # connections tried without a lookup yet
+    LABELLED_AT = 1 << 13
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
     LISTS = 7
     LIST_FAILED = 2            # lookups with a failure, or a truncated answer
@@ -29,12 +30,17 @@ cdef struct Face:              # of an address of the batch's dictionary
     uint32_t note              # as a server; NO_NOTE not noted yet
     uint32_t missed            # how many servers were noted when it was not, and 1
 
-cdef struct Asked:             # the name of a query, and the keys under which lookups of it are found
+cdef struct Asked:             # the name of a query, and by what lookups of it are found
     const uint8_t* name
     uint32_t size
-    uint64_t text              # hash of the name
+    uint32_t code              # of the name in the batch's dictionary; NO_CODE without
+    uint64_t text              # hashes of the name and the client, as the matcher has them
+    uint64_t client
     uint64_t by_name
-    uint64_t by_label
+
+cdef struct Ahead:             # what is worked out ahead of a happening
+    uint64_t lookup            # of an answer
+    Asked asked                # by a query
 
 cdef struct Assembly:
     Place* ring                # by number
@@ -46,8 +52,11 @@ cdef struct Assembly:
     Packed packed
     Conclusion end             # of the lookup that is being judged
     int64_t due                # no lookup's time is up before
+    int64_t[7] due_of          # when that of the oldest of each list is; INT64_MAX of an empty one
     Lookup* oldest[7]          # lookups that wait equally long, by when they began to
     Lookup* newest[7]
+    int64_t* labelled_at       # when a lookup was last entered by its first label, by hash of its client
+    uint8_t questioned         # lookups are entered by their question too, whoever asks
     Index index
     Acquaintances known
     Waiting[32] waiting

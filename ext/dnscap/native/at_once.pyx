@@ -5,7 +5,7 @@ settles the question.  There is nothing to weigh then: the wait is over with the
 else has a cause.  What is said here follows from the rules in verdicts.pyx and budget.pyx for such lookups, and a test holds
 both against each other.
 """
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_UDP
@@ -22,11 +22,10 @@ cdef inline bint fine(const Attempt* a) noexcept nogil:
         and a.exchange != NO_LOOKUP
 
 
-cdef bint answered_at_once(Lookup* l) noexcept nogil:
+cdef bint answered_at_once(const Lookup* l, uint8_t* outcome, int64_t* duration) noexcept nogil:
     cdef const Attempt* a = &l.attempts[0]
     cdef const Attempt* b = a
     cdef int64_t release
-    cdef Conclusion* end = l.end
     if l.attempt_count != l.queries or l.attempt_count == 0 or l.attempt_count > 2 or l.candidate_count != 1 or l.dial_count \
             or a.time != l.time or not fine(a) or a.role != ROLE_PRIMARY:
         return False
@@ -39,14 +38,11 @@ cdef bint answered_at_once(Lookup* l) noexcept nogil:
         if release - l.time >= COSTS:
             return False
     if a.outcome == OUTCOME_ANSWER or b.outcome == OUTCOME_ANSWER:
-        end.outcome = LOOKUP_OK
+        outcome[0] = LOOKUP_OK
     else:
         if (a.flags | b.flags) & ATTEMPT_ALIAS:
             return False           # of an alias that leads nowhere
         # One family may be said not to exist where the other does: the name exists then.
-        end.outcome = LOOKUP_NODATA if a.outcome == OUTCOME_NODATA or b.outcome == OUTCOME_NODATA else LOOKUP_NXDOMAIN
-    end.duration = end.duration_min = end.duration_max = release - l.time
-    end.budget[BUCKET_ANSWER] = end.duration
-    end.end_basis = END_PACKET
-    end.name_size = l.names[1]
+        outcome[0] = LOOKUP_NODATA if a.outcome == OUTCOME_NODATA or b.outcome == OUTCOME_NODATA else LOOKUP_NXDOMAIN
+    duration[0] = release - l.time
     return True

@@ -102,8 +102,6 @@ cdef enum AttemptFlag:
 cdef struct Attempt:           # one query sent
     int64_t time
     int64_t answered           # when the answer came, or the error that says that none will; -1 neither
-    int64_t opened             # TCP: when the connection was first tried; -1 unknown
-    int64_t handshake          # TCP: from that to its being open; -1 unknown
     uint64_t exchange
     uint64_t[2] server
     uint32_t first             # transmission 1 of this query, as in Exchange
@@ -172,45 +170,46 @@ cdef enum:                     # what a lookup has room for in itself: enough fo
     FEW_NAME_OCTETS = 56
     FEW_RECORD_OCTETS = 112
 
-cdef struct Lookup:
+cdef struct Lookup:            # what every event of it touches comes first
     uint64_t number
-    uint64_t text_hash         # of the current name
-    int64_t time
     int64_t deadline           # when it is over unless something happens
-    int64_t next_start         # when the client's next lookup began; -1 none yet
+    Lookup* earlier            # in the list of those that wait equally long
+    Lookup* later
+    int64_t time
     int64_t step               # when its current name was fully answered; -1 not yet
     int64_t last               # latest packet
+    int64_t next_start         # when the client's next lookup began; -1 none yet
+    uint64_t text_hash         # of the current name
+    uint64_t client_hash
     uint64_t[2] client
     Attempt* attempts
     uint32_t attempt_count
     uint32_t attempt_room
     uint32_t queries           # sent, those past MOST_ATTEMPTS too
-    uint32_t record_count
-    uint8_t* text              # names of the candidates, one after another
-    uint32_t text_room
+    uint32_t answer_count      # records of good answers, by their headers
     uint8_t candidate_count
     uint8_t dial_count
     uint8_t negative           # the current name was answered, and not with what was asked for
     uint8_t complete           # every type asked for has its answer
     uint8_t labelled           # may be found by its first label
+    uint8_t list               # of those that wait equally long
+    uint8_t node_count
+    uint8_t walk               # candidate at which the walk over the search list began, for the last time
     uint16_t sent              # ExchangeFlag bits of its first query
     uint16_t edns_size
-    Dial* dials                # room for MOST_DIALS; NULL while there are none
+    uint32_t client_place      # where its client is among those known, as of so many moves
+    uint32_t client_moves
+    uint32_t record_count
     uint8_t* records           # of the answers: type (2), size (2), candidate (1), 1 free, rdata
     uint32_t record_size
     uint32_t record_room
-    uint8_t node_count
-    uint8_t walk               # candidate at which the walk over the search list began, for the last time
-    uint32_t answer_count      # records of good answers, by their headers
-    uint32_t client_place      # where its client is among those known, as of so many moves
-    uint32_t client_moves
-    uint8_t list               # of those that wait equally long
-    Lookup* earlier            # in it
-    Lookup* later
+    uint8_t* text              # names of the candidates, one after another
+    uint32_t text_room
+    Dial* dials                # room for MOST_DIALS; NULL while there are none
     Conclusion* end            # only while it is judged
     # What follows is set as it is used.
+    uint16_t[34] names         # where they start; one more entry at the end
     uint32_t[8] nodes          # entries in the index
-    uint16_t[33] names         # where they start; one more entry at the end
     Attempt[2] few_attempts
     uint8_t[56] few_name_octets
     uint8_t[112] few_record_octets
@@ -233,6 +232,7 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t pairs_asked_again # or both answered, and asked again all the same
     uint32_t lost_alone        # queries that were not sent in pairs
     uint32_t broken            # of all these but whole ones, how many: as long as there is none, whole ones are not counted
+    uint32_t load              # now, as a power of two
     uint32_t in_window         # queries of late,
     int64_t window             # since then
     uint32_t[12] asked_under   # queries by load, as powers of two

@@ -7,46 +7,46 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
+from dnscap.native.interning cimport big_alloc
+
 
 cdef bint model_open(CacheModel* m) noexcept nogil:
-    m.known = <Known*>calloc(KNOWN_SETS * 4, sizeof(Known))
+    m.known = <KnownSet*>big_alloc(KNOWN_SETS * sizeof(KnownSet))
     m.aliases = <Alias*>calloc(ALIASES, sizeof(Alias))
+    m.zone_names = <uint64_t*>calloc(ZONES, sizeof(uint64_t))
     m.zones = <Zone*>calloc(ZONES, sizeof(Zone))
-    return m.known != NULL and m.aliases != NULL and m.zones != NULL
+    if m.known == NULL or m.aliases == NULL or m.zone_names == NULL or m.zones == NULL:
+        return False
+    memset(m.known, 0, KNOWN_SETS * sizeof(KnownSet))
+    return True
 
 
 cdef void model_close(CacheModel* m) noexcept nogil:
     free(m.known)
     free(m.aliases)
+    free(m.zone_names)
     free(m.zones)
 
 
-cdef Known* known_of(CacheModel* m, uint64_t key) noexcept nogil:
-    cdef Known* k = &m.known[(key >> 40 & (KNOWN_SETS - 1)) * 4]
-    cdef uint32_t i
+cdef void learn(CacheModel* m, uint64_t key, int64_t time, uint32_t ttl, bint newest) noexcept nogil:
+    cdef KnownSet* s = set_of(m, key)
+    cdef uint32_t tag = known_tag(key), i, oldest = 0
     for i in range(4):
-        if k[i].key == key:
-            return &k[i]
-    return NULL
-
-
-cdef Known* learn(CacheModel* m, uint64_t key, int64_t time) noexcept nogil:
-    cdef Known* k = &m.known[(key >> 40 & (KNOWN_SETS - 1)) * 4]
-    cdef Known* oldest = k
-    cdef uint32_t i
+        if s.tag[i] == tag:
+            if newest or time >= s.learned[i]:
+                s.learned[i] = time
+                s.ttl[i] = ttl
+            s.full[i] = max(s.full[i], ttl)
+            return
     for i in range(4):
-        if k[i].key == key:
-            return &k[i]
-    for i in range(4):
-        if k[i].key == 0:
-            oldest = &k[i]
+        if s.tag[i] == 0:
+            oldest = i
             break
-        if k[i].learned < oldest.learned:
-            oldest = &k[i]
-    memset(oldest, 0, sizeof(Known))
-    oldest.key = key
-    oldest.learned = time
-    return oldest
+        if s.learned[i] < s.learned[oldest]:
+            oldest = i
+    s.tag[oldest] = tag
+    s.learned[oldest] = time
+    s.ttl[oldest] = s.full[oldest] = ttl
 
 
 cdef Alias* alias_of(CacheModel* m, uint64_t name) noexcept nogil:
@@ -63,20 +63,15 @@ cdef void learn_alias(CacheModel* m, uint64_t name, const uint8_t* target, uint3
     memcpy(a.target, target, size)
 
 
-cdef Zone* zone_of(CacheModel* m, uint64_t name) noexcept nogil:
-    cdef Zone* z = &m.zones[name >> 40 & (ZONES - 1)]
-    return z if z.name == name else NULL
-
-
 cdef Zone* learn_zone(CacheModel* m, uint64_t name) noexcept nogil:
-    cdef Zone* z = &m.zones[name >> 40 & (ZONES - 1)]
-    if z.name != name:
-        memset(z, 0, sizeof(Zone))
-        z.name = name
-    return z
+    cdef uint32_t i = <uint32_t>(name >> 40) & (ZONES - 1)
+    if m.zone_names[i] != name:
+        memset(&m.zones[i], 0, sizeof(Zone))
+        m.zone_names[i] = name
+    return &m.zones[i]
 
 
-cdef void learn_host(Zone* z, const uint64_t* path, uint32_t labels) noexcept nogil:
+cdef void learn_host(Zone* z, uint64_t wire, const uint64_t* path, uint32_t labels) noexcept nogil:
     """Name server of a zone by its suffixes; names deeper than is remembered lose those in the middle."""
     cdef uint32_t kept = min(labels, <uint32_t>(HOST_SUFFIXES - 1)), i
     cdef uint64_t* to
@@ -88,6 +83,7 @@ cdef void learn_host(Zone* z, const uint64_t* path, uint32_t labels) noexcept no
     to = &z.hosts[z.host_count * HOST_SUFFIXES]
     memcpy(to, path, kept * sizeof(uint64_t))
     to[kept] = path[labels]
+    z.wire[z.host_count] = wire
     z.labels[z.host_count] = <uint8_t>kept
     z.host_count += 1
 

@@ -4,7 +4,7 @@ An answer was waited for where the very question, or that of an alias on the way
 or where a failure or a denial of a name above came in between.  All else is a hit.  The cache model tells the kinds of hits
 apart and never makes a miss of one.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dnscap.native.cache_model cimport Known, known_of, learn
 from dnscap.native.exchanges cimport *
@@ -12,74 +12,62 @@ from dnscap.native.replies cimport Reply
 from dnscap.native.resolution_state cimport *
 from dnscap.native.resolvers cimport note_link, seen_upstream
 from dnscap.native.suffixes cimport question_of
-from dnscap.native.walks cimport Walk, add_target, charge, find_direct, find_walk, upstream_during
+from dnscap.native.walks cimport Walk, add_known, charge, find_direct, find_walk, may_be_denied, upstream_during
 
 cdef enum:
     STALE_TTL = 30             # RFC 8767 section 4: the TTL that stale data should be given out with
     KEPT_LONGER = 2            # seconds beyond its TTL: more than rounding
-    ANY_TYPE = 0xFFFE          # in keys of the model: of a name that does not exist (RFC 8020)
 
 cdef int64_t SECOND = 1000000000
 cdef int64_t SLOW_HIT = 5000000     # an answer out of memory takes no longer, unless the machine is busy
 
 
-cdef inline uint64_t at_server(const Entry* e) noexcept nogil:
-    return e.name + (<uint64_t>e.server_host + 1) * <uint64_t>0x2545F4914F6CDD1D
-
-
-cdef void expect(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
+cdef void expect(Resolving* t, Entry* e, Reply* reply) noexcept nogil:
     """What was to be expected of this answer by those before it."""
-    cdef const Known* k
+    cdef Known k
     cdef int64_t age
     e.ttl = reply.ttl
     e.expected = EXPECT_NOTHING
     e.full_ttl = 0
     if e.server_host == NO_HOST or reply.ttl == NO_TTL:
         return
-    k = known_of(t.model, question_of(at_server(e), e.qtype))
-    if k != NULL and k.learned <= e.time:
+    if known_of(t.model, question_of(at_server(e.name, e.server_host), e.qtype), &k):
+        if k.learned > e.time:
+            return
         age = max(e.answered - k.learned, <int64_t>0)
         e.full_ttl = k.full
-        e.learned = k.learned
+        reply.learned = k.learned
         if age < k.ttl * SECOND:
             e.expected = EXPECT_VALID
             e.expected_ttl = k.ttl - <uint32_t>(age // SECOND)
         else:
             e.expected = EXPECT_EXPIRED
             e.expected_ttl = <uint32_t>min((age - k.ttl * SECOND) // SECOND, <int64_t>0xFFFFFF)
-    elif e.outcome == OUTCOME_NXDOMAIN and k == NULL:
-        k = known_of(t.model, question_of(at_server(e), ANY_TYPE))
-        if k != NULL and k.learned <= e.time and e.answered < k.learned + k.ttl * SECOND:
+    elif e.outcome == OUTCOME_NXDOMAIN and known_of(t.model, question_of(at_server(e.name, e.server_host), ANY_TYPE), &k):
+        if k.learned <= e.time and e.answered < k.learned + k.ttl * SECOND:
             e.evidence |= SAID_NXDOMAIN_KNOWN
-
-
-cdef inline void heard(Resolving* t, uint64_t key, const Entry* e) noexcept nogil:
-    cdef Known* k = learn(t.model, key, e.answered)
-    k.learned = e.answered
-    k.ttl = e.ttl
-    k.full = max(k.full, e.ttl)
-    k.seen += 1
 
 
 cdef void learn_reply(Resolving* t, const Entry* e) noexcept nogil:
     """What the answer teaches for the next; one that is stale already teaches nothing."""
     if e.server_host == NO_HOST or e.ttl == NO_TTL or e.cache == CACHE_STALE and seen_upstream(t, e.server_host):
         return
-    heard(t, question_of(at_server(e), e.qtype), e)
+    learn(t.model, question_of(at_server(e.name, e.server_host), e.qtype), e.answered, e.ttl, True)
     if e.outcome == OUTCOME_NXDOMAIN:
-        heard(t, question_of(at_server(e), ANY_TYPE), e)
+        learn(t.model, question_of(at_server(e.name, e.server_host), ANY_TYPE), e.answered, e.ttl, True)
 
 
-cdef bint renewed(Resolving* t, const Entry* e) noexcept nogil:
+cdef bint renewed(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:
     """Whether what upstream said since has not run out, though what the client was told before has."""
-    cdef const Known* k = known_of(t.model, question_of(e.name ^ 1, e.qtype))
-    return k != NULL and e.learned < k.learned <= e.answered and e.answered < k.learned + (k.ttl + 1) * SECOND
+    cdef Known k
+    return (known_of(t.model, question_of(e.name ^ 1, e.qtype), &k) and reply.learned < k.learned <= e.answered
+            and e.answered < k.learned + (k.ttl + 1) * SECOND)
 
 
 cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:
     if reply.stale_error:
         return True
-    if e.expected != EXPECT_EXPIRED or renewed(t, e):
+    if e.expected != EXPECT_EXPIRED or renewed(t, e, reply):
         return False
     if e.expected_ttl == 0:
         return e.ttl == STALE_TTL and e.ttl > e.full_ttl + 1
@@ -87,11 +75,15 @@ cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept
 
 
 cdef void whole_targets(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
+    cdef const Era* era
     if w.target_count == 0:
-        add_target(t, w, t.names + (e.name_at & t.names_mask), e.name_size, False)
+        era = era_of(t, e.number)
+        add_known(w, e.name, <const uint8_t*>era.text + era.offsets[e.qname],
+                  <uint32_t>(era.offsets[e.qname + 1] - era.offsets[e.qname]))
 
 
 cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
+    cdef Known upstream
     e.evidence |= SAID_NOTHING_UPSTREAM
     e.probability = <float>0.97
     e.cache = CACHE_NEGATIVE_HIT if e.outcome == OUTCOME_NXDOMAIN or e.outcome == OUTCOME_NODATA else CACHE_HIT
@@ -102,17 +94,17 @@ cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:
     if e.expected == EXPECT_VALID:
         e.evidence |= SAID_VALID
         e.probability = <float>0.99
-        if e.ttl > e.expected_ttl + 1 and not reply.aliased and e.flags & EXCHANGE_AA == 0 and not renewed(t, e):
+        if e.ttl > e.expected_ttl + 1 and not reply.aliased and e.flags & EXCHANGE_AA == 0 and not renewed(t, e, reply):
             e.evidence |= SAID_CONSTANT_TTL
     elif looks_stale(t, e, reply):
         e.cache = CACHE_STALE
         e.evidence |= SAID_EXPIRED | (SAID_STALE_ERROR if reply.stale_error else SAID_STALE_TTL)
     elif e.expected == EXPECT_EXPIRED:
-        if e.expected_ttl >= KEPT_LONGER and not reply.aliased and e.ttl != 0 and not renewed(t, e):
+        if e.expected_ttl >= KEPT_LONGER and not reply.aliased and e.ttl != 0 and not renewed(t, e, reply):
             e.evidence |= SAID_EXPIRED
             e.probability = <float>0.8
     elif e.expected == EXPECT_NOTHING:
-        if e.ttl != NO_TTL and known_of(t.model, question_of(e.name ^ 1, e.qtype)) == NULL:
+        if e.ttl != NO_TTL and not known_of(t.model, question_of(e.name ^ 1, e.qtype), &upstream):
             e.evidence |= SAID_BEFORE_CAPTURE
         e.probability = <float>0.95
 
@@ -138,7 +130,8 @@ cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noex
         else:
             waited = e.expected != EXPECT_VALID or e.answered - e.time > SLOW_HIT
             sure = <float>0.8
-    elif e.outcome == OUTCOME_NXDOMAIN or not positive or e.answered - e.time > SLOW_HIT and e.expected != EXPECT_VALID:
+    elif not positive or e.answered - e.time > SLOW_HIT and (e.outcome == OUTCOME_NXDOMAIN or e.expected != EXPECT_VALID) \
+            or e.outcome == OUTCOME_NXDOMAIN and may_be_denied(t, e):
         whole_targets(t, w, e)
         find_walk(t, w, e)
         walked = True

@@ -3,24 +3,23 @@
 Most stubs leave that to their server, whose answer holds all of the chain.  Where it does not, a query for the target right
 behind it is no lookup of an application.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset
 
-from dnscap.native.answers cimport spells
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.domain cimport NAME_ROOM
+from dnscap.native.exchange_index cimport hash_name
 from dnscap.native.exchanges cimport (
     EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_DO, EXCHANGE_EDNS, EXCHANGE_RD, OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_TRUNCATED,
 )
-from dnscap.native.grouping cimport failing
-from dnscap.native.lookup_index cimport hash_text, link, name_key
-from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
+from dnscap.native.grouping cimport AT_ONCE, failing
+from dnscap.native.lookup_index cimport link, name_key
 
 cdef enum:
     TYPE_CNAME = 5
+    LONGEST_NAME = 255
     SKEW = 1000000             # nanoseconds; clocks of captures: an event may seem to come this much before its cause
-    AT_ONCE = 40000000         # a stub that goes on by itself does so within this, on a busy machine
     RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try
 
 
@@ -29,30 +28,23 @@ cdef inline bint leads_on(const Attempt* a) noexcept nogil:
         and (a.outcome == OUTCOME_ANSWER or a.outcome == OUTCOME_NODATA)
 
 
-cdef void await_chase(Assembly* t, Lookup* l, const Attempt* a) noexcept nogil:
-    cdef uint8_t[NAME_TEXT_ROOM] text
-    cdef uint8_t[NAME_ROOM] folded
-    cdef uint32_t at = 0, i
+cdef void await_chase(Assembly* t, const KeyIndex* index, Lookup* l, const Attempt* a) noexcept nogil:
+    cdef uint8_t[NAME_ROOM] name
+    cdef uint32_t at = 0
     cdef uint16_t kind, n, size = 0
-    cdef const uint8_t* target = NULL
-    cdef uint8_t* end
     if not leads_on(a):
         return
+    memset(name, 0, sizeof(name))
     # The last alias of an answer is the end of its chain.
     while at < l.record_size:
         memcpy(&kind, l.records + at, 2)
         memcpy(&n, l.records + at + 2, 2)
-        if kind == TYPE_CNAME and l.records[at + 4] == a.candidate and n <= NAME_ROOM:
-            target = l.records + at + 6
+        if kind == TYPE_CNAME and l.records[at + 4] == a.candidate and n <= LONGEST_NAME:
+            memcpy(name, l.records + at + 6, n)
             size = n
         at += 6 + n
-    if target == NULL:
-        return
-    for i in range(size):
-        # A length octet is at most 63, which no capital is.
-        folded[i] = target[i] + 32 if c'A' <= target[i] <= c'Z' else target[i]
-    end = put_name(text, folded, size)
-    link(&t.index, l, name_key(&t.index, l.client, hash_text(t.index.seed, text, <uint32_t>(end - text))))
+    if size:
+        link(&t.index, l, name_key(l.client_hash, hash_name(index, name, size)))
 
 
 cdef bint is_target(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:

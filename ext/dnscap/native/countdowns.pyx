@@ -6,13 +6,10 @@ from libc.math cimport exp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from dnscap.native.cache_model cimport Known, known_of
+from dnscap.native.cache_verdicts cimport at_server
 from dnscap.native.exchanges cimport *
 from dnscap.native.resolution_state cimport *
 from dnscap.native.suffixes cimport question_of
-
-
-cdef inline uint64_t at_server(const Entry* e) noexcept nogil:
-    return e.name + (<uint64_t>e.server_host + 1) * <uint64_t>0x2545F4914F6CDD1D
 
 
 cdef inline uint32_t class_of(int64_t latency) noexcept nogil:
@@ -62,7 +59,7 @@ cdef void note_latency(Resolving* t, const Entry* e) noexcept nogil:
 cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
     cdef double odds = 0
     cdef Host* h
-    cdef const Known* k
+    cdef Known k
     cdef const Entry* o
     cdef uint32_t full = e.full_ttl, c, fast, slow
     cdef bint valid = e.expected == EXPECT_VALID
@@ -70,15 +67,14 @@ cdef void judge_outside(Resolving* t, Entry* e) noexcept nogil:
         return
     if e.kind & ENTRY_JOINED:
         # The same question was open: both waited for one thing, or neither waited.
-        o = &t.ring[e.joined & t.mask]
-        if o.number == e.joined and o.kind & ENTRY_ANSWERED and o.answered <= e.answered and o.cache != CACHE_UNKNOWN:
+        o = entry_at(t, e.joined, e.number)
+        if o != NULL and o.kind & ENTRY_ANSWERED and o.answered <= e.answered and o.cache != CACHE_UNKNOWN:
             e.evidence |= SAID_UNDER_WAY
             e.cache = CACHE_COALESCED if o.cache == CACHE_MISS else o.cache
             e.probability = o.probability
             return
     h = &t.hosts[e.server_host]
-    k = known_of(t.model, question_of(at_server(e), e.qtype))
-    if k != NULL:
+    if known_of(t.model, question_of(at_server(e.name, e.server_host), e.qtype), &k):
         full = max(full, k.full)
     if e.ttl == NO_TTL:
         odds = 0

@@ -62,3 +62,10 @@ cdef inline Datagram* outbox_add(Outbox* box) noexcept nogil:
         return NULL
     box.count += 1
     return &box.rows[box.count - 1]
+
+cdef inline Datagram* outbox_room(Outbox* box, uint32_t more) noexcept nogil:
+    """The next row, with at least `more` behind the last one that stay where they are; NULL without memory."""
+    while box.room - box.count < more:
+        if outbox_grow(box) != 0:
+            return NULL
+    return &box.rows[box.count]

@@ -10,6 +10,7 @@ from dnscap.native.domain cimport (
     STATUS_TRUNCATED_CAPTURE,
 )
 from dnscap.native.exchange_index cimport (
+    ENDS_BUCKETS,
     KEPT,
     KeySlot,
     due_at,
@@ -24,7 +25,7 @@ from dnscap.native.exchange_index cimport (
     sweep,
     tick_of,
 )
-from dnscap.native.exchange_notes cimport STREAMS, gather_notes, take_note
+from dnscap.native.exchange_notes cimport STREAMS, take_note
 from dnscap.native.exchange_rows cimport (
     ROW_GROUPED,
     ROW_REPEATED,
@@ -42,14 +43,14 @@ from dnscap.native.exchange_rows cimport (
     whole_number,
 )
 from dnscap.native.exchange_state cimport (
-    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, plus, span,
+    EARLY, ICMP_WAIT, LINGER, OPEN_WAIT, Group, Note, elapsed, happened, happened_now, plus, span,
 )
 from dnscap.native.exchange_transmissions cimport group_of, join_group, settle, stop_waiting
 from dnscap.native.exchange_translations cimport came, enter_alias, expect_sighting, is_alias, is_expected
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.messages cimport HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.octets cimport be16
 
 cdef enum:
@@ -65,10 +66,7 @@ cdef enum:
     FLAG_QR = 0x8000
     FLAG_AA = 0x0400
     FLAG_TC = 0x0200
-    FLAG_RD = 0x0100
     FLAG_RA = 0x0080
-    FLAG_AD = 0x0020
-    FLAG_CD = 0x0010
 
 cdef enum MessageKind:
     SKIPPED = 0
@@ -152,31 +150,12 @@ cdef bint has_cookie(const MessageColumns* c, uint32_t r) noexcept nogil:
     return False
 
 
-cdef inline uint32_t flags_of_query(const MessageColumns* c, uint32_t r) noexcept nogil:
-    cdef uint32_t header = c.flags[r]
-    cdef uint32_t presence = c.presence[r]
-    cdef uint32_t flags = (header & FLAG_RD) >> 2 | (header & FLAG_AD) >> 1 | (header & FLAG_CD) << 1
-    if presence & HAS_EDNS:
-        flags |= EXCHANGE_EDNS
-        if c.edns_flags[r] & 0x8000:
-            flags |= EXCHANGE_DO
-        if c.options[r] != c.options[r + 1] and has_cookie(c, r):
-            flags |= EXCHANGE_COOKIE
-    if presence & HAS_CAPITALS:
-        flags |= EXCHANGE_MIXED_CASE
-    return flags
-
-
-cdef uint32_t query_flags(const MessageColumns* c, uint32_t r) noexcept nogil:
-    return flags_of_query(c, r)
-
-
 cdef inline void take_query(RowColumns* x, uint32_t k, const MessageColumns* c, uint32_t r, uint32_t message) noexcept nogil:
     x.query[k] = message
     x.time[k] = c.time[r]
     x.query_frame[k] = c.frame[r]
     x.query_size[k] = c.size[r]
-    x.flags[k] |= <uint16_t>flags_of_query(c, r)
+    x.flags[k] |= <uint16_t>query_flags(c, r)
 
 
 cdef inline bint is_cut(const MessageColumns* c, uint32_t r) noexcept nogil:
@@ -298,7 +277,7 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
     cdef RowColumns* x = &p.c
     cdef uint32_t k = place(n)
     cdef const MessageColumns* c = &batch.columns
-    cdef Group* g
+    cdef Group* g = NULL
     cdef int64_t time = c.time[r]
     cdef bint was_open = x.outcome[k] == OUTCOME_OPEN
     take_response(x, k, c, r, <uint32_t>(batch.first_message + r))
@@ -319,7 +298,8 @@ cdef inline void pair(Matcher* t, Batch batch, uint32_t r, uint32_t n, KeySlot* 
         else:
             settle(t, n, False, g)
     if t.telling:
-        happened(t, time, whole_number(&t.rows, n), r, HAPPENED_ANSWER, c.ancount[r])
+        happened_now(t, time, whole_number(&t.rows, n), r, g.first if x.state[k] & ROW_GROUPED else n, HAPPENED_ANSWER,
+                     x.outcome[k], x.rcode[k], c.ancount[r])
 
 
 cdef void further(Matcher* t, PagePool pool, Batch batch, uint32_t r, uint64_t ends, uint32_t n) noexcept nogil:
@@ -517,7 +497,11 @@ cdef inline void match_query(Matcher* t, PagePool pool, Batch batch, uint32_t r,
     link_ends(&t.index, &t.rows, <uint32_t>n, ends)
     if unlikely(t.cursor_time == INT64_MAX):
         t.cursor_time = plus(c.time[r], OPEN_WAIT)
-    if t.telling:
+    if not t.telling:
+        return
+    if likely(x.state[place(n)] & ROW_GROUPED == 0):
+        happened_now(t, c.time[r], n, r, <uint32_t>n, HAPPENED_QUERY, OUTCOME_OPEN, 0, 0)
+    else:
         happened(t, c.time[r], n, r, HAPPENED_QUERY, 0)
 
 
@@ -574,6 +558,7 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
         if unlikely(c.sighting_of[r] != NO_CODE):
             w.kind[i] += QUERY_AGAIN - QUERY
         prefetch(&t.index.slots[w.key[i] & t.index.mask])
+        prefetch(&t.index.ends_heads[ends & (ENDS_BUCKETS - 1)])
     for i in range(count):
         if w.kind[i] == RESPONSE:
             s = &t.index.slots[w.key[i] & t.index.mask]
@@ -584,15 +569,13 @@ cdef void prepare(Matcher* t, Batch batch, Stride* w, uint32_t first, uint32_t c
                 prefetch(&columns_of(&t.rows, s.row).time[place(s.row)])
 
 
-cdef int match_batch(Matcher* t, Batch batch, PagePool pool) noexcept nogil:
+cdef int match_rows(Matcher* t, Batch batch, PagePool pool, uint32_t first, uint32_t end) noexcept nogil:
     cdef const MessageColumns* c = &batch.columns
     cdef Stride w
-    cdef uint32_t first = 0, count, i, r
+    cdef uint32_t count, i, r
     cdef const Note* note
-    if gather_notes(t, batch) != 0:
-        return -1
-    while first < c.count:
-        count = c.count - first if c.count - first < STRIDE else STRIDE
+    while first < end:
+        count = end - first if end - first < STRIDE else STRIDE
         prepare(t, batch, &w, first, count)
         for i in range(count):
             r = first + i

@@ -84,6 +84,25 @@ cdef struct Matcher:
 
 # Tell what happened to a row, or with the index of a turn in `row`.
 cdef void happened(Matcher* t, int64_t time, uint64_t number, uint32_t row, uint8_t kind, uint16_t answers) noexcept nogil
+cdef int more_happenings(Matcher* t) noexcept nogil        # room for one more: 0, or -1 without memory
+
+
+cdef inline void happened_now(Matcher* t, int64_t time, uint64_t number, uint32_t row, uint32_t first, uint8_t kind, uint8_t outcome,
+                              uint16_t rcode, uint16_t answers) noexcept nogil:
+    """The same where the row is at hand, and somebody listens."""
+    cdef Happening* h
+    if t.happening_count == t.happening_room and more_happenings(t) != 0:
+        return
+    h = &t.happenings[t.happening_count]
+    t.happening_count += 1
+    h.time = time
+    h.exchange = number
+    h.row = row
+    h.first = first
+    h.rcode = rcode
+    h.answers = answers
+    h.kind = kind
+    h.outcome = outcome
 
 cdef inline uint64_t elapsed(int64_t later, int64_t earlier) noexcept nogil:
     """Nanoseconds from one time to another, 0 where they are the other way round; times may be any number."""

@@ -6,33 +6,26 @@ from dnscap.native.exchange_rows cimport ROW_GROUPED, RowColumns, columns_of, pl
 from dnscap.native.exchange_words cimport HAPPENED_EXTRA, OUTCOME_OPEN, Happening
 
 
+cdef int more_happenings(Matcher* t) noexcept nogil:
+    cdef uint32_t room = t.happening_room * 2 if t.happening_room else 1 << 12
+    cdef Happening* h = <Happening*>realloc(t.happenings, <size_t>room * sizeof(Happening)) if room else NULL
+    if h == NULL:
+        t.failed = True
+        return -1
+    t.happenings = h
+    t.happening_room = room
+    return 0
+
+
 cdef void happened(Matcher* t, int64_t time, uint64_t number, uint32_t row, uint8_t kind, uint16_t answers) noexcept nogil:
-    cdef Happening* h
     cdef const RowColumns* c
-    cdef uint32_t room, k
+    cdef uint32_t k, first
     if not t.telling:
         return
-    if t.happening_count == t.happening_room:
-        room = t.happening_room * 2 if t.happening_room else 1 << 12
-        h = <Happening*>realloc(t.happenings, <size_t>room * sizeof(Happening)) if room else NULL
-        if h == NULL:
-            t.failed = True
-            return
-        t.happenings = h
-        t.happening_room = room
-    h = &t.happenings[t.happening_count]
-    t.happening_count += 1
-    h.time = time
-    h.exchange = number
-    h.row = row
-    h.first = 0
-    h.rcode = 0
-    h.answers = answers
-    h.kind = kind
-    h.outcome = OUTCOME_OPEN
-    if kind <= HAPPENED_EXTRA:
-        c = columns_of(&t.rows, number)
-        k = place(number)
-        h.first = t.groups[c.group[k]].first if c.state[k] & ROW_GROUPED else <uint32_t>number
-        h.rcode = c.rcode[k]
-        h.outcome = c.outcome[k]
+    if kind > HAPPENED_EXTRA:
+        happened_now(t, time, number, row, 0, kind, OUTCOME_OPEN, 0, answers)
+        return
+    c = columns_of(&t.rows, number)
+    k = place(number)
+    first = t.groups[c.group[k]].first if c.state[k] & ROW_GROUPED else <uint32_t>number
+    happened_now(t, time, number, row, first, kind, c.outcome[k], c.rcode[k], answers)

@@ -13,8 +13,8 @@ import os
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchange_index cimport close_wire, index_close, index_open, know_wire
-from dnscap.native.exchange_matching cimport match_batch, query_flags
-from dnscap.native.exchange_notes cimport take_note
+from dnscap.native.exchange_matching cimport match_rows, query_flags
+from dnscap.native.exchange_notes cimport gather_notes, take_note
 from dnscap.native.exchange_rows cimport PagePool, close_rows, columns_of, place, take_rows
 from dnscap.native.exchange_state cimport NO_GROUP
 from dnscap.native.exchange_waiting cimport clock, close_all, give_up, release
@@ -119,9 +119,27 @@ cdef class Exchanges:
         free(t)
 
     cdef int match(self, Batch batch) noexcept nogil:
+        cdef int bad = self.begin_batch(batch) or self.match_part(batch, 0, <uint32_t>batch.columns.count)
+        return self.end_batch() or bad
+
+    cdef int match_part(self, Batch batch, uint32_t first, uint32_t end) noexcept nogil:
+        cdef Matcher* t = self.table
+        cdef int bad = match_rows(t, batch, self.pool, first, end)
+        self.happenings = t.happenings
+        self.happening_count = t.happening_count
+        self.turns = t.turns
+        self.turn_count = t.turn_count
+        return bad
+
+    cdef int end_batch(self) noexcept nogil:
+        return done(self)
+
+    cdef void use_up(self) noexcept nogil:
+        self.happening_count = self.table.happening_count = 0
+
+    cdef int begin_batch(self, Batch batch) noexcept nogil:
         cdef Matcher* t = self.table
         cdef bint afresh = <void*>self.dictionary != <void*>batch.dictionary
-        cdef int bad
         begin(self, True)
         if afresh:
             with gil:
@@ -129,8 +147,7 @@ cdef class Exchanges:
                 enter_era(self)
         if know_wire(&t.wire, &t.index, self.dictionary, afresh) != 0:
             return -1
-        bad = match_batch(t, batch, self.pool)
-        return done(self) or bad
+        return gather_notes(t, batch)
 
     cdef int tick(self, int64_t now) noexcept nogil:
         cdef Matcher* t = self.table

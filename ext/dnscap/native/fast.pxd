@@ -1,13 +1,11 @@
 """The short way from a frame to its DNS payload, for frames whose headers can be read where they must be.
 
-Inline, so that a batch of frames runs through one loop: a datagram of the outbox is filled in place, and
-nothing is kept of the layers on the way.
+Inline, so that a batch of frames runs through one loop: a datagram is filled in place, and nothing is kept of
+the layers on the way.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from dnscap.native.datagrams cimport (
-    CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE, Datagram, Outbox, outbox_add,
-)
+from dnscap.native.datagrams cimport CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE, Datagram
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, Frame
 from dnscap.native.links cimport (
     LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_RAW, LINK_RAW_BSD,
@@ -18,30 +16,26 @@ from dnscap.native.octets cimport be16, be32, le64, load64, mapped_ip4
 from dnscap.native.packets cimport PROTOCOL_UDP, is_dns, mac_place, mix
 
 
-cdef inline int fast4(const uint8_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
-                      uint64_t place, uint32_t interface, uint8_t direction, Outbox* box) noexcept nogil:
+cdef inline bint fast4(const uint32_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
+                       uint64_t place, uint32_t interface, uint8_t direction, Datagram* d) noexcept nogil:
     """Take an IPv4 packet with no options and no fragmentation that carries UDP on DNS ports.
 
-    1: taken.  0: not one of those.  -1: no memory.  28 octets from `ip` must be there.
+    False where it is not one of those: then `d` is not touched.  28 octets from `ip` must be there.
     """
     cdef uint32_t total, length, have, src_port, dst_port
-    cdef Datagram* d
     if ip[0] != 0x45 or ip[9] != PROTOCOL_UDP or be16(ip + 6) & 0x3FFF:
-        return 0
+        return False
     src_port = be16(ip + 20)
     dst_port = be16(ip + 22)
     total = be16(ip + 2)
     length = be16(ip + 24)
     # lengths that contradict each other are weighed on the long way
     if not is_dns(ports, src_port, dst_port) or length <= 8 or total < length + 20:
-        return 0
+        return False
     have = <uint32_t>(end - ip) - 28
     length -= 8
     if have == 0:
-        return 0
-    d = outbox_add(box)
-    if d == NULL:
-        return -1
+        return False
     d.octets = ip + 28
     d.src[0] = d.dst[0] = 0
     d.src[1] = mapped_ip4(ip + 12)
@@ -62,28 +56,24 @@ cdef inline int fast4(const uint8_t* ports, const Frame* frame, const uint8_t* i
     d.ip_ttl = ip[8]
     d.ip_version = 4
     d.direction = direction
-    return 1
+    return True
 
 
-cdef inline int fast6(const uint8_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
-                      uint64_t place, uint32_t interface, uint8_t direction, Outbox* box) noexcept nogil:
+cdef inline bint fast6(const uint32_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
+                       uint64_t place, uint32_t interface, uint8_t direction, Datagram* d) noexcept nogil:
     """As `fast4`, for an IPv6 packet without extension headers; 48 octets from `ip` must be there."""
     cdef uint32_t length, have, src_port, dst_port
-    cdef Datagram* d
     if ip[0] >> 4 != 6 or ip[6] != PROTOCOL_UDP:
-        return 0
+        return False
     src_port = be16(ip + 40)
     dst_port = be16(ip + 42)
     length = be16(ip + 44)
     if not is_dns(ports, src_port, dst_port) or length <= 8 or be16(ip + 4) < length:
-        return 0
+        return False
     have = <uint32_t>(end - ip) - 48
     length -= 8
     if have == 0:
-        return 0
-    d = outbox_add(box)
-    if d == NULL:
-        return -1
+        return False
     d.octets = ip + 48
     d.src[0] = load64(ip + 8)
     d.src[1] = load64(ip + 16)
@@ -105,11 +95,11 @@ cdef inline int fast6(const uint8_t* ports, const Frame* frame, const uint8_t* i
     d.ip_ttl = ip[7]
     d.ip_version = 6
     d.direction = direction
-    return 1
+    return True
 
 
-cdef inline int fast_frame(const uint8_t* ports, const Frame* frame, Outbox* box) noexcept nogil:
-    """1: the frame's DNS payload is in the outbox.  0: not a frame known by sight.  -1: no memory."""
+cdef inline bint fast_frame(const uint32_t* ports, const Frame* frame, Datagram* d) noexcept nogil:
+    """Fill `d` with the frame's DNS payload; False where it is not a frame known by sight."""
     cdef const uint8_t* p = frame.octets
     cdef const uint8_t* ip
     cdef const uint8_t* end = p + frame.size
@@ -118,14 +108,14 @@ cdef inline int fast_frame(const uint8_t* ports, const Frame* frame, Outbox* box
     cdef uint8_t direction = frame.direction
     if frame.link == LINK_ETHERNET:
         if size < 14 + 28:
-            return 0
+            return False
         kind = be16(p + 12)
         ip = p + 14
         place = mac_place(p)
     elif frame.link == LINK_LINUX_SLL:
         # addresses of other lengths than a MAC's are for the long way
         if size < 16 + 28 or be16(p + 4) != 6:
-            return 0
+            return False
         kind = be16(p + 14)
         ip = p + 16
         address = le64(p + 6) & <uint64_t>0xFFFFFFFFFFFF
@@ -134,7 +124,7 @@ cdef inline int fast_frame(const uint8_t* ports, const Frame* frame, Outbox* box
             direction = DIRECTION_OUT if be16(p) == 4 else DIRECTION_IN
     elif frame.link == LINK_LINUX_SLL2:
         if size < 20 + 28 or p[11] != 6:
-            return 0
+            return False
         kind = be16(p)
         ip = p + 20
         address = le64(p + 12) & <uint64_t>0xFFFFFFFFFFFF
@@ -145,13 +135,13 @@ cdef inline int fast_frame(const uint8_t* ports, const Frame* frame, Outbox* box
     elif (frame.link == LINK_RAW or frame.link == LINK_IPV4 or frame.link == LINK_IPV6
             or frame.link == LINK_RAW_BSD or frame.link == LINK_RAW_OPENBSD):
         if size < 28:
-            return 0
+            return False
         kind = TYPE_IP4 if p[0] >> 4 == 4 else TYPE_IP6
         ip = p
     else:
-        return 0
+        return False
     if kind == TYPE_IP4:
-        return fast4(ports, frame, ip, end, place, interface, direction, box)
+        return fast4(ports, frame, ip, end, place, interface, direction, d)
     if kind == TYPE_IP6 and end - ip >= 48:
-        return fast6(ports, frame, ip, end, place, interface, direction, box)
-    return 0
+        return fast6(ports, frame, ip, end, place, interface, direction, d)
+    return False

@@ -21,11 +21,11 @@ cdef struct Frame:
     uint8_t reserved
 
 cdef inline int64_t bounded_time(int64_t time) noexcept nogil:
-    """The time, or the end of what frames may have: 2^62 ns, 146 years, before or after the epoch.
+    """The time, or the end of what frames may have: 4 years before the epoch, and 141 after it.
 
-    So the difference of two times is always a time, and later stages need not fear to take it.
+    So later stages need not fear to take the difference of two times, the double of that, or a time with any TTL added.
     """
-    cdef int64_t latest = (<int64_t>1 << 62) - 1
+    cdef int64_t earliest = -(<int64_t>1 << 57), latest = (<int64_t>1 << 62) - 1 - (<int64_t>1 << 57)
     if time > latest:
         return latest
-    return time if time > -latest else -latest
+    return time if time > earliest else earliest

@@ -14,7 +14,6 @@ cdef enum:
 cdef enum:                     # nanoseconds
     SECOND = 1000000000
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
-    AT_ONCE = 40000000         # a stub that goes on by itself does so within this, on a busy machine
     NEXT_NAME = 5000000        # the next name of a search list, where the names alone do not tell
     TOGETHER = 20000000        # threads of one lookup start within this
     RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try

@@ -13,7 +13,8 @@ cdef extern from "names.h" nogil:
     uint64_t mix128(uint64_t a, uint64_t b) noexcept
     uint64_t fold_hash(const uint8_t* src, uint8_t* to, uint32_t size, uint64_t seed, uint64_t* capitals) noexcept
     bint same_octets(const uint8_t* a, const uint8_t* b, uint32_t size) noexcept
-    uint32_t zero_at(const uint8_t* p, uint32_t most) noexcept
+    uint32_t fold_name(const uint8_t* src, uint32_t most, uint8_t* to, uint64_t seed, uint64_t* hash,
+                       uint64_t* capitals) noexcept
     void* big_alloc(size_t size) noexcept
     void* big_grow(void* p, size_t used, size_t size) noexcept
 

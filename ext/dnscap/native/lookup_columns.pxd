@@ -1,5 +1,5 @@
 """Lookups that are over, in native columns."""
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from dnscap.native.text cimport Text, text_reserve
@@ -42,13 +42,34 @@ cdef struct LookupColumns:     # lists end where the next begins: one offset a r
     Text records               # of answers: type (2), size (2), candidate (1), last candidate (1), rdata
     Text record_lists          # octets, 8 each
 
+cdef enum Columns:             # what is filled together, when asked for
+    COLUMNS_ROWS = 1
+    COLUMNS_NAME = 2
+    COLUMNS_FINAL = 4
+    COLUMNS_CANDIDATES = 8
+    COLUMNS_SERVERS = 16
+    COLUMNS_TYPES = 32
+    COLUMNS_CAUSES = 64
+    COLUMNS_RECORDS = 128
+    COLUMNS_ALL = 255
+
 cdef class LookupBatch:
     cdef LookupColumns columns
     cdef readonly uint64_t count
+    cdef Text packed           # the rows one after another, as in packed.pyx
+    cdef uint64_t first        # number of the first of them
+    cdef uint32_t filled       # Columns bits
+
+    # Fill columns that are not filled yet, by Columns bits; MemoryError without memory.
+    cdef int have(self, uint32_t which) except -1
 
 cdef class LookupColumn:       # a view of a column, as bytes
     cdef LookupBatch owner
     cdef Text* text
+
+
+# Append packed rows that follow each other, in memory and in number, to columns by Columns bits; False without memory.
+cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t count, uint32_t which) noexcept nogil
 
 
 cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:

@@ -1,9 +1,101 @@
 """Lookups that are over, in native columns; see lookup_columns.pxd."""
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
-from dnscap.native.text cimport Text, text_close, text_open
+from dnscap.native.attempts cimport BUCKET_ANSWER
+from dnscap.native.packed cimport Head, Rest
+from dnscap.native.text cimport Text, text_close, text_open, text_reserve
+
+
+cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t count, uint32_t which) noexcept nogil:
+    cdef const uint8_t* list
+    cdef const uint8_t* text
+    cdef const Head* head
+    cdef const Rest* rest
+    cdef LookupRow* row = NULL
+    cdef uint32_t[34] names
+    cdef uint32_t i
+    cdef uint16_t n
+    cdef uint64_t end = number + count
+    cdef bint good = True
+    names[0] = 0
+    if which & COLUMNS_ROWS:
+        if text_reserve(&c.rows, count * sizeof(LookupRow)) != 0:
+            return False
+        row = <LookupRow*>(c.rows.octets + c.rows.size)
+        c.rows.size += count * sizeof(LookupRow)
+    while number < end:
+        head = <const Head*>at
+        list = at + sizeof(Head)
+        at += head.size
+        if which & COLUMNS_ROWS:
+            row.lookup = number
+            row.time = head.time
+            row.client[0] = head.client[0]
+            row.client[1] = head.client[1]
+            row.queries = head.queries
+            row.end_basis = head.end_basis
+            row.outcome = head.outcome
+            row.name_certain = head.name_certain
+            row.tcp_fallback = head.tcp_fallback
+            row.edns_fallback = head.edns_fallback
+            row.stub = head.stub
+            row.padding[0] = row.padding[1] = 0
+            if head.whole:
+                rest = <const Rest*>list
+                row.duration = rest.duration
+                row.duration_min = rest.duration_min
+                row.duration_max = rest.duration_max
+                memcpy(row.budget, rest.budget, sizeof(row.budget))
+                row.wasted = rest.wasted
+                row.retransmissions = rest.retransmissions
+                row.failovers = rest.failovers
+            else:
+                row.duration = row.duration_min = row.duration_max = head.duration
+                memset(row.budget, 0, sizeof(row.budget))
+                row.budget[BUCKET_ANSWER] = head.duration
+                row.wasted = row.retransmissions = row.failovers = 0
+            row += 1
+        number += 1
+        if not which & ~<uint32_t>COLUMNS_ROWS:
+            continue
+        if head.whole:
+            list += sizeof(Rest)
+        for i in range(head.candidates):
+            memcpy(&n, list, 2)
+            names[i + 1] = names[i] + n
+            list += 2
+        text = list
+        list += names[head.candidates]
+        if which & COLUMNS_NAME:
+            good &= put_octets(&c.name, text + names[head.name], head.name_size)
+            good &= put_i32(&c.name_ends, c.name.size)
+        if which & COLUMNS_FINAL:
+            good &= put_octets(&c.final_name, text + names[head.final], names[head.final + 1] - names[head.final])
+            good &= put_i32(&c.final_ends, c.final_name.size)
+        if which & COLUMNS_CANDIDATES:
+            for i in range(head.shown):
+                good &= put_octets(&c.candidates, text + names[i], names[i + 1] - names[i])
+                good &= put_i32(&c.candidate_ends, c.candidates.size)
+            good &= put_i32(&c.candidate_lists, c.candidate_ends.size // 4 - 1)
+        if which & COLUMNS_SERVERS:
+            good &= put_octets(&c.servers, list, 16 * <size_t>head.servers)
+            good &= put_i32(&c.server_lists, c.servers.size // 16)
+        list += 16 * <size_t>head.servers
+        if which & COLUMNS_TYPES:
+            good &= put_octets(&c.types, list, 2 * <size_t>head.types)
+            good &= put_i32(&c.type_lists, c.types.size // 2)
+        list += 2 * <size_t>head.types
+        if which & COLUMNS_CAUSES:
+            good &= put_octets(&c.causes, list, head.causes)
+            good &= put_i32(&c.cause_lists, c.causes.size)
+        list += head.causes
+        if which & COLUMNS_RECORDS:
+            good &= put_octets(&c.records, list, head.record_size)
+            good &= put_i32(&c.record_lists, c.records.size)
+    return good
 
 
 @cython.final
@@ -31,7 +123,7 @@ cdef class LookupBatch:
         cdef Text* columns = <Text*>&self.columns
         cdef uint32_t i
         for i in range(sizeof(LookupColumns) // sizeof(Text)):
-            if text_open(&columns[i], 256) != 0:
+            if text_open(&columns[i], 64) != 0:
                 raise MemoryError("no memory for lookups")
         for i in (2, 4, 6, 7, 9, 11, 13, 15):
             put_i32(&columns[i], 0)
@@ -39,15 +131,31 @@ cdef class LookupBatch:
     def __dealloc__(self):
         cdef Text* columns = <Text*>&self.columns
         cdef uint32_t i
+        text_close(&self.packed)
         for i in range(sizeof(LookupColumns) // sizeof(Text)):
             text_close(&columns[i])
 
+    cdef int have(self, uint32_t which) except -1:
+        cdef uint32_t missing = which & ~self.filled
+        if not missing:
+            return 0
+        # The columns before a failure would not do for a second try.
+        self.filled |= missing
+        if not unpack(&self.columns, self.packed.octets, self.first, self.count, missing):
+            raise MemoryError("no memory for lookups")
+        return 0
+
     def column(self, str name):
-        """A native column as a buffer of octets; ``rows`` holds LookupRow structs, names ending in ``ends`` or ``lists`` offsets of 4 octets."""
+        """A native column as a buffer of octets, filled when it is asked for.
+
+        ``rows`` holds LookupRow structs, names ending in ``ends`` or ``lists`` offsets of 4 octets.
+        """
         cdef Text* columns = <Text*>&self.columns
         cdef LookupColumn column = LookupColumn()
+        cdef uint32_t i = COLUMN_ORDER.index(name)
+        self.have(FILLED_WITH[i])
         column.owner = self
-        column.text = &columns[COLUMN_ORDER.index(name)]
+        column.text = &columns[i]
         return memoryview(column)
 
     @property
@@ -59,4 +167,10 @@ cdef class LookupBatch:
 cdef list COLUMN_ORDER = [
     "rows", "name", "name_ends", "final_name", "final_ends", "candidates", "candidate_ends", "candidate_lists",
     "servers", "server_lists", "types", "type_lists", "causes", "cause_lists", "records", "record_lists",
+]
+
+cdef uint32_t[16] FILLED_WITH
+FILLED_WITH[:] = [
+    COLUMNS_ROWS, COLUMNS_NAME, COLUMNS_NAME, COLUMNS_FINAL, COLUMNS_FINAL, COLUMNS_CANDIDATES, COLUMNS_CANDIDATES, COLUMNS_CANDIDATES,
+    COLUMNS_SERVERS, COLUMNS_SERVERS, COLUMNS_TYPES, COLUMNS_TYPES, COLUMNS_CAUSES, COLUMNS_CAUSES, COLUMNS_RECORDS, COLUMNS_RECORDS,
 ]

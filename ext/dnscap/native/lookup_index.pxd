@@ -28,9 +28,54 @@ cdef struct Index:
 
 cdef bint index_open(Index* x, uint64_t seed) noexcept nogil       # False without memory
 cdef void index_close(Index* x) noexcept nogil
-cdef void link(Index* x, Lookup* l, uint64_t hash) noexcept nogil
+cdef bint widen_index(Index* x) noexcept nogil
+cdef void link(Index* x, Lookup* l, uint64_t hash) noexcept nogil      # unless it is linked by that key
 cdef void unlink_key(Index* x, Lookup* l, uint64_t hash) noexcept nogil
-cdef void unlink_all(Index* x, Lookup* l) noexcept nogil
+
+
+cdef inline void link_anew(Index* x, Lookup* l, uint64_t hash) noexcept nogil:
+    """Enter a lookup under a key that it has not, while it has fewer than 8."""
+    cdef uint32_t i = x.free_node, at
+    cdef Node* n
+    if i:
+        x.free_node = x.nodes[i].after
+    else:
+        if x.node_used >= x.node_room and not widen_index(x):
+            x.failed = 1
+            return
+        i = x.node_used
+        x.node_used += 1
+    at = <uint32_t>hash & x.bucket_mask
+    n = &x.nodes[i]
+    n.hash = hash
+    n.l = l
+    n.before = 0
+    n.after = x.buckets[at]
+    if n.after:
+        x.nodes[n.after].before = i
+    x.buckets[at] = i
+    l.nodes[l.node_count] = i
+    l.node_count += 1
+
+
+cdef inline void unlink_node(Index* x, uint32_t i) noexcept nogil:
+    cdef Node* n = &x.nodes[i]
+    if n.before:
+        x.nodes[n.before].after = n.after
+    else:
+        x.buckets[<uint32_t>n.hash & x.bucket_mask] = n.after
+    if n.after:
+        x.nodes[n.after].before = n.before
+    n.l = NULL
+    n.after = x.free_node
+    x.free_node = i
+
+
+cdef inline void unlink_all(Index* x, Lookup* l) noexcept nogil:
+    cdef uint32_t i
+    for i in range(l.node_count):
+        unlink_node(x, l.nodes[i])
+    l.node_count = 0
 
 
 cdef inline uint64_t stir(uint64_t h) noexcept nogil:
@@ -80,15 +125,16 @@ cdef inline uint32_t label_size(const uint8_t* name, uint32_t size) noexcept nog
     return size
 
 
-cdef inline uint64_t name_key(const Index* x, const uint64_t* client, uint64_t text) noexcept nogil:
-    return hash_client(text + KEY_NAME, client)
+cdef inline uint64_t name_key(uint64_t client, uint64_t text) noexcept nogil:
+    """Of the hashes of client and name."""
+    return stir((client ^ (text << 1 | text >> 63)) * <uint64_t>0x9E3779B97F4A7C15 + KEY_NAME)
 
 
-cdef inline uint64_t label_key(const Index* x, const uint64_t* client, const uint8_t* name, uint32_t size) noexcept nogil:
-    return hash_text(hash_client(x.seed + KEY_LABEL, client), name, label_size(name, size))
+cdef inline uint64_t label_key(uint64_t client, const uint8_t* name, uint32_t size) noexcept nogil:
+    return hash_text(client + KEY_LABEL, name, label_size(name, size))
 
 
-cdef inline uint64_t question_key(const Index* x, uint64_t text) noexcept nogil:
+cdef inline uint64_t question_key(uint64_t text) noexcept nogil:
     return text + KEY_QUESTION
 
 

@@ -13,6 +13,10 @@ cdef class Lookups:
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`; it
     # uses the happenings up.  0, or -1 without memory.
     cdef int assemble(self, Exchanges exchanges, Batch batch) noexcept nogil
+    # Match a batch and take in what that does, a part at a time.  0, or -1 without memory.
+    cdef int match(self, Exchanges exchanges, Batch batch) noexcept nogil
+    cdef int take_in(self, Exchanges exchanges, Batch batch) noexcept nogil
+    cdef void see(self, Batch batch)
     # The capture's clock has reached `now`.
     cdef int tick(self, int64_t now) noexcept nogil
     # The capture ends: every lookup is over.

@@ -2,7 +2,7 @@
 
 Each rule wants several losses of the kind and hardly any of another, so that packets lost at random do not pass for one.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_UDP
@@ -10,24 +10,9 @@ from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
 from dnscap.native.weighing cimport ROUND, TOGETHER, same_server
 
 cdef enum:
-    WINDOW = 100000000         # nanoseconds in which load is counted
     ENOUGH = 4                 # broken pairs from which on they may be a rule
     PEAKS = 8                  # losses under load, likewise
     QUIET = 64                 # queries at quiet times that losses under load are held against
-
-
-cdef uint32_t load_now(ServerNote* n, int64_t time) noexcept nogil:
-    cdef uint32_t load = 0, count
-    if not 0 <= time - n.window < WINDOW:
-        n.window = time
-        n.in_window = 0
-    n.in_window += 1
-    count = n.in_window
-    while count and load < LOADS - 1:
-        load += 1
-        count >>= 1
-    n.asked_under[load] += 1
-    return load
 
 
 cdef inline bint is_pair(const Attempt* a, const Attempt* b) noexcept nogil:

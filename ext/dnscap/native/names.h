@@ -26,7 +26,8 @@ static const uint8_t dnscap_keep[64] = {
 
 static inline int likely(int x) { return DNSCAP_LIKELY(x); }
 static inline int unlikely(int x) { return DNSCAP_UNLIKELY(x); }
-static inline void prefetch(const void *p) { __builtin_prefetch(p); }
+/* The empty statement keeps GCC from taking functions that do nothing but fetch ahead for ones that do nothing. */
+static inline void prefetch(const void *p) { __builtin_prefetch(p); __asm__ volatile("" : : "r"(p)); }
 
 static inline uint64_t mix128(uint64_t a, uint64_t b)
 {
@@ -47,26 +48,47 @@ static inline octets16 fold16(octets16 v)
     return v | (upper & (uint8_t)0x20);
 }
 
+static inline uint64_t hash32(const uint8_t *p, uint64_t h)
+{
+    return mix128(load64(p) ^ 0x2d358dccaa6c78a5ull ^ h, load64(p + 8) ^ 0x8bb84b93962eacc9ull)
+         ^ mix128(load64(p + 16) ^ 0x4b33a62ed433d4a3ull, load64(p + 24) ^ 0x4d5a2da51de1aa47ull ^ h);
+}
+
+/* Fold 32 octets, of which the first `size` count and the others become zero; says whether that changed anything. */
+static inline uint32_t fold32(const uint8_t *from, uint8_t *to, uint32_t size)
+{
+    const uint8_t *keep = dnscap_keep + (size < 32 ? 32 - size : 0);
+#ifdef __SSE2__
+    /* 'A'..'Z' moved to the end of what a signed octet holds, where one comparison finds them */
+    const __m128i shift = _mm_set1_epi8(127 - 'Z'), above = _mm_set1_epi8(127 - 26), bit = _mm_set1_epi8(0x20);
+    __m128i a = _mm_and_si128(_mm_loadu_si128((const __m128i *)from), _mm_loadu_si128((const __m128i *)keep));
+    __m128i b = _mm_and_si128(_mm_loadu_si128((const __m128i *)(from + 16)),
+                              _mm_loadu_si128((const __m128i *)(keep + 16)));
+    __m128i m = _mm_cmpgt_epi8(_mm_add_epi8(a, shift), above), n = _mm_cmpgt_epi8(_mm_add_epi8(b, shift), above);
+    _mm_storeu_si128((__m128i *)to, _mm_or_si128(a, _mm_and_si128(m, bit)));
+    _mm_storeu_si128((__m128i *)(to + 16), _mm_or_si128(b, _mm_and_si128(n, bit)));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(m, n));
+#else
+    octets16 v = load16(from) & load16(keep), w = load16(from + 16) & load16(keep + 16);
+    octets16 a = fold16(v), b = fold16(w);
+    words2 changed = (words2)((a ^ v) | (b ^ w));
+    memcpy(to, &a, 16);
+    memcpy(to + 16, &b, 16);
+    return (changed[0] | changed[1]) != 0;
+#endif
+}
+
 /* Write the folded name to `to`, return its hash; `capitals` becomes non-zero if folding changed anything. */
 static inline uint64_t fold_hash(const uint8_t *from, uint8_t *to, uint32_t size, uint64_t seed, uint64_t *capitals)
 {
-    uint64_t h = seed ^ size;
-    words2 changed = {0, 0};
-    uint32_t at = 0;
-    for (;;) {
-        uint32_t rest = size - at;
-        const uint8_t *keep = dnscap_keep + (rest < 32 ? 32 - rest : 0);
-        octets16 v = load16(from + at) & load16(keep), w = load16(from + at + 16) & load16(keep + 16);
-        octets16 a = fold16(v), b = fold16(w);
-        changed |= (words2)((a ^ v) | (b ^ w));
-        memcpy(to + at, &a, 16);
-        memcpy(to + at + 16, &b, 16);
-        h = mix128(((words2)a)[0] ^ 0x2d358dccaa6c78a5ull ^ h, ((words2)a)[1] ^ 0x8bb84b93962eacc9ull)
-          ^ mix128(((words2)b)[0] ^ 0x4b33a62ed433d4a3ull, ((words2)b)[1] ^ 0x4d5a2da51de1aa47ull ^ h);
-        if (DNSCAP_LIKELY(rest <= 32)) break;
+    uint32_t at = 0, changed = fold32(from, to, size);
+    uint64_t h = hash32(to, seed ^ size);
+    while (DNSCAP_UNLIKELY(size - at > 32)) {
         at += 32;
+        changed |= fold32(from + at, to + at, size - at);
+        h = hash32(to + at, h);
     }
-    *capitals = changed[0] | changed[1];
+    *capitals = changed;
     return h ^ h >> 32;
 }
 
@@ -98,6 +120,32 @@ static inline uint32_t zero_at(const uint8_t *p, uint32_t most)
     const uint8_t *zero = most ? memchr(p, 0, most) : NULL;
     return zero ? (uint32_t)(zero - p) : most;
 #endif
+}
+
+/* Fold the name at `from`, which its first zero octet ends: its length, `hash` and `capitals` as of fold_hash; or 0
+ * where there is no such octet in from[0:most]. */
+static inline uint32_t fold_name(const uint8_t *from, uint32_t most, uint8_t *to, uint64_t seed, uint64_t *hash,
+                                 uint64_t *capitals)
+{
+    uint32_t size;
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128();
+    uint32_t zeros = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)from), zero))
+                   | (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(from + 16)), zero)) << 16;
+    if (DNSCAP_LIKELY(zeros)) {
+        size = (uint32_t)__builtin_ctz(zeros) + 1;
+        if (DNSCAP_UNLIKELY(size > most)) return 0;
+        uint64_t h;
+        *capitals = fold32(from, to, size);
+        h = hash32(to, seed ^ size);
+        *hash = h ^ h >> 32;
+        return size;
+    }
+#endif
+    size = zero_at(from, most) + 1;
+    if (DNSCAP_UNLIKELY(size > most)) return 0;
+    *hash = fold_hash(from, to, size, seed, capitals);
+    return size;
 }
 
 /* Memory that is only touched as it fills.  Large blocks ask for huge pages: filling 4 KiB pages one by one

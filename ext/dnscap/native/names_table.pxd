@@ -24,11 +24,12 @@ cdef enum SeenFlag:
     SEEN_MORE = 16                 # more values than are kept
     SEEN_ASKED = 32                # some query for it wanted recursion
 
-cdef struct Seen:                  # one name, type, server and section
+cdef struct Seen:                  # one name, type, server and section: what each answer touches, two cache lines
     uint64_t key
     int64_t first                  # positive answers
     int64_t last
     int64_t expires                # when the answer seen last is due to expire
+    int64_t[TRIALS] until          # a cache would hold it to, had it these lifetimes
     uint32_t answers
     uint32_t ttl_min
     uint32_t ttl_max
@@ -37,9 +38,15 @@ cdef struct Seen:                  # one name, type, server and section
     uint32_t versions              # first of the chain, oldest first
     uint32_t current
     uint32_t changes               # answers whose value was another than the one before
-    int64_t[TRIALS] until          # a cache would hold it to, had it these lifetimes
     uint32_t[TRIALS] hits          # responses that it would have given
     uint32_t asked                 # responses to queries that wanted recursion
+    uint32_t checked_off           # answers with CD
+    uint32_t absence               # in the table of these; 0 none
+    uint16_t version_count
+    uint16_t ede                   # of the last failure, code + 1; 0 none
+    uint8_t flags
+
+cdef struct Absence:               # what few rows have: negative answers, failures, signatures
     int64_t first_negative
     int64_t last_negative
     int64_t negative_until
@@ -51,12 +58,43 @@ cdef struct Seen:                  # one name, type, server and section
     uint32_t negative_ttl
     uint32_t zone                  # name code of the SOA's owner, of the last negative answer
     uint32_t servfails             # without CD
-    uint32_t checked_off           # answers with CD
     uint32_t refused
     uint32_t signed_until          # seconds since 1970, in serial arithmetic (RFC 4034 section 3.1.5)
     uint32_t signed_from
+
+cdef struct SeenRow:               # a row as it is given out
+    uint64_t key
+    int64_t first
+    int64_t last
+    int64_t expires
+    uint32_t answers
+    uint32_t ttl_min
+    uint32_t ttl_max
+    uint32_t ttl_last
+    uint32_t ttl_own
+    uint32_t versions
+    uint32_t current
+    uint32_t changes
+    int64_t[TRIALS] until
+    uint32_t[TRIALS] hits
+    uint32_t asked
+    int64_t first_negative
+    int64_t last_negative
+    int64_t negative_until
+    uint64_t negative_frame
+    uint64_t failed_frame
+    int64_t failed
+    int64_t signed_at
+    uint32_t negatives
+    uint32_t negative_ttl
+    uint32_t zone
+    uint32_t servfails
+    uint32_t checked_off
+    uint32_t refused
+    uint32_t signed_until
+    uint32_t signed_from
     uint16_t version_count
-    uint16_t ede                   # of the last failure, code + 1; 0 none
+    uint16_t ede
     uint8_t flags
 
 cdef struct Version:               # a value that an RRset had
@@ -74,21 +112,25 @@ cdef struct Version:               # a value that an RRset had
     uint32_t[VERSION_CLIENTS] clients
     uint8_t client_count           # one more than VERSION_CLIENTS where there are more
 
-cdef struct KeySlot:
-    uint64_t key
-    uint32_t place                 # in the rows, + 1; 0 empty
+cdef struct TagSlot:
+    uint32_t tag                   # of the hash of a key
+    uint32_t place                 # of what has the key, + 1; 0 empty
 
 cdef struct SeenTable:
-    Seen* rows
+    Seen* rows                     # at the boundary of a cache line
     uint32_t count
     uint32_t room
-    KeySlot* slots
+    TagSlot* slots
     uint32_t mask
+    Absence* absences              # from 1 on
+    uint32_t absence_count
+    uint32_t absence_room
     Version* versions              # from 1 on
     uint32_t version_count
     uint32_t version_room
-    KeySlot* values                # RRsets by hash
+    TagSlot* values                # RRsets by hash
     uint32_t value_mask
+    uint64_t* rrset_values         # hash of each
     uint64_t* rrsets               # where each starts in `octets`; one more at the end
     uint32_t rrset_count
     uint32_t rrset_room
@@ -100,8 +142,11 @@ cdef struct SeenTable:
 cdef int table_open(SeenTable* t, uint64_t seed) noexcept nogil            # -1 without memory
 cdef void table_close(SeenTable* t) noexcept nogil
 
-# Place of a new row, + 1; 0 without memory.
-cdef uint32_t add_row(SeenTable* t, uint64_t key) noexcept nogil
+# Place of a new row whose key has that hash, + 1; 0 without memory.
+cdef uint32_t add_row(SeenTable* t, uint64_t key, uint32_t tag) noexcept nogil
+# What a row has of negative answers and failures, added if new; NULL without memory.
+cdef Absence* absence_of(SeenTable* t, Seen* s) noexcept nogil
+cdef void give_out(const SeenTable* t, const Seen* s, SeenRow* into) noexcept nogil
 # The version of a row with this value, added and current if new; NULL where there is no room for it.
 cdef Version* version_of(SeenTable* t, Seen* s, uint64_t value, bint* new) noexcept nogil
 cdef void note_client(Version* v, uint32_t client) noexcept nogil
@@ -125,11 +170,11 @@ cdef inline uint32_t key_hash(const SeenTable* t, uint64_t key) noexcept nogil:
     return <uint32_t>mix128(key ^ t.seed, <uint64_t>0x9E3779B97F4A7C15)
 
 
-cdef inline uint32_t find_row(SeenTable* t, uint64_t key) noexcept nogil:
-    """Place of a row, + 1; 0 where there is none."""
-    cdef uint32_t i = key_hash(t, key) & t.mask
+cdef inline uint32_t find_row(const SeenTable* t, uint64_t key, uint32_t tag) noexcept nogil:
+    """Place of a row whose key has that hash, + 1; 0 where there is none."""
+    cdef uint32_t i = tag & t.mask
     while t.slots[i].place:
-        if t.slots[i].key == key:
+        if t.slots[i].tag == tag and t.rows[t.slots[i].place - 1].key == key:
             return t.slots[i].place
         i = (i + 1) & t.mask
     return 0

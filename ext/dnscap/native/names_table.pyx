@@ -1,6 +1,7 @@
 """The table of what servers say of names; see names_table.pxd."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
+from posix.stdlib cimport posix_memalign
 from libc.string cimport memcpy, memset
 
 from dnscap.native.interning cimport NO_CODE, fold_hash, likely, mix128
@@ -14,6 +15,7 @@ cdef enum:
     MOST_OCTETS = 32 << 20         # RDATA kept
     LARGEST_RRSET = 4096           # octets of one that is kept: larger ones are told apart by their hash
     FIRST_ROWS = 1 << 10
+    CACHE_LINE = 64
 
     TYPE_NS = 2
     TYPE_CNAME = 5
@@ -27,25 +29,32 @@ cdef enum:
 cdef uint64_t VALUE_SEED = <uint64_t>0x9FB21C651E98DF25
 
 
+cdef Seen* aligned_rows(uint32_t room) noexcept nogil:
+    cdef void* rows = NULL
+    return <Seen*>rows if posix_memalign(&rows, CACHE_LINE, <size_t>room * sizeof(Seen)) == 0 else NULL
+
+
 cdef int table_open(SeenTable* t, uint64_t seed) noexcept nogil:
     memset(t, 0, sizeof(SeenTable))
     t.seed = seed
     t.room = FIRST_ROWS
     t.mask = t.value_mask = 2 * FIRST_ROWS - 1
     t.version_room = t.rrset_room = FIRST_ROWS
-    t.version_count = 1
+    t.absence_room = FIRST_ROWS // 4
+    t.version_count = t.absence_count = 1
     t.octet_room = 64 * FIRST_ROWS
-    t.rows = <Seen*>malloc(t.room * sizeof(Seen))
-    t.slots = <KeySlot*>malloc((<size_t>t.mask + 1) * sizeof(KeySlot))
-    t.values = <KeySlot*>malloc((<size_t>t.value_mask + 1) * sizeof(KeySlot))
+    t.rows = aligned_rows(t.room)
+    t.slots = <TagSlot*>calloc(<size_t>t.mask + 1, sizeof(TagSlot))
+    t.values = <TagSlot*>calloc(<size_t>t.value_mask + 1, sizeof(TagSlot))
+    t.absences = <Absence*>calloc(t.absence_room, sizeof(Absence))
     t.versions = <Version*>malloc(t.version_room * sizeof(Version))
+    t.rrset_values = <uint64_t*>malloc(t.rrset_room * sizeof(uint64_t))
     t.rrsets = <uint64_t*>malloc(t.rrset_room * sizeof(uint64_t))
     t.octets = <uint8_t*>malloc(t.octet_room)
-    if not (t.rows and t.slots and t.values and t.versions and t.rrsets and t.octets):
+    if not (t.rows and t.slots and t.values and t.absences and t.versions and t.rrset_values and t.rrsets and t.octets):
         return -1
-    memset(t.slots, 0, (<size_t>t.mask + 1) * sizeof(KeySlot))
-    memset(t.values, 0, (<size_t>t.value_mask + 1) * sizeof(KeySlot))
     memset(t.versions, 0, sizeof(Version))
+    t.absences[0].zone = NO_CODE
     t.rrsets[0] = 0
     return 0
 
@@ -62,16 +71,15 @@ cdef void table_close(SeenTable* t) noexcept nogil:
 
 # ---------------------------------------------------------------- rows
 
-cdef int widen_slots(KeySlot** slots, uint32_t* mask, uint64_t seed) noexcept nogil:
+cdef int widen_slots(TagSlot** slots, uint32_t* mask) noexcept nogil:
     cdef uint32_t wide = mask[0] * 2 + 1, i, k
-    cdef KeySlot* old = slots[0]
-    cdef KeySlot* new = <KeySlot*>malloc((<size_t>wide + 1) * sizeof(KeySlot))
+    cdef TagSlot* old = slots[0]
+    cdef TagSlot* new = <TagSlot*>calloc(<size_t>wide + 1, sizeof(TagSlot))
     if new == NULL:
         return -1
-    memset(new, 0, (<size_t>wide + 1) * sizeof(KeySlot))
     for i in range(mask[0] + 1):
         if old[i].place:
-            k = <uint32_t>mix128(old[i].key ^ seed, <uint64_t>0x9E3779B97F4A7C15) & wide
+            k = old[i].tag & wide
             while new[k].place:
                 k = (k + 1) & wide
             new[k] = old[i]
@@ -81,28 +89,85 @@ cdef int widen_slots(KeySlot** slots, uint32_t* mask, uint64_t seed) noexcept no
     return 0
 
 
-cdef uint32_t add_row(SeenTable* t, uint64_t key) noexcept nogil:
-    cdef uint32_t i, room
+cdef uint32_t add_row(SeenTable* t, uint64_t key, uint32_t tag) noexcept nogil:
+    cdef uint32_t i
     cdef Seen* wider
     if t.count >= t.room:
-        room = t.room * 2
-        wider = <Seen*>realloc(t.rows, <size_t>room * sizeof(Seen))
+        wider = aligned_rows(t.room * 2)
         if wider == NULL:
             return 0
+        memcpy(wider, t.rows, <size_t>t.count * sizeof(Seen))
+        free(t.rows)
         t.rows = wider
-        t.room = room
-    if <uint64_t>t.count * 2 > t.mask and widen_slots(&t.slots, &t.mask, t.seed) != 0:
+        t.room *= 2
+    if <uint64_t>t.count * 2 > t.mask and widen_slots(&t.slots, &t.mask) != 0:
         return 0
-    i = key_hash(t, key) & t.mask
+    i = tag & t.mask
     while t.slots[i].place:
         i = (i + 1) & t.mask
     memset(&t.rows[t.count], 0, sizeof(Seen))
     t.rows[t.count].key = key
-    t.rows[t.count].zone = NO_CODE
     t.count += 1
-    t.slots[i].key = key
+    t.slots[i].tag = tag
     t.slots[i].place = t.count
     return t.count
+
+
+cdef Absence* absence_of(SeenTable* t, Seen* s) noexcept nogil:
+    cdef Absence* wider
+    if s.absence:
+        return &t.absences[s.absence]
+    if t.absence_count >= t.absence_room:
+        wider = <Absence*>realloc(t.absences, <size_t>t.absence_room * 2 * sizeof(Absence))
+        if wider == NULL:
+            return NULL
+        t.absences = wider
+        t.absence_room *= 2
+    s.absence = t.absence_count
+    t.absence_count += 1
+    memset(&t.absences[s.absence], 0, sizeof(Absence))
+    t.absences[s.absence].zone = NO_CODE
+    return &t.absences[s.absence]
+
+
+cdef void give_out(const SeenTable* t, const Seen* s, SeenRow* into) noexcept nogil:
+    cdef const Absence* a = &t.absences[s.absence]
+    cdef uint32_t k
+    memset(into, 0, sizeof(SeenRow))
+    into.key = s.key
+    into.first = s.first
+    into.last = s.last
+    into.expires = s.expires
+    into.answers = s.answers
+    into.ttl_min = s.ttl_min
+    into.ttl_max = s.ttl_max
+    into.ttl_last = s.ttl_last
+    into.ttl_own = s.ttl_own
+    into.versions = s.versions
+    into.current = s.current
+    into.changes = s.changes
+    for k in range(TRIALS):
+        into.until[k] = s.until[k]
+        into.hits[k] = s.hits[k]
+    into.asked = s.asked
+    into.checked_off = s.checked_off
+    into.version_count = s.version_count
+    into.ede = s.ede
+    into.flags = s.flags
+    into.first_negative = a.first_negative
+    into.last_negative = a.last_negative
+    into.negative_until = a.negative_until
+    into.negative_frame = a.negative_frame
+    into.failed_frame = a.failed_frame
+    into.failed = a.failed
+    into.signed_at = a.signed_at
+    into.negatives = a.negatives
+    into.negative_ttl = a.negative_ttl
+    into.zone = a.zone
+    into.servfails = a.servfails
+    into.refused = a.refused
+    into.signed_until = a.signed_until
+    into.signed_from = a.signed_from
 
 
 cdef uint32_t add_version(SeenTable* t) noexcept nogil:
@@ -125,12 +190,11 @@ cdef uint32_t add_version(SeenTable* t) noexcept nogil:
 
 
 cdef uint32_t keep_rrset(SeenTable* t, uint64_t value, const uint8_t* octets, size_t size) noexcept nogil:
-    cdef uint32_t i = key_hash(t, value) & t.value_mask, room
+    cdef uint32_t tag = key_hash(t, value), i = tag & t.value_mask
     cdef uint8_t* wider
-    cdef uint64_t* starts
     cdef size_t wide
     while t.values[i].place:
-        if t.values[i].key == value:
+        if t.values[i].tag == tag and t.rrset_values[t.values[i].place - 1] == value:
             return t.values[i].place - 1
         i = (i + 1) & t.value_mask
     if octets == NULL or size > LARGEST_RRSET or t.used + size > MOST_OCTETS:
@@ -142,26 +206,36 @@ cdef uint32_t keep_rrset(SeenTable* t, uint64_t value, const uint8_t* octets, si
             return NO_RRSET
         t.octets = wider
         t.octet_room = wide
-    if t.rrset_count + 2 > t.rrset_room:
-        room = t.rrset_room * 2
-        starts = <uint64_t*>realloc(t.rrsets, <size_t>room * sizeof(uint64_t))
-        if starts == NULL:
-            return NO_RRSET
-        t.rrsets = starts
-        t.rrset_room = room
+    if t.rrset_count + 2 > t.rrset_room and widen_rrsets(t) != 0:
+        return NO_RRSET
     if <uint64_t>t.rrset_count * 2 > t.value_mask:
-        if widen_slots(&t.values, &t.value_mask, t.seed) != 0:
+        if widen_slots(&t.values, &t.value_mask) != 0:
             return NO_RRSET
-        i = key_hash(t, value) & t.value_mask
+        i = tag & t.value_mask
         while t.values[i].place:
             i = (i + 1) & t.value_mask
     memcpy(t.octets + t.used, octets, size)
     t.used += size
+    t.rrset_values[t.rrset_count] = value
     t.rrset_count += 1
     t.rrsets[t.rrset_count] = t.used
-    t.values[i].key = value
+    t.values[i].tag = tag
     t.values[i].place = t.rrset_count
     return t.rrset_count - 1
+
+
+cdef int widen_rrsets(SeenTable* t) noexcept nogil:
+    cdef uint32_t room = t.rrset_room * 2
+    cdef uint64_t* wider = <uint64_t*>realloc(t.rrsets, <size_t>room * sizeof(uint64_t))
+    if wider == NULL:
+        return -1
+    t.rrsets = wider
+    wider = <uint64_t*>realloc(t.rrset_values, <size_t>room * sizeof(uint64_t))
+    if wider == NULL:
+        return -1
+    t.rrset_values = wider
+    t.rrset_room = room
+    return 0
 
 
 cdef Version* version_of(SeenTable* t, Seen* s, uint64_t value, bint* new) noexcept nogil:

@@ -16,3 +16,5 @@ cdef struct Expanding:         # how names of a client are expanded, as far as i
 # went on long enough after the lookup to show whatever would have followed.
 cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub, bint still) noexcept nogil
 cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil
+# Whether the name of a lookup that asked for one name only is the one that was given.
+cdef bint name_stands(const Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil

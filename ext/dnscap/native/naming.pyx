@@ -116,6 +116,13 @@ cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub,
     e.end = end
 
 
+cdef bint name_stands(const Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil:
+    cdef uint32_t size = l.names[1]
+    return e.unexpanded > 0 and e.walks == 0 or alone(l, still) \
+        or e.size > 0 and e.proved and not e.several and not ends_so(l.text, size, e, seed) or last_label(l.text, size) == 0 \
+        or l.attempts[0].qtype == TYPE_PTR and size > REVERSE and memcmp(l.text + size - REVERSE, <const char*>b".arpa.", REVERSE) == 0
+
+
 cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil:
     cdef bint whole, listed = e.size > 0 and e.proved and not e.several
     cdef uint32_t i, size, base = base_of(l, &whole)
@@ -123,13 +130,8 @@ cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) no
     l.end.name = 0
     l.end.name_certain = 0
     if base == 0:
-        size = l.names[1]
-        l.end.name_size = <uint16_t>size
-        if l.candidate_count > 1:
-            return
-        l.end.name_certain = last_label(l.text, size) == 0 or alone(l, still) or e.unexpanded > 0 and e.walks == 0 \
-            or listed and not ends_so(l.text, size, e, seed) \
-            or l.attempts[0].qtype == TYPE_PTR and size > REVERSE and memcmp(l.text + size - REVERSE, <const char*>b".arpa.", REVERSE) == 0
+        l.end.name_size = l.names[1]
+        l.end.name_certain = l.candidate_count == 1 and name_stands(l, e, seed, still)
         return
     l.end.name_size = <uint16_t>base
     if whole:

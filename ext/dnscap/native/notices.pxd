@@ -12,7 +12,7 @@ cdef void arp_close(ArpTable* table) noexcept nogil
 
 # Whether an ICMP packet (protocol PROTOCOL_ICMP or PROTOCOL_ICMP6) is an error that quotes a packet on DNS
 # ports (RFC 792, RFC 4443); if so it is an event.
-cdef bint note_icmp(Packet* p, const Ends* ends, uint32_t protocol, const uint8_t* dns_ports,
+cdef bint note_icmp(Packet* p, const Ends* ends, uint32_t protocol, const uint32_t* dns_ports,
                     const Frame* frame, EventLog* events) noexcept nogil
 # Note an IPv4 address that is asked for again and again while nobody answers (RFC 826).
 cdef void note_arp(ArpTable* table, Packet* p, const Frame* frame, EventLog* events) noexcept nogil

@@ -41,7 +41,7 @@ cdef void arp_close(ArpTable* table) noexcept nogil:
     free(table)
 
 
-cdef bint note_icmp(Packet* p, const Ends* ends, uint32_t protocol, const uint8_t* dns_ports,
+cdef bint note_icmp(Packet* p, const Ends* ends, uint32_t protocol, const uint32_t* dns_ports,
                     const Frame* frame, EventLog* events) noexcept nogil:
     cdef const uint8_t* icmp_header = take(&p.body, 8)
     cdef const uint8_t* h = icmp_header

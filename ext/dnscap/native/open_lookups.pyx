@@ -3,28 +3,17 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.assembly cimport Assembly
 from dnscap.native.attempts cimport *
-from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
+from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport LARGE, settling
 from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
 
 cdef enum:
-    FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
     MOST_SPARE = 1 << 13       # lookups that are over, kept to be used again
     MOST_TYPES = 4             # of one name in one lookup: A, AAAA, HTTPS
-
-cdef int64_t MS = 1000000
-
-cdef int64_t[7] WAITS          # how long a lookup of each list stays open after its last event
-WAITS[0] = 150 * MS            # answered: the other family asked late
-WAITS[1] = 3000 * MS           # answered over TCP: how the connection ended
-WAITS[2] = 6500 * MS           # a failure (musl and Go may ask again after 5 s), or an answer still out that came too late
-WAITS[3] = 13000 * MS          # no answer yet, timer known to be 5 s or less
-WAITS[4] = 31000 * MS          # no answer yet
-WAITS[5] = 70000 * MS
-WAITS[6] = 260000 * MS         # connecting: the kernel's last wait of a blocking connect
+    MS = 1000000               # nanoseconds
 
 cdef inline const uint8_t* current_name(const Lookup* l, uint32_t* size) noexcept nogil:
     cdef uint32_t i = l.candidate_count - 1
@@ -80,7 +69,7 @@ cdef Lookup* obtain(Assembly* t) noexcept nogil:
     else:
         t.spare = l.later
         t.spare_count -= 1
-    memset(l, 0, <size_t>(<uint8_t*>l.nodes - <uint8_t*>l))
+    memset(l, 0, <size_t>(<uint8_t*>l.names - <uint8_t*>l))
     l.names[0] = 0
     l.attempts = l.few_attempts
     l.attempt_room = FEW_ATTEMPTS
@@ -101,65 +90,15 @@ cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
     t.spare_count += 1
 
 
-cdef void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
-    """Put the lookup at the end of a list of those that wait equally long from now."""
-    delist(t, l)
-    l.list = which
-    l.deadline = t.now + WAITS[which]
-    t.due = min(t.due, l.deadline)
-    l.earlier = t.newest[which]
-    l.later = NULL
-    if t.newest[which] != NULL:
-        t.newest[which].later = l
+cdef void put_label(Assembly* t, Lookup* l, bint on) noexcept nogil:
+    l.labelled = on
+    if on:
+        link(&t.index, l, label_key(l.client_hash, l.text, l.names[1]))
     else:
-        t.oldest[which] = l
-    t.newest[which] = l
+        unlink_key(&t.index, l, label_key(l.client_hash, l.text, l.names[1]))
 
 
-cdef void delist(Assembly* t, Lookup* l) noexcept nogil:
-    if l.list == LISTS:
-        return
-    if l.earlier != NULL:
-        l.earlier.later = l.later
-    else:
-        t.oldest[l.list] = l.later
-    if l.later != NULL:
-        l.later.earlier = l.earlier
-    else:
-        t.newest[l.list] = l.earlier
-    l.list = LISTS
-
-
-cdef inline void settle_first(Assembly* t, Lookup* l) noexcept nogil:
-    """As `settle`, of a lookup that sent one query, over UDP: what remains of it then."""
-    cdef const Attempt* a = &l.attempts[0]
-    cdef bint few = t.next - t.oldest_open < FEW_LOOKUPS
-    l.complete = settling(a.outcome)
-    if a.answered < 0 or a.outcome == OUTCOME_TRUNCATED:
-        l.step = -1
-        l.negative = 0
-        label(t, l, False)
-        enlist(t, l, 2 if a.outcome == OUTCOME_TRUNCATED else 4 if few else 3)
-        return
-    l.step = t.now
-    l.negative = a.outcome != OUTCOME_ANSWER
-    label(t, l, l.negative or l.answer_count >= LARGE)
-    enlist(t, l, 2 if not l.complete else 3 if a.flags & ATTEMPT_FRAGMENT else 2 if few else 0)
-
-
-cdef inline void label(Assembly* t, Lookup* l, bint heard) noexcept nogil:
-    """Let it be found by its first label where its walk over a search list may go on, or begin anew; only then."""
-    if heard == l.labelled:
-        return
-    l.labelled = heard
-    if heard:
-        link(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
-    else:
-        unlink_key(&t.index, l, label_key(&t.index, l.client, l.text, l.names[1]))
-
-
-cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
-    """Find out where the lookup stands after an event, and how long it may still go on."""
+cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
     cdef const Attempt* asked[4]       # latest of each type for the present name
     cdef uint8_t[4] good               # any answer that settles it?
     cdef uint32_t i, j, types = 0
@@ -167,9 +106,6 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
     cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False
     cdef int64_t gap = 0
-    if l.attempt_count == 1 and not l.dial_count and l.attempts[0].transport == TRANSPORT_UDP:
-        settle_first(t, l)
-        return
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if i and a.time - l.attempts[i - 1].time > gap:
@@ -217,49 +153,7 @@ cdef void settle(Assembly* t, Lookup* l) noexcept nogil:
                 return
         if truncated:
             enlist(t, l, 2)
-        elif gap == 0 or gap > 5500 * MS:
-            enlist(t, l, 5 if gap >= 14000 * MS else 4 if gap or t.next - t.oldest_open < FEW_LOOKUPS else 3)
+        elif gap == 0 or gap > 5500 * <int64_t>MS:
+            enlist(t, l, 5 if gap >= 14000 * <int64_t>MS else 4 if gap or t.next - t.oldest_open < FEW_LOOKUPS else 3)
         else:
             enlist(t, l, 3)
-
-
-cdef Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note) noexcept nogil:
-    cdef Attempt* a
-    cdef uint32_t room
-    l.queries += 1
-    l.last = max(l.last, ex.time)
-    if l.attempt_count == MOST_ATTEMPTS:
-        return NULL
-    if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2
-        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
-        if a == NULL:
-            t.failed = 1
-            return NULL
-        l.attempts = a
-        l.attempt_room = room
-    a = &l.attempts[l.attempt_count]
-    l.attempt_count += 1
-    memset(a, 0, sizeof(Attempt))
-    a.time = ex.time
-    a.answered = a.opened = a.handshake = -1
-    a.exchange = ex.number
-    a.server[0] = ex.server[0]
-    a.server[1] = ex.server[1]
-    a.first = ex.first
-    a.stream = ex.stream
-    a.note = note
-    a.port = ex.client_port
-    a.server_port = ex.server_port
-    a.id = ex.id
-    a.qtype = ex.qtype
-    a.edns_size = ex.edns_udp_size
-    a.sent = ex.flags & (EXCHANGE_EDNS | EXCHANGE_DO | EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_RD | EXCHANGE_COOKIE)
-    a.transport = ex.transport
-    a.candidate = <uint8_t>(l.candidate_count - 1)
-    a.role = role
-    if role == ROLE_CHASE:
-        a.flags = ATTEMPT_ALIAS    # that led to it
-    if a.transport == TRANSPORT_TCP:
-        link(&t.index, l, stream_key(&t.index, ex.stream))
-    return a

@@ -1,9 +1,10 @@
 """Lookups that are still open, for those who watch: rows as Python objects, some hundred at most."""
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from dnscap.native.assembly cimport LISTS, Assembly
+from dnscap.native.assembly cimport LIST_FAILED, LISTS, Assembly
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.exchanges cimport OUTCOME_UNREACHABLE
+from dnscap.native.lookup_columns cimport COLUMNS_ALL, LookupBatch, unpack
 from dnscap.native.lookups cimport Lookups
 
 cdef enum:
@@ -17,10 +18,9 @@ cdef tuple row_of(const Lookup* l):
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         attempts.append((a.time, a.answered, (<const char*>a.server)[:16], a.qtype, a.role, a.outcome, a.transport,
-                         a.exchange))
-    name = (<const char*>l.text)[:l.names[1]]
-    now = (<const char*>l.text + l.names[l.candidate_count - 1])[:l.names[l.candidate_count] - l.names[l.candidate_count - 1]]
-    return l.number, l.time, l.last, (<const char*>l.client)[:16], name, now, l.queries, attempts
+                         a.exchange, a.port, a.server_port, a.candidate))
+    names = [(<const char*>l.text + l.names[i])[:l.names[i + 1] - l.names[i]] for i in range(l.candidate_count)]
+    return l.number, l.time, l.last, (<const char*>l.client)[:16], names, l.queries, attempts, bool(l.complete)
 
 
 def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
@@ -38,15 +38,16 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
     Returns
     -------
     list of tuple
-        Number, time, time of the latest packet, client, name asked first and last, queries sent, and a list of attempts:
-        time, time of the answer or -1, server, type, role, outcome, transport, exchange.  Addresses are 16 octets.
+        Number, time, time of the latest packet, client, names asked for in order, queries sent, a list of attempts,
+        and whether every type asked for has its answer.  Of an attempt: time, time of the answer or -1, server, type, role,
+        outcome, transport, exchange, port of the client, of the server, place of the name asked for.  Addresses are 16 octets.
     """
     cdef Assembly* t = lookups.table
     cdef Lookup* l
     cdef uint32_t i, k, seen = 0
     cdef bint waits
     rows = []
-    for k in range(LISTS):
+    for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
         l = t.oldest[k]
         while l != NULL and seen < MOST_SEEN and len(rows) < most:
             seen += 1
@@ -61,3 +62,60 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
                 rows.append(row_of(l))
             l = l.later
     return rows
+
+
+def count_waiting(Lookups lookups not None):
+    """How many lookups wait for an answer, as far as they are looked at for one."""
+    cdef Assembly* t = lookups.table
+    cdef const Lookup* l
+    cdef uint32_t i, k, seen = 0, found = 0
+    with nogil:
+        for k in range(LIST_FAILED, LISTS):      # those in the lists before have all their answers
+            l = t.oldest[k]
+            while l != NULL and seen < MOST_SEEN:
+                seen += 1
+                if not l.complete:
+                    for i in range(l.attempt_count):
+                        if l.attempts[i].answered < 0:
+                            found += 1
+                            break
+                l = l.later
+    return found
+
+
+def numbers_of(Lookups lookups not None):
+    """Numbers of lookups: the oldest not taken yet, the oldest that is open, and that of the next new one."""
+    return lookups.table.first, lookups.table.oldest_open, lookups.table.next
+
+
+def lookups_at(Lookups lookups not None, numbers not None):
+    """Where some lookups stand that were not taken yet.
+
+    Parameters
+    ----------
+    lookups : Lookups
+        Where they are put together.
+    numbers : iterable of int
+        Which ones; those taken already, or not begun, are left out.
+
+    Returns
+    -------
+    list of tuple, LookupBatch
+        The open ones, as of `open_lookups`; and those that are over and wait for an older one that is not: they are going
+        to be taken as they are here.
+    """
+    cdef Assembly* t = lookups.table
+    cdef LookupBatch over = LookupBatch()
+    cdef uint64_t number
+    rows = []
+    over.filled = COLUMNS_ALL
+    for number in numbers:
+        if not t.first <= number < t.next:
+            continue
+        if t.ring[number & t.ring_mask].l != NULL:
+            rows.append(row_of(t.ring[number & t.ring_mask].l))
+        elif t.ring[number & t.ring_mask].row != NULL:
+            if not unpack(&over.columns, t.ring[number & t.ring_mask].row, number, 1, COLUMNS_ALL):
+                raise MemoryError("no memory for lookups")
+            over.count += 1
+    return rows, over

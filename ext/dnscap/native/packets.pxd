@@ -67,5 +67,9 @@ cdef inline uint64_t on_wire(const Packet* p) noexcept nogil:
     return <uint64_t>(p.body.end - p.body.at) + p.missing
 
 
-cdef inline bint is_dns(const uint8_t* ports, uint32_t src, uint32_t dst) noexcept nogil:
-    return ((ports[src >> 3] >> (src & 7)) | (ports[dst >> 3] >> (dst & 7))) & 1
+cdef enum:
+    PORT_WORDS = 2048          # a bit for each of the 65,536 ports
+
+
+cdef inline bint is_dns(const uint32_t* ports, uint32_t src, uint32_t dst) noexcept nogil:
+    return ((ports[src >> 5] >> (src & 31)) | (ports[dst >> 5] >> (dst & 31))) & 1

@@ -4,16 +4,18 @@ from libc.stdlib cimport realloc
 from libc.string cimport memset
 
 from dnscap.native.cache_model cimport (
-    Alias, Known, Zone, alias_of, learn, learn_address, learn_alias, learn_host, learn_zone,
+    Alias, Zone, alias_of, knows_host, learn, learn_address, learn_alias, learn_host, learn_zone,
 )
 from dnscap.native.decoder cimport Batch
+from dnscap.native.domain cimport NAME_ROOM
 from dnscap.native.exchanges cimport *
+from dnscap.native.interning cimport Dictionary, fold_hash
 from dnscap.native.messages cimport MessageColumns, RecordColumns
 from dnscap.native.octets cimport be16, be32, mapped_ip4
 from dnscap.native.resolution_state cimport *
-from dnscap.native.suffixes cimport question_of, suffixes
+from dnscap.native.suffixes cimport MOST_SUFFIXES, question_of, suffixes
 from dnscap.native.text cimport NAME_TEXT_ROOM, put_name
-from dnscap.native.walks cimport Target, Walk, add_target
+from dnscap.native.walks cimport Target, Walk, add_known, add_target
 
 from libc.string cimport memcpy
 
@@ -31,11 +33,13 @@ cdef enum:
     EDE_STALE_NXDOMAIN = 19    # section 4.20
 
 
-cdef uint64_t hash_of(Resolving* t, Hashes* h, const char* text, const int32_t* offsets, uint32_t count, uint32_t code) noexcept nogil:
+cdef uint64_t take_hash(Resolving* t, Dictionary dictionary, uint32_t code) noexcept nogil:
     cdef uint64_t[40] path
+    cdef Hashes* h = &t.hashes
+    cdef const int32_t* offsets = dictionary.names.text_offsets
     cdef uint64_t* wider
     cdef uint32_t room, n
-    if code >= count:
+    if code >= dictionary.names.count:
         return 0
     if code >= h.room:
         room = max(h.room * 2, <uint32_t>4096)
@@ -48,31 +52,20 @@ cdef uint64_t hash_of(Resolving* t, Hashes* h, const char* text, const int32_t* 
         memset(wider + h.room, 0, (room - h.room) * sizeof(uint64_t))
         h.of = wider
         h.room = room
-    if h.of[code] == 0:
-        n = suffixes(t.seed, <const uint8_t*>text + offsets[code], offsets[code + 1] - offsets[code], path)
-        h.of[code] = path[n]
-    return h.of[code]
+    n = suffixes(t.seed, <const uint8_t*>dictionary.names.text + offsets[code], offsets[code + 1] - offsets[code], path)
+    h.of[code] = path[n]
+    return path[n]
 
 
 cdef inline uint32_t first_record(Resolving* t, const RecordColumns* c, uint32_t row) noexcept nogil:
     """Where the records of a message begin: not far behind those of the one looked at last."""
-    cdef uint32_t low = t.record_at, high, step = 8, middle
-    if low >= c.count or c.message[low] > row:
-        low = 0
-    high = low
-    while high < c.count and c.message[high] < row:
-        low = high
-        high += step
-        step *= 2
-    high = min(high, c.count)
-    while low < high:
-        middle = (low + high) // 2
-        if c.message[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    t.record_at = low
-    return low
+    cdef uint32_t at = t.record_at
+    if at > 0 and c.message[at - 1] >= row:
+        at = 0
+    while at < c.count and c.message[at] < row:
+        at += 1
+    t.record_at = at
+    return at
 
 
 cdef bint stale_error(const MessageColumns* c, uint32_t row) noexcept nogil:
@@ -114,6 +107,7 @@ cdef void read_reply(Resolving* t, const Entry* e, Batch batch, uint32_t row, Re
     cdef Target* target
     cdef bint answered = False
     reply.ttl = NO_TTL
+    reply.learned = 0
     reply.aliased = reply.negative = False
     reply.stale_error = batch.columns.options[row] != batch.columns.options[row + 1] and stale_error(&batch.columns, row)
     while at < c.count and c.message[at] == row and seen < MOST_READ:
@@ -125,25 +119,25 @@ cdef void read_reply(Resolving* t, const Entry* e, Batch batch, uint32_t row, Re
                     last = at
                 else:
                     answered = True
-                if reply.aliased and w != NULL:
+                if reply.aliased:
                     name = name_at(batch, c.name[at], &size)
-                    add_target(t, w, name, size, False)
+                    add_known(w, hash_of(t, batch.dictionary, c.name[at]), name, size)
         elif c.section[at] & 3 == 1 and c.type[at] == TYPE_SOA and not answered:
             reply.negative = True
             reply.ttl = min(reply.ttl, negative_ttl(c, at))
         at += 1
         seen += 1
-    if last != NO_MESSAGE and not answered and w != NULL:
+    if last != NO_MESSAGE and not answered:
         begin = c.rdata[last]
         size = c.rdata[last + 1] - begin
         if 0 < size <= 255:
             end = put_name(text, c.rdata_octets + begin, size)
             add_target(t, w, text, <uint32_t>(end - text), False)
-    if w != NULL and w.target_count and not answered:
+    if w.target_count and not answered:
         # A failure shows no aliases: follow those known from before.
         target = &w.targets[w.target_count - 1]
         for _followed in range(MOST_FOLLOWED):
-            a = alias_of(t.model, target.path[target.labels])
+            a = alias_of(t.model, target.name)
             if a == NULL:
                 break
             target = add_target(t, w, a.target, a.size, False)
@@ -151,17 +145,30 @@ cdef void read_reply(Resolving* t, const Entry* e, Batch batch, uint32_t row, Re
                 break
 
 
+cdef uint8_t count_labels(Batch batch, uint32_t code) noexcept nogil:
+    """Labels of a name, as far as suffixes are told apart."""
+    cdef uint32_t size, n = 0, i = 0
+    cdef const uint8_t* name = name_at(batch, code, &size)
+    if size > 1:
+        while i < size:
+            if name[i] == c'\\':
+                i += 1
+            elif name[i] == c'.':
+                n += 1
+            i += 1
+    return <uint8_t>min(n, <uint32_t>(MOST_SUFFIXES - 1))
+
+
 cdef void learn_from(Resolving* t, Entry* e, Batch batch, uint32_t row) noexcept nogil:
     cdef const RecordColumns* c = &batch.record_columns
-    cdef uint32_t at = first_record(t, c, row), seen = 0, size, n, k
+    cdef uint32_t at = first_record(t, c, row), seen = 0, size, k, zone = NO_MESSAGE
     cdef uint64_t[40] path
+    cdef uint8_t[NAME_ROOM] folded
     cdef uint64_t[2] address
     cdef uint8_t[NAME_TEXT_ROOM] text
-    cdef const uint8_t* name
     cdef uint8_t* end
     cdef Zone* z = NULL
-    cdef uint64_t owner
-    cdef Known* known
+    cdef uint64_t owner, hash, _capitals
     cdef uint32_t ttl = NO_TTL
     cdef bint answered = False
     while at < c.count and c.message[at] == row and seen < MOST_READ:
@@ -169,8 +176,7 @@ cdef void learn_from(Resolving* t, Entry* e, Batch batch, uint32_t row) noexcept
         if c.section[at] & 3 == 0:
             answered = True
             if c.type[at] == TYPE_CNAME and 0 < size <= 255:
-                owner = hash_of(t, &t.hashes, batch.dictionary.names.text, batch.dictionary.names.text_offsets,
-                                batch.dictionary.names.count, c.name[at])
+                owner = hash_of(t, batch.dictionary, c.name[at])
                 end = put_name(text, c.rdata_octets + c.rdata[at], size)
                 learn_alias(t.model, owner, text, <uint32_t>(end - text))
             if c.type[at] != TYPE_RRSIG:
@@ -178,15 +184,16 @@ cdef void learn_from(Resolving* t, Entry* e, Batch batch, uint32_t row) noexcept
         elif c.section[at] & 3 == 1 and c.type[at] == TYPE_SOA and not answered:
             ttl = min(ttl, negative_ttl(c, at))
         if c.type[at] == TYPE_NS and (e.outcome == OUTCOME_REFERRAL or e.qtype == TYPE_NS) and c.section[at] & 3 != 2 and 0 < size <= 255:
-            name = name_at(batch, c.name[at], &n)
-            k = suffixes(t.seed, name, n, path)
-            if z == NULL or z.name != path[k]:
-                z = learn_zone(t.model, path[k])
+            if z == NULL or c.name[at] != zone:
+                zone = c.name[at]
+                z = learn_zone(t.model, hash_of(t, batch.dictionary, zone))
             if c.section[at] & 3 == 1:
-                e.cut_labels = <uint8_t>k
-            end = put_name(text, c.rdata_octets + c.rdata[at], size)
-            k = suffixes(t.seed, text, <uint32_t>(end - text), path)
-            learn_host(z, path, k)
+                e.cut_labels = count_labels(batch, zone)
+            hash = fold_hash(c.rdata_octets + c.rdata[at], folded, size, t.seed, &_capitals)
+            if not knows_host(z, hash):
+                end = put_name(text, c.rdata_octets + c.rdata[at], size)
+                k = suffixes(t.seed, text, <uint32_t>(end - text), path)
+                learn_host(z, hash, path, k)
         elif z != NULL and c.section[at] & 3 == 2 and (c.type[at] == TYPE_A and size == 4 or c.type[at] == TYPE_AAAA and size == 16):
             if size == 4:
                 address[0] = 0
@@ -197,9 +204,4 @@ cdef void learn_from(Resolving* t, Entry* e, Batch batch, uint32_t row) noexcept
         at += 1
         seen += 1
     if ttl != NO_TTL:
-        known = learn(t.model, question_of(e.name ^ 1, e.qtype), e.answered)
-        if e.answered >= known.learned:
-            known.learned = e.answered
-            known.ttl = ttl
-        known.full = max(known.full, ttl)
-        known.seen += 1
+        learn(t.model, question_of(e.name ^ 1, e.qtype), e.answered, ttl, False)

@@ -1,10 +1,11 @@
 """Resolutions that are judged, in native columns."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from dnscap.native.interning cimport Dictionary
 from dnscap.native.resolution_state cimport Entry
 from dnscap.native.text cimport Text
 
-cdef struct ResolutionRow:     # what of a resolution has one size; names and lists lie in the batch's other columns
+cdef struct ResolutionRow:     # what of a resolution has one size; lists lie in the batch's other columns
     uint64_t resolution
     uint64_t exchange
     int64_t time
@@ -16,6 +17,7 @@ cdef struct ResolutionRow:     # what of a resolution has one size; names and li
     unsigned int evidence      # Evidence bits
     unsigned int ttl           # NO_TTL null
     unsigned int full_ttl
+    unsigned int qname         # code in the dictionary
     unsigned short qtype
     unsigned short rcode
     unsigned char cache
@@ -23,18 +25,16 @@ cdef struct ResolutionRow:     # what of a resolution has one size; names and li
     unsigned char answered
     unsigned char outcome
     unsigned char seen_upstream
-    unsigned char[7] padding
+    unsigned char[3] padding
 
 cdef struct ResolutionColumns:
     Text rows                  # ResolutionRow
-    Text name
-    Text name_ends
     Text upstream              # octets, 8 each
     Text upstream_lists
 
 cdef class ResolutionBatch:
     cdef ResolutionColumns columns
     cdef readonly uint64_t count
+    cdef readonly Dictionary dictionary      # of the names; None where there are no rows
 
-cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, const unsigned char* name,
-                    bint seen_upstream) noexcept nogil
+cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, bint seen_upstream) noexcept nogil

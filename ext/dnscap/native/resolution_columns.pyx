@@ -26,16 +26,18 @@ cdef inline bint put_octets(Text* out, const void* octets, size_t size) noexcept
     return True
 
 
-cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, const unsigned char* name,
-                    bint seen_upstream) noexcept nogil:
-    cdef ResolutionRow row
-    cdef bint good
-    memset(&row, 0, sizeof(row))
+cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, bint seen_upstream) noexcept nogil:
+    cdef ResolutionRow* row
+    cdef bint good = True
+    if text_reserve(&c.rows, sizeof(ResolutionRow)) != 0:
+        return False
+    row = <ResolutionRow*>(c.rows.octets + c.rows.size)
+    c.rows.size += sizeof(ResolutionRow)
+    memset(row, 0, sizeof(ResolutionRow))
     row.resolution = number
     row.exchange = e.number
     row.time = e.time
     row.latency = e.answered - e.time if e.kind & ENTRY_ANSWERED else -1
-    row.upstream_time = e.upstream_time
     row.client[0] = e.client[0]
     row.client[1] = e.client[1]
     row.resolver[0] = e.server[0]
@@ -44,17 +46,18 @@ cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, const
     row.evidence = e.evidence
     row.ttl = e.ttl
     row.full_ttl = e.full_ttl
+    row.qname = e.qname
     row.qtype = e.qtype
     row.rcode = e.rcode
     row.cache = e.cache
-    row.start_depth = e.start_depth
+    row.start_depth = -1
     row.answered = e.kind & ENTRY_ANSWERED != 0
     row.outcome = e.outcome
     row.seen_upstream = seen_upstream
-    good = put_octets(&c.rows, &row, sizeof(row))
-    good &= put_octets(&c.name, name, e.name_size)
-    good &= put_i32(&c.name_ends, c.name.size)
-    good &= put_octets(&c.upstream, e.waited, e.waited_count * sizeof(uint64_t))
+    if e.waited != NULL:
+        row.upstream_time = e.waited.time
+        row.start_depth = e.waited.start_depth
+        good = put_octets(&c.upstream, e.waited.numbers, e.waited.count * sizeof(uint64_t))
     good &= put_i32(&c.upstream_lists, c.upstream.size // 8)
     return good
 
@@ -67,6 +70,8 @@ cdef class ResolutionBatch:
     ----------
     count : int
         How many.
+    dictionary : Dictionary
+        What the codes of names mean.
     """
 
     def __cinit__(self):
@@ -75,7 +80,6 @@ cdef class ResolutionBatch:
         for i in range(sizeof(ResolutionColumns) // sizeof(Text)):
             if text_open(&columns[i], 256) != 0:
                 raise MemoryError("no memory for resolutions")
-        put_i32(&self.columns.name_ends, 0)
         put_i32(&self.columns.upstream_lists, 0)
 
     def __dealloc__(self):
@@ -85,7 +89,7 @@ cdef class ResolutionBatch:
             text_close(&columns[i])
 
     def column(self, str name):
-        """A native column as octets; ``rows`` holds ResolutionRow structs, names ending in ``ends`` or ``lists`` offsets of 4 octets."""
+        """A native column as octets; ``rows`` holds ResolutionRow structs, ``upstream_lists`` offsets of 4 octets."""
         cdef Text* columns = <Text*>&self.columns
         cdef Text* c = &columns[COLUMN_ORDER.index(name)]
         return PyBytes_FromStringAndSize(<char*>c.octets, c.size)
@@ -96,4 +100,4 @@ cdef class ResolutionBatch:
         return sizeof(ResolutionRow)
 
 
-cdef list COLUMN_ORDER = ["rows", "name", "name_ends", "upstream", "upstream_lists"]
+cdef list COLUMN_ORDER = ["rows", "upstream", "upstream_lists"]

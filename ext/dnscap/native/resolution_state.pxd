@@ -1,5 +1,5 @@
 """What the resolution stage holds: exchanges as it sees them, the hosts they run between, the whole."""
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.cache_model cimport CacheModel
 
@@ -56,58 +56,57 @@ cdef enum:
     LATENCY_CLASSES = 64
     MOST_LINKS = 4
 
-cdef struct Entry:
+cdef struct Waited:            # what a client's exchange waited for; `numbers` has as many places as `count` says
+    int64_t time               # in which something upstream was out
+    uint32_t count
+    int8_t start_depth         # -1 not known
+    uint64_t[1] numbers        # of exchanges
+
+cdef struct Entry:             # what chains are searched by stands first
     uint64_t number            # of the exchange; another one's where the slot is free
     uint64_t name              # hash of the whole name
-    uint64_t key               # of name and type
     int64_t time
     int64_t answered           # -1 not
-    int64_t learned            # when the server had given an answer before
     int64_t since              # when the first of the queries that wait together was sent
-    uint64_t[2] client
-    uint64_t[2] server
-    uint64_t name_at           # place in the ring of names
-    uint64_t joined            # the exchange of the same question that was open when it came
-    uint64_t* waited           # exchanges it waited for; NULL none
-    int64_t upstream_time
     uint32_t older_key         # links to older entries, low 32 bits of their numbers
     uint32_t older_name
     uint32_t client_host
     uint32_t server_host
+    uint16_t kind              # EntryKind bits
+    uint16_t qtype
+    uint16_t client_port
+    uint8_t outcome
+    uint8_t direction
+    uint64_t[2] client
+    uint64_t[2] server
+    Waited* waited             # NULL none
     uint32_t ttl               # least of the answer; NO_TTL none
     uint32_t expected_ttl
     uint32_t full_ttl          # greatest seen of this name at this server up to then
     uint32_t evidence
-    uint32_t flags             # of the exchange
     float probability
-    uint16_t name_size
-    uint16_t qtype
+    uint32_t joined            # link to the exchange of the same question that was open when it came
+    uint32_t qname             # code in the dictionary of its era
     uint16_t rcode
-    uint16_t waited_count
-    uint16_t client_port
-    uint16_t kind              # EntryKind bits
-    uint8_t outcome
+    uint16_t flags             # of the exchange
     uint8_t expected
     uint8_t cache
-    int8_t start_depth         # -1 not known
-    uint8_t direction
     uint8_t cut_labels         # of the zone a referral leads to
 
-cdef struct Host:
+cdef struct Host:              # what is asked for with each exchange stands first
     uint64_t[2] address        # both zero: free
-    uint64_t asked             # queries with recursion desired
     uint64_t offers            # answers that offered recursion
     uint64_t iterates          # queries it sent without recursion desired
     uint64_t joined            # exchanges of its clients that upstream queries were found for
     uint64_t forwards          # and those of them that it passed on
+    uint32_t disagreements     # TTLs that rose though the answer before still held
+    uint32_t agreements
+    uint32_t fast_count
+    uint32_t slow_count
     uint32_t[4] links          # hosts that ask upstream in its name
     uint16_t[4] link_counts
     uint32_t[64] fast          # latencies of what was surely cached, by class
     uint32_t[64] slow          # and of what surely was not
-    uint32_t fast_count
-    uint32_t slow_count
-    uint32_t disagreements     # TTLs that rose though the answer before still held
-    uint32_t agreements
 
 cdef enum:
     HEADS = 1 << 16
@@ -126,6 +125,29 @@ cdef struct Hashes:            # of the names of a dictionary, by code
     uint64_t* of
     uint32_t room
 
+cdef struct Place:             # of an address of a dictionary, by code
+    uint32_t host              # + 1; 0 where it was not among the hosts
+    uint32_t as_of             # when there were so many, + 1
+
+cdef struct Places:
+    Place* of
+    uint32_t room
+
+cdef struct Era:               # exchanges whose names are codes of one dictionary; it and what it holds stay where they are
+    uint64_t first             # from this number on
+    const char* text
+    const int32_t* offsets
+    void* dictionary
+
+cdef enum:
+    DENIALS = 16
+
+cdef struct Denials:           # answers from upstream that a name does not exist: the latest ones
+    int64_t[16] answered
+    uint64_t[16] numbers
+    uint64_t count
+    int64_t before             # the latest of those that are not here any more
+
 cdef struct Resolving:
     Entry* ring
     uint64_t mask
@@ -139,12 +161,12 @@ cdef struct Resolving:
     Host* hosts
     uint32_t* host_slots
     uint32_t host_count
-    uint8_t* names             # ring of the names of client-side entries
-    uint64_t names_mask
-    uint64_t names_first
-    uint64_t names_next
-    Hashes hashes              # of the names of the batch's dictionary
-    void* dictionary
+    Era* eras                  # oldest first
+    uint32_t era_count
+    uint32_t era_room
+    Hashes hashes              # of the names of the latest era
+    Places places              # of its addresses
+    Denials denials
     CacheModel* model
     uint64_t given             # rows
     uint64_t cut_short         # given out before they were answered, because of a limit
@@ -152,3 +174,27 @@ cdef struct Resolving:
     uint8_t any_upstream
     uint8_t outside            # verdicts from outside as well, where nothing upstream is seen
     uint8_t failed
+
+
+cdef inline Entry* entry_at(const Resolving* t, uint32_t link, uint64_t before) noexcept nogil:
+    """The entry that a link of an entry, or a head, leads to, older than `before`; NULL where it is gone."""
+    cdef uint64_t number = (before & ~<uint64_t>0xFFFFFFFF) | link
+    cdef Entry* e
+    if number >= before:
+        if number < <uint64_t>1 << 32:
+            return NULL
+        number -= <uint64_t>1 << 32
+    e = &t.ring[number & t.mask]
+    return e if e.number == number else NULL
+
+
+cdef inline Entry* entry_of(const Resolving* t, uint64_t number) noexcept nogil:
+    cdef Entry* e = &t.ring[number & t.mask]
+    return e if e.number == number else NULL
+
+
+cdef inline const Era* era_of(const Resolving* t, uint64_t number) noexcept nogil:
+    cdef uint32_t k = t.era_count - 1
+    while k > 0 and t.eras[k].first > number:
+        k -= 1
+    return &t.eras[k]

@@ -3,7 +3,6 @@ from libc.stdint cimport int64_t, uint64_t
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport Exchanges
-from dnscap.native.interning cimport Dictionary
 from dnscap.native.resolution_columns cimport ResolutionBatch
 from dnscap.native.resolution_state cimport Resolving
 from dnscap.native.walks cimport Walk
@@ -12,7 +11,8 @@ cdef class Resolutions:
     cdef Resolving* table
     cdef Walk walk
     cdef ResolutionBatch batch     # resolutions that are judged and wait to be taken
-    cdef Dictionary dictionary     # of the batch fed last; kept, so that no other takes its place in memory
+    cdef list full                 # earlier ones, whose names are in other dictionaries
+    cdef list dictionaries         # of the eras
 
     # Take in what a batch of messages (or None: time) did to the exchanges.  Call it after `Exchanges.match` or `tick`, and
     # before whatever uses the happenings up.  0, or -1 without memory.

@@ -7,22 +7,22 @@ where nothing upstream of its server is seen, as late as the ring allows (countd
 leave in the order of the queries.
 """
 cimport cython
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memmove, memset
 
-from dnscap.native.cache_model cimport CacheModel, model_close, model_open
-from dnscap.native.cache_verdicts cimport expect, judge_inside, learn_reply, note_refresh
+from dnscap.native.cache_model cimport CacheModel, fetch_known, model_close, model_open
+from dnscap.native.cache_verdicts cimport ANY_TYPE, at_server, expect, judge_inside, learn_reply, note_refresh
 from dnscap.native.countdowns cimport judge_outside, note_latency
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_TRUNCATED_CAPTURE
-from dnscap.native.interning cimport prefetch
+from dnscap.native.interning cimport Dictionary, big_alloc, prefetch, unlikely
 from dnscap.native.messages cimport HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
 from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
-from dnscap.native.resolvers cimport host_of, hosts_close, hosts_open, may_ask_for, note_link, passes_on, seen_upstream
+from dnscap.native.resolvers cimport host_at, host_of, hosts_close, hosts_open, may_ask_for, note_link, passes_on, seen_upstream
 from dnscap.native.suffixes cimport question_of
 from dnscap.native.walks cimport close_targets, open_targets, upstream_between
 
@@ -30,9 +30,8 @@ cdef enum:
     FIRST_ROOM = 1 << 13
     MOST_ENTRIES = 1 << 16     # exchanges remembered, some 12 MiB: six seconds of a resolver under 10,000 queries a second
     OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
-    FIRST_NAMES = 1 << 18      # octets of names
-    MOST_NAMES = 1 << 25
-    AHEAD = 8                  # happenings whose entries are fetched before they are needed
+    AHEAD = 16                 # happenings whose entries are fetched before they are needed,
+    FAR_AHEAD = 32             # and whose names are
     MOST_PASSED = 16           # questions of one chain looked at
     FLAG_AA = 0x0400
     FLAG_RD = 0x0100
@@ -49,25 +48,8 @@ cdef int64_t RETRIED = 250000000       # no stub sends again before
 cdef int64_t PROMPT = 5000000          # an answer out of the cache comes within this
 
 
-cdef inline Entry* entry_at(const Resolving* t, uint32_t link, uint64_t before) noexcept nogil:
-    """The entry that a link leads to, older than `before`; NULL where it is gone."""
-    cdef uint64_t number = (before & ~<uint64_t>0xFFFFFFFF) | link
-    cdef Entry* e
-    if number >= before:
-        if number < <uint64_t>1 << 32:
-            return NULL
-        number -= <uint64_t>1 << 32
-    e = &t.ring[number & t.mask]
-    return e if e.number == number else NULL
-
-
-cdef inline Entry* entry_of(const Resolving* t, uint64_t number) noexcept nogil:
-    cdef Entry* e = &t.ring[number & t.mask]
-    return e if e.number == number else NULL
-
-
 cdef Entry* open_ring(uint64_t room) noexcept nogil:
-    cdef Entry* ring = <Entry*>malloc(room * sizeof(Entry))
+    cdef Entry* ring = <Entry*>big_alloc(room * sizeof(Entry))
     cdef uint64_t i
     if ring == NULL:
         return NULL
@@ -96,65 +78,37 @@ cdef bint grow(Resolving* t) noexcept nogil:
     return True
 
 
-cdef bint keep_name(Resolving* t, Entry* e, const uint8_t* name, uint32_t size) noexcept nogil:
-    """Copy a name into the ring of names, in one piece.  False without memory, or where too much is waiting."""
-    cdef uint64_t at, room
-    cdef uint8_t* wider
-    at = t.names_next
-    if (at & t.names_mask) + size > t.names_mask + 1:
-        at = (at | t.names_mask) + 1
-    while at + size - t.names_first > t.names_mask + 1:
-        if t.names_mask + 1 >= MOST_NAMES:
-            return False
-        room = (t.names_mask + 1) * 4
-        wider = <uint8_t*>malloc(room)
-        if wider == NULL:
-            t.failed = 1
-            return False
-        rebuild(t, wider, room)
-        free(t.names)
-        t.names = wider
-        t.names_mask = room - 1
-        at = t.names_next
-        if (at & t.names_mask) + size > t.names_mask + 1:
-            at = (at | t.names_mask) + 1
-    memcpy(t.names + (at & t.names_mask), name, size)
-    e.name_at = at
-    e.name_size = <uint16_t>size
-    t.names_next = at + size
-    return True
-
-
-cdef void rebuild(Resolving* t, uint8_t* wider, uint64_t room) noexcept nogil:
-    """Copy the names of entries that wait to where they belong in a wider ring."""
-    cdef uint64_t n
-    cdef const Entry* e
-    for n in range(t.first, t.next):
-        e = entry_of(t, n)
-        if e != NULL and e.name_size:
-            memcpy(wider + (e.name_at & (room - 1)), t.names + (e.name_at & t.names_mask), e.name_size)
-
-
 cdef void leave(Resolutions self, Entry* e) noexcept nogil:
     """A client's exchange becomes a row."""
     cdef Resolving* t = self.table
-    cdef bint seen = seen_upstream(t, e.server_host)
-    if not seen and e.kind & ENTRY_ANSWERED and e.kind & ENTRY_WAITED == 0:
+    cdef bint seen = seen_upstream(t, e.server_host), turned = True
+    if not seen and t.outside and e.kind & ENTRY_ANSWERED and e.kind & ENTRY_WAITED == 0:
         e.cache = CACHE_UNKNOWN
         e.probability = 0
         e.evidence &= SAID_NXDOMAIN_KNOWN
-        if t.outside:
-            judge_outside(t, e)
+        judge_outside(t, e)
     if seen or t.outside:
-        if not write_row(&self.batch.columns, e, t.given, t.names + (e.name_at & t.names_mask), seen):
+        if unlikely(<void*>self.batch.dictionary != era_of(t, e.number).dictionary):
+            with gil:
+                turned = turn_page(self, e.number)
+        if not (turned and write_row(&self.batch.columns, e, t.given, seen)):
             t.failed = 1
         t.given += 1
         self.batch.count += 1
-    t.names_first = e.name_at + e.name_size
-    e.name_size = 0
     free(e.waited)
     e.waited = NULL
-    e.waited_count = 0
+
+
+cdef bint turn_page(Resolutions self, uint64_t number) noexcept:
+    """The rows that follow have their names in the dictionary of the exchange `number`: another batch.  False without memory."""
+    try:
+        if self.batch.count:
+            self.full.append(self.batch)
+            self.batch = ResolutionBatch()
+        self.batch.dictionary = <Dictionary>era_of(self.table, number).dictionary
+    except MemoryError:
+        return False
+    return True
 
 
 cdef void advance(Resolutions self, uint64_t least) noexcept nogil:
@@ -181,7 +135,7 @@ cdef void closed(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
     cdef QuestionHead* q
     cdef NameHead* n
     if e.kind & ENTRY_CLIENT:
-        q = &t.questions[e.key & (HEADS - 1)]
+        q = &t.questions[question_of(e.name, e.qtype) & (HEADS - 1)]
         q.open -= 1
         q.until = max(q.until, time)
     if e.kind & ENTRY_UPSTREAM:
@@ -202,7 +156,6 @@ cdef Entry* enter(Resolutions self, uint64_t number) noexcept nogil:
     cdef Entry* e
     if t.first == t.next:
         t.first = number
-        t.names_first = t.names_next
     while number - t.first > t.mask:
         if t.mask + 1 < MOST_ENTRIES:
             if not grow(t):
@@ -217,8 +170,11 @@ cdef Entry* enter(Resolutions self, uint64_t number) noexcept nogil:
     e.number = number
     e.answered = -1
     e.ttl = NO_TTL
-    e.start_depth = -1
     return e
+
+
+cdef inline bint asks_same(const Entry* a, const Entry* b) noexcept nogil:
+    return a.name == b.name and a.qtype == b.qtype
 
 
 cdef bint minimised_for(Resolving* t, const Entry* e) noexcept nogil:
@@ -236,7 +192,7 @@ cdef bint minimised_for(Resolving* t, const Entry* e) noexcept nogil:
         seen = 0
         while o != NULL and seen < MOST_PASSED:
             seen += 1
-            if o.key == key and o.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0:
+            if o.name == e.name and o.qtype == others[i] and o.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0:
                 return True
             o = entry_at(t, o.older_key, o.number)
     return False
@@ -246,10 +202,10 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
     cdef Resolving* t = self.table
     cdef const MessageColumns* c
     cdef const uint64_t* keys
-    cdef const int32_t* offsets
     cdef Entry* e
     cdef Entry* o
-    cdef uint32_t seen = 0, r = h.row, code
+    cdef uint64_t key
+    cdef uint32_t seen = 0, r = h.row
     cdef bint refreshes = False, explained = False
     cdef QuestionHead* head
     cdef NameHead* up
@@ -272,40 +228,34 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
     e.client_port = c.src_port[r]
     e.qtype = c.qtype[r]
     e.direction = c.direction[r]
-    code = c.qname[r]
-    offsets = batch.dictionary.names.text_offsets
-    e.name = hash_of(t, &t.hashes, batch.dictionary.names.text, offsets, batch.dictionary.names.count, code)
-    e.key = question_of(e.name, e.qtype)
+    e.qname = c.qname[r]
+    e.name = hash_of(t, batch.dictionary, e.qname)
+    key = question_of(e.name, e.qtype)
     if c.flags[r] & FLAG_RD:
         e.kind = ENTRY_CLIENT | ENTRY_RECURSIVE
-        if not keep_name(t, e, <const uint8_t*>batch.dictionary.names.text + offsets[code], <uint32_t>(offsets[code + 1] - offsets[code])):
-            e.kind = 0
-            return
-        e.server_host = host_of(t, e.server, True)
-        if e.server_host != NO_HOST:
-            t.hosts[e.server_host].asked += 1
-        e.client_host = host_of(t, e.client, False)
+        e.server_host = host_at(t, c.dst[r], e.server, True)
+        e.client_host = host_at(t, c.src[r], e.client, False)
         if e.client_host != NO_HOST and t.hosts[e.client_host].offers:
             e.kind |= ENTRY_UPSTREAM
     else:
         e.kind = ENTRY_UPSTREAM
         e.server_host = NO_HOST
-        e.client_host = host_of(t, e.client, True)
+        e.client_host = host_at(t, c.src[r], e.client, True)
         if e.client_host != NO_HOST:
             t.hosts[e.client_host].iterates += 1
         t.any_upstream = 1
-    head = &t.questions[e.key & (HEADS - 1)]
+    head = &t.questions[key & (HEADS - 1)]
     # Whoever else asked the same: who waits, whom it was passed on for, whose answer it refreshes.
     o = entry_at(t, head.newest, e.number) if head.open or head.until >= e.time - LINGER else NULL
     while o != NULL and seen < MOST_PASSED:
         seen += 1
-        if o.time < e.time - OPEN or o.key == e.key and o.kind & ENTRY_ANSWERED and o.answered < e.time - LINGER:
+        if o.time < e.time - OPEN or asks_same(o, e) and o.kind & ENTRY_ANSWERED and o.answered < e.time - LINGER:
             break              # older ones are over as well
-        if o.key == e.key and o.kind & ENTRY_CLIENT:
+        if asks_same(o, e) and o.kind & ENTRY_CLIENT:
             if o.server[0] == e.server[0] and o.server[1] == e.server[1]:
                 if e.kind & ENTRY_CLIENT and o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
                     e.kind |= ENTRY_JOINED
-                    e.joined = o.number
+                    e.joined = <uint32_t>o.number
                     e.since = min(e.since, o.since)
                     break
             elif o.answered < 0 and o.kind & ENTRY_DONE == 0 and e.time - o.time < OPEN:
@@ -343,11 +293,11 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
 
 cdef Entry* sent_again(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
     """The same question sent again by the client of `e` just before an answer that came at `time`; NULL where it was not."""
-    cdef Entry* o = entry_at(t, t.questions[e.key & (HEADS - 1)].newest, t.next)
+    cdef Entry* o = entry_at(t, t.questions[question_of(e.name, e.qtype) & (HEADS - 1)].newest, t.next)
     cdef uint32_t seen = 0
     while o != NULL and o.number > e.number and seen < MOST_PASSED:
         seen += 1
-        if o.key == e.key and o.answered < 0 and o.kind & ENTRY_DONE == 0 and o.client_port == e.client_port \
+        if asks_same(o, e) and o.answered < 0 and o.kind & ENTRY_DONE == 0 and o.client_port == e.client_port \
                 and o.client[0] == e.client[0] and o.client[1] == e.client[1] and o.server[0] == e.server[0] \
                 and o.server[1] == e.server[1] and o.time <= time and time - o.time < PROMPT:
             return o
@@ -355,7 +305,16 @@ cdef Entry* sent_again(Resolving* t, const Entry* e, int64_t time) noexcept nogi
     return NULL
 
 
-cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil:
+cdef void note_denial(Denials* d, const Entry* e) noexcept nogil:
+    cdef uint32_t i = d.count % DENIALS
+    if d.count >= DENIALS:
+        d.before = max(d.before, d.answered[i])
+    d.answered[i] = e.answered
+    d.numbers[i] = e.number
+    d.count += 1
+
+
+cdef void on_answer(Resolutions self, const Happening* h, Batch batch) noexcept nogil:
     cdef Resolving* t = self.table
     cdef Entry* e = entry_of(t, h.exchange)
     cdef Entry* again
@@ -386,6 +345,8 @@ cdef void on_answer(Resolutions self, Exchanges exchanges, const Happening* h, B
     end(t, e, h.time)
     if e.kind & ENTRY_UPSTREAM:
         learn_from(t, e, batch, h.row)
+        if e.outcome == OUTCOME_NXDOMAIN:
+            note_denial(&t.denials, e)
     if e.kind & ENTRY_CLIENT:
         e.kind |= ENTRY_DONE
         if e.flags & EXCHANGE_RA == 0 and e.flags & EXCHANGE_AA and (e.server_host == NO_HOST or t.hosts[e.server_host].offers == 0):
@@ -412,6 +373,32 @@ cdef void on_end(Resolving* t, const Happening* h) noexcept nogil:
         e.kind |= ENTRY_DONE
 
 
+cdef inline void foresee(Resolving* t, const Happening* h, const MessageColumns* c) noexcept nogil:
+    """Fetch what a query or an answer will be judged by, as far as its name is known."""
+    cdef const uint8_t* e = <const uint8_t*>&t.ring[h.exchange & t.mask]
+    cdef uint64_t name
+    cdef uint32_t code, server
+    if h.kind > HAPPENED_ANSWER or h.row == NO_MESSAGE:
+        return
+    prefetch(e)
+    prefetch(e + 64)
+    prefetch(e + sizeof(Entry) - 1)
+    code = c.qname[h.row]
+    if code >= t.hashes.room:
+        return
+    name = t.hashes.of[code]
+    prefetch(&t.upstream[name & (HEADS - 1)])
+    prefetch(&t.questions[question_of(name, c.qtype[h.row]) & (HEADS - 1)])
+    if h.kind == HAPPENED_ANSWER:
+        fetch_known(t.model, question_of(name ^ 1, c.qtype[h.row]))
+        code = c.src[h.row]
+        server = t.places.of[code].host if code < t.places.room else 0
+        if server:
+            fetch_known(t.model, question_of(at_server(name, server - 1), c.qtype[h.row]))
+            if h.outcome == OUTCOME_NXDOMAIN:
+                fetch_known(t.model, question_of(at_server(name, server - 1), ANY_TYPE))
+
+
 @cython.final
 cdef class Resolutions:
     """Joins what clients asked of resolvers to what these asked upstream; tells what came out of caches.
@@ -434,12 +421,13 @@ cdef class Resolutions:
         t.now = INT64_MIN
         t.ring = open_ring(FIRST_ROOM)
         t.mask = FIRST_ROOM - 1
+        t.denials.before = INT64_MIN
+        self.full = []
+        self.dictionaries = []
         t.questions = <QuestionHead*>calloc(HEADS, sizeof(QuestionHead))
         t.upstream = <NameHead*>calloc(HEADS, sizeof(NameHead))
-        t.names = <uint8_t*>malloc(FIRST_NAMES)
-        t.names_mask = FIRST_NAMES - 1
         t.model = <CacheModel*>calloc(1, sizeof(CacheModel))
-        if t.ring == NULL or t.questions == NULL or t.upstream == NULL or t.names == NULL or t.model == NULL \
+        if t.ring == NULL or t.questions == NULL or t.upstream == NULL or t.model == NULL \
                 or not (hosts_open(t) and model_open(t.model) and open_targets(&self.walk)):
             raise MemoryError("no memory for resolutions")
 
@@ -454,7 +442,7 @@ cdef class Resolutions:
         free(t.ring)
         free(t.questions)
         free(t.upstream)
-        free(t.names)
+        free(t.eras)
         free(t.hashes.of)
         if t.model != NULL:
             model_close(t.model)
@@ -466,21 +454,29 @@ cdef class Resolutions:
     cdef int follow(self, Exchanges exchanges, Batch batch) noexcept nogil:
         cdef Resolving* t = self.table
         cdef const Happening* h
-        cdef uint32_t i
-        if batch is not None and <void*>batch.dictionary != t.dictionary:
+        cdef const MessageColumns* c = NULL
+        cdef uint32_t i, code, count = exchanges.happening_count
+        cdef bint known = True
+        if batch is not None and (t.era_count == 0 or <void*>batch.dictionary != t.eras[t.era_count - 1].dictionary):
             with gil:
-                renew_hashes(self, batch)
+                known = begin_era(self, batch.dictionary)
+            if not known:
+                return -1
+        if batch is not None:
+            c = &batch.columns
         t.record_at = 0
-        for i in range(exchanges.happening_count):
+        for i in range(count):
             h = &exchanges.happenings[i]
-            if i + AHEAD < exchanges.happening_count:
-                prefetch(&t.ring[exchanges.happenings[i + AHEAD].exchange & t.mask])
-                prefetch(<const uint8_t*>&t.ring[exchanges.happenings[i + AHEAD].exchange & t.mask] + 128)
+            if batch is not None and i + FAR_AHEAD < count:
+                code = c.qname[h[FAR_AHEAD].row] if h[FAR_AHEAD].kind <= HAPPENED_ANSWER and h[FAR_AHEAD].row != NO_MESSAGE else 0
+                if code < t.hashes.room:
+                    prefetch(&t.hashes.of[code])
+                foresee(t, h + AHEAD, c)
             t.now = max(t.now, h.time)
             if h.kind == HAPPENED_QUERY:
                 on_query(self, h, batch)
             elif h.kind == HAPPENED_ANSWER:
-                on_answer(self, exchanges, h, batch)
+                on_answer(self, h, batch)
             elif h.kind == HAPPENED_EXPIRED or h.kind == HAPPENED_UNREACHABLE:
                 on_end(t, h)
             if t.failed:
@@ -541,22 +537,48 @@ cdef class Resolutions:
             raise MemoryError("no memory for resolutions")
 
     def take(self):
-        """The resolutions that are judged and were not taken yet.
+        """The resolutions that are judged and were not taken yet; call it until it gives none.
 
         Returns
         -------
         ResolutionBatch
         """
+        if self.full:
+            return self.full.pop(0)
         batch = self.batch
         self.batch = ResolutionBatch()
         return batch
 
 
-cdef int renew_hashes(Resolutions self, Batch batch) except -1:
-    """Another dictionary: its codes mean other names."""
+cdef bint begin_era(Resolutions self, Dictionary dictionary) noexcept:
+    """Another dictionary: its codes mean other names and addresses.  False without memory."""
     cdef Resolving* t = self.table
-    self.dictionary = batch.dictionary
-    t.dictionary = <void*>self.dictionary
+    cdef Era* wider
+    cdef uint32_t gone = 0, room
+    while gone + 1 < t.era_count and t.eras[gone + 1].first <= t.first:
+        gone += 1
+    if gone:
+        memmove(t.eras, t.eras + gone, (t.era_count - gone) * sizeof(Era))
+        t.era_count -= gone
+    if t.era_count == t.era_room:
+        room = t.era_room * 2 + 4
+        wider = <Era*>realloc(t.eras, room * sizeof(Era))
+        if wider == NULL:
+            return False
+        t.eras = wider
+        t.era_room = room
+    try:
+        del self.dictionaries[:gone]
+        self.dictionaries.append(dictionary)
+    except MemoryError:
+        return False
+    t.eras[t.era_count].first = t.next
+    t.eras[t.era_count].text = dictionary.names.text
+    t.eras[t.era_count].offsets = dictionary.names.text_offsets
+    t.eras[t.era_count].dictionary = <void*>dictionary
+    t.era_count += 1
     if t.hashes.of != NULL:
         memset(t.hashes.of, 0, t.hashes.room * sizeof(uint64_t))
-    return 0
+    if t.places.of != NULL:
+        memset(t.places.of, 0, t.places.room * sizeof(Place))
+    return True

@@ -5,16 +5,13 @@ desired iterates.  The two need not be the same address: a resolver may have one
 world, and then it is taken for the one that asks for it as long as it serves no clients itself.
 """
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 
 from dnscap.native.acquaintances cimport is_loopback
 from dnscap.native.frames cimport DIRECTION_UNKNOWN
 from dnscap.native.interning cimport mix128
-from dnscap.native.resolution_state cimport MOST_LINKS, NO_HOST, Entry, Host, Resolving
-
-cdef enum:
-    ENOUGH_LINKS = 2           # times that one asked for the other before it is believed though it serves clients of its own
-
+from dnscap.native.resolution_state cimport MOST_LINKS, NO_HOST, Entry, Host, Place, Resolving
 
 cdef bint hosts_open(Resolving* t) noexcept nogil:
     t.hosts = <Host*>calloc(MOST_HOSTS, sizeof(Host))
@@ -25,6 +22,7 @@ cdef bint hosts_open(Resolving* t) noexcept nogil:
 cdef void hosts_close(Resolving* t) noexcept nogil:
     free(t.hosts)
     free(t.host_slots)
+    free(t.places.of)
 
 
 cdef uint32_t host_of(Resolving* t, const uint64_t* address, bint enter) noexcept nogil:
@@ -48,22 +46,25 @@ cdef uint32_t host_of(Resolving* t, const uint64_t* address, bint enter) noexcep
     return at
 
 
-cdef bint may_ask_for(const Resolving* t, uint32_t asker, uint32_t server) noexcept nogil:
-    cdef const Host* a
-    cdef const Host* s
-    cdef uint32_t i
-    if asker == server:
-        return True
-    if asker == NO_HOST or server == NO_HOST:
-        return False
-    a = &t.hosts[asker]
-    s = &t.hosts[server]
-    if a.offers == 0:
-        return True
-    for i in range(MOST_LINKS):
-        if s.link_counts[i] >= ENOUGH_LINKS and s.links[i] == asker:
-            return True
-    return False
+cdef uint32_t look_up_host(Resolving* t, uint32_t code, const uint64_t* address, bint enter) noexcept nogil:
+    cdef uint32_t room, at = host_of(t, address, enter)
+    cdef Place* wider
+    if code >= t.places.room:
+        room = max(t.places.room * 2, <uint32_t>1024)
+        while room <= code:
+            room *= 2
+        wider = <Place*>realloc(t.places.of, <size_t>room * sizeof(Place))
+        if wider == NULL:
+            t.failed = 1
+            return at
+        memset(wider + t.places.room, 0, (room - t.places.room) * sizeof(Place))
+        t.places.of = wider
+        t.places.room = room
+    if at != NO_HOST:
+        t.places.of[code].host = at + 1
+    elif not enter:
+        t.places.of[code].as_of = t.host_count + 1
+    return at
 
 
 cdef void note_link(Resolving* t, uint32_t asker, uint32_t server) noexcept nogil:
@@ -78,10 +79,6 @@ cdef void note_link(Resolving* t, uint32_t asker, uint32_t server) noexcept nogi
             if s.link_counts[i] < 0xFFFF:
                 s.link_counts[i] += 1
             return
-
-
-cdef bint seen_upstream(const Resolving* t, uint32_t server) noexcept nogil:
-    return server != NO_HOST and (t.hosts[server].joined > 0 or t.hosts[server].iterates > 0)
 
 
 cdef bint passes_on(const Resolving* t, const Entry* e, const Entry* further) noexcept nogil:

@@ -29,3 +29,5 @@ cdef const Profile* profile(uint8_t stub) noexcept nogil
 
 # Weigh the habits that the queries of a lookup show: a Stub, with `score` set to how strongly (0: not at all).
 cdef uint8_t fingerprint(const Lookup* l, int16_t* score) noexcept nogil
+# The same of a lookup of one query.
+cdef uint8_t fingerprint_one(const Attempt* a, int16_t* score) noexcept nogil

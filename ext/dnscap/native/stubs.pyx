@@ -45,7 +45,7 @@ def names():
     return [PROFILES[i].name.decode() for i in range(STUBS)]
 
 
-cdef uint8_t with_edns(const Lookup* l, const Attempt* a, const Attempt* b, int16_t* score) noexcept nogil:
+cdef inline uint8_t with_edns(const Attempt* a, const Attempt* b, int16_t* score) noexcept nogil:
     """A stub that sends OPT: its size and bits tell most of them apart."""
     if a.sent & EXCHANGE_AD and a.edns_size != 1200 or a.sent & EXCHANGE_CD:
         # dig, delv and kdig set AD and ask one question a run; cookies are theirs too.
@@ -185,10 +185,19 @@ cdef uint8_t fingerprint(const Lookup* l, int16_t* score) noexcept nogil:
     if l.attempt_count == 0:
         return STUB_UNKNOWN
     a = &l.attempts[0]
+    if l.attempt_count == 1:
+        return fingerprint_one(a, score)
     for i in range(1, l.attempt_count):
         if l.attempts[i].candidate == 0 and l.attempts[i].qtype != a.qtype:
             b = &l.attempts[i]
             break
     if a.sent & EXCHANGE_EDNS:
-        return with_edns(l, a, b, score)
+        return with_edns(a, b, score)
     return without_edns(l, a, b, score)
+
+
+cdef uint8_t fingerprint_one(const Attempt* a, int16_t* score) noexcept nogil:
+    if a.sent & EXCHANGE_EDNS:
+        return with_edns(a, NULL, score)
+    score[0] = 1
+    return STUB_GLIBC

@@ -5,7 +5,6 @@ is here only adds to them.  The arithmetic is that of dnscap/servers/tally.py, d
 dnscap/clients and dnscap/findings, which do the same to rows of saved tables.
 """
 cimport cython
-from libc.math cimport log2
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -19,8 +18,11 @@ from dnscap.native.exchanges cimport (
     OUTCOME_DUPLICATE, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_OTHER_RCODE, OUTCOME_UNANSWERED, OUTCOME_UNFINISHED,
     OUTCOME_UNSOLICITED,
 )
+from dnscap.native.histograms cimport BUCKETS, OCTAVES, PARTS, Histograms, Scale
 from dnscap.native.interning cimport NO_CODE, prefetch
-from dnscap.native.lookup_columns cimport LookupBatch, LookupRow, put_i32, put_octets
+from dnscap.native.lookup_columns cimport (
+    COLUMNS_ALL, COLUMNS_CANDIDATES, COLUMNS_CAUSES, COLUMNS_NAME, COLUMNS_ROWS, LookupBatch, LookupRow, put_i32, put_octets,
+)
 from dnscap.native.lookup_index cimport hash_client, hash_text, stir
 from dnscap.native.text cimport Text
 
@@ -33,10 +35,11 @@ cdef enum:
     NODATA = 2
     FAILED_FROM = 3            # servfail ...
     FAILED_TO = 8              # ... timeout
+    ANSWER_BUCKET = 6          # of the time budget
     GAP_BUCKET = 7
+    BUDGET = 8
+    MOST_CAUSES = 64           # numbers that a cause may have
     AHEAD = 12                 # rows whose counters are asked for before their turn
-    BUCKETS = 448              # of a histogram (dnscap/tables/histogram.py)
-    PARTS = 16                 # buckets an octave
     MOST_NUMBERS = 1 << 20     # keys told apart in one table: beyond, it begins anew, and a key may come as new again
     AMBIGUOUS = 0              # counters of a server after its outcomes (dnscap/servers/tally.py)
     ITERATED = 1
@@ -46,8 +49,6 @@ cdef enum:
     EDNS_FORMERR = 5
     EDNS_IGNORED = 6
     PLAIN_ANSWERED = 7
-
-cdef double FIRST = 1000.0     # nanoseconds at which the first octave begins
 
 # ---------------------------------------------------------------- tables of keys
 
@@ -169,23 +170,9 @@ cdef class Numbers:
 
 # ---------------------------------------------------------------- exchanges
 
-cdef inline uint32_t bucket_of(const int64_t* least, int64_t duration) noexcept nogil:
-    """Bucket of a histogram, by the least duration of each."""
-    cdef int32_t at
-    if duration < least[1]:
-        return 0
-    # Rounding may lead to the bucket beside.
-    at = min(<int32_t>(log2(duration / FIRST) * PARTS), BUCKETS - 1)
-    while duration < least[at]:
-        at -= 1
-    while at + 1 < BUCKETS and duration >= least[at + 1]:
-        at += 1
-    return at
-
-
 def count_exchanges(
-    ExchangeBatch batch not None, const int32_t[::1] servers not None, const int64_t[::1] least not None, int64_t end,
-    int64_t[:, ::1] outcomes not None, int64_t[:, ::1] extras not None, uint32_t[:, ::1] latencies not None,
+    ExchangeBatch batch not None, const int32_t[::1] servers not None, int64_t end,
+    int64_t[:, ::1] outcomes not None, int64_t[:, ::1] extras not None, Histograms latencies not None,
     int64_t[:, ::1] types not None, Numbers type_keys not None, const uint8_t[::1] full not None, Numbers client_keys not None,
     int64_t[::1] ours not None, int64_t[::1] our_latencies not None,
 ):
@@ -197,11 +184,9 @@ def count_exchanges(
         Rows to count.
     servers : array of int32
         Number of the server of each address code; every number has a row in the counters.
-    least : array of int64
-        Least duration of each bucket of a histogram.
     end : int
         What was sent before and is unfinished counts as unanswered.
-    outcomes, extras, latencies : arrays
+    outcomes, extras, latencies : arrays, Histograms
         Counters of each server.
     types : array
         Answered or silent, and answered, of each pair of server and type, in the order of `type_keys`; as many as
@@ -225,12 +210,13 @@ def count_exchanges(
     cdef uint32_t i, k, first = batch.first_row, kind, before
     cdef uint32_t width = <uint32_t>outcomes.shape[1], addresses = <uint32_t>servers.shape[0]
     cdef int64_t server, latency, minute, run_minute = 0, run = 0, at
-    cdef bint answered, silent, edns, formerr, in_lookup
+    cdef bint answered, silent, edns, formerr, in_lookup, good = True
+    cdef Scale scale = latencies.scale
     cdef uint8_t outcome
     cdef uint16_t flags
     cdef list new_clients = [], new_types = [], minutes = []
-    if width < 16 or extras.shape[1] < 8 or latencies.shape[1] != BUCKETS or least.shape[0] != BUCKETS or ours.shape[0] < 16 \
-            or our_latencies.shape[0] != BUCKETS or full.shape[0] < outcomes.shape[0] or types.shape[1] != 2:
+    if width < 16 or extras.shape[1] < 8 or latencies.rows < outcomes.shape[0] or ours.shape[0] < 16 \
+            or extras.shape[0] < outcomes.shape[0] or our_latencies.shape[0] != BUCKETS or full.shape[0] < outcomes.shape[0] or types.shape[1] != 2:
         raise ValueError("counters of another shape")
     if client_keys.table.count > MOST_NUMBERS:
         client_keys.clear()
@@ -247,7 +233,7 @@ def count_exchanges(
         if in_lookup:
             ours[kind] += 1
             if answered and latency >= 0:
-                our_latencies[bucket_of(&least[0], latency)] += 1
+                our_latencies[scale.bucket_of(latency)] += 1
         elif outcome != OUTCOME_UNSOLICITED and outcome != OUTCOME_DUPLICATE:
             minute = c.time[k] // 60000000000
             if c.time[k] < 0 and minute * 60000000000 != c.time[k]:
@@ -283,7 +269,7 @@ def count_exchanges(
                 if flags & EXCHANGE_NO_OPT_BACK or c.response[k] == NO_MESSAGE:
                     extras[server, EDNS_IGNORED] += 1
             if latency >= 0:
-                latencies[server, bucket_of(&least[0], latency)] += 1
+                good &= latencies.note(<uint32_t>server, scale.bucket_of(latency))
         elif silent and edns:
             extras[server, EDNS_SILENT] += 1
         if c.client[k] != NO_CODE and not full[server]:
@@ -305,12 +291,16 @@ def count_exchanges(
             types[at, 1] += answered
     if run:
         minutes.append((run_minute, run))
+    if not good:
+        raise MemoryError("no memory to count")
     return new_clients, new_types, minutes
 
 
 # ---------------------------------------------------------------- lookups
 
-cdef inline const LookupRow* rows_of(LookupBatch batch) noexcept nogil:
+cdef const LookupRow* rows_of(LookupBatch batch, uint32_t beside) except NULL:
+    """The rows of a batch, with other columns filled too."""
+    batch.have(COLUMNS_ROWS | beside)
     return <const LookupRow*>batch.columns.rows.octets
 
 
@@ -382,7 +372,7 @@ cdef class Pairs:
 
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
-        cdef const LookupRow* rows = rows_of(batch)
+        cdef const LookupRow* rows = rows_of(batch, 0)
         cdef uint64_t i
         cdef bint bad = False
         if <uint64_t>numbers.shape[0] < batch.count:
@@ -418,13 +408,49 @@ cdef inline int grade_of(const LookupRow* r, const int32_t* cause_lists, const i
     return PLAIN
 
 
+cdef inline void share(const LookupRow* r, const uint8_t* causes, int32_t count, const uint8_t* wanted, int64_t* costs) noexcept nogil:
+    """Share the time budget of a lookup out among its causes, the most costly first: each claims of what is left."""
+    cdef uint32_t claimed = 0, claim
+    cdef int32_t place
+    cdef int64_t taken
+    cdef int64_t* cost
+    for place in range(count):
+        if causes[place] >= MOST_CAUSES:
+            continue
+        claim = wanted[causes[place]] & ~claimed
+        taken = budget_of(r, claim)
+        if place == 0 and taken == 0:
+            # The most costly cause stands for the wait even where the budget names it otherwise.
+            claim = 1 << ANSWER_BUCKET
+            taken = budget_of(r, claim)
+            if taken == 0:
+                claim = (1 << BUDGET) - 1
+                taken = budget_of(r, claim)
+        claimed |= claim
+        cost = &costs[4 * causes[place]]
+        cost[0] += 1
+        cost[1] += FAILED_FROM <= r.outcome <= FAILED_TO
+        cost[2] += taken
+        if place == 0:
+            cost[3] += r.wasted
+
+
+cdef inline int64_t budget_of(const LookupRow* r, uint32_t buckets) noexcept nogil:
+    cdef int64_t total = 0
+    cdef uint32_t k
+    for k in range(BUDGET):
+        if buckets >> k & 1:
+            total += r.budget[k]
+    return total
+
+
 def count_lookups(
-    LookupBatch batch not None, const int64_t[::1] pairs not None, const int64_t[::1] least not None,
-    int64_t[::1] lookups not None, int64_t[::1] failed not None, uint32_t[:, ::1] durations not None,
+    LookupBatch batch not None, const int64_t[::1] pairs not None,
+    int64_t[::1] lookups not None, int64_t[::1] failed not None, Histograms durations not None,
     int64_t[:, ::1] left not None, int64_t[::1] room not None, int64_t[:, ::1] slowest not None,
-    uint32_t[::1] chosen not None, uint8_t[::1] grades not None, uint32_t[::1] sick not None,
+    uint32_t[::1] chosen not None, uint8_t[::1] grades not None, const uint8_t[::1] wanted not None, int64_t[:, ::1] costs not None,
 ):
-    """Count a batch of lookups by client and stub, and choose those to be kept.
+    """Count a batch of lookups by client and stub and by cause, and choose those to be kept.
 
     Parameters
     ----------
@@ -432,58 +458,60 @@ def count_lookups(
         Rows to count.
     pairs : array of int64
         Number of client and stub of each row; every number has a row in the counters.
-    least : array of int64
-        Least duration of each bucket of a histogram.
-    lookups, failed, durations : arrays
+    lookups, failed, durations : arrays, Histograms
         Counters of each pair.
     left, room : arrays
         Lookups that may still be kept, of each pair and in all, by grade.
     slowest : array
         A heap of those that took longest: nanoseconds (-1 free) and number, the shortest first.
-    chosen, grades, sick : arrays
-        Filled with the rows that quotas choose, the grade of every row, and the rows that have causes.
+    chosen, grades : arrays
+        Filled with the rows that quotas choose, and the grade of every row.
+    wanted : array of uint8
+        Buckets of the time budget that each cause claims, as bits.
+    costs : array
+        Counters of each cause: lookups, failed ones, nanoseconds, queries.
 
     Returns
     -------
     tuple of int
-        How many were chosen, how many are sick, failed lookups, troubled ones, nanoseconds waited in all.
+        How many were chosen, failed lookups, troubled ones, nanoseconds waited in all.
     """
-    cdef const LookupRow* rows = rows_of(batch)
+    cdef const LookupRow* rows = rows_of(batch, COLUMNS_CAUSES | COLUMNS_CANDIDATES)
     cdef const LookupRow* r
     cdef const int32_t* cause_lists = <const int32_t*>batch.columns.cause_lists.octets
     cdef const int32_t* candidate_lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef Scale scale = durations.scale
     cdef uint64_t i
-    cdef uint32_t n = 0, m = 0, troubled = 0, failures = 0
+    cdef uint32_t n = 0, troubled = 0, failures = 0
     cdef int64_t pair, waited, total = 0
     cdef int grade
-    cdef bint bad
+    cdef bint bad, good = True
     if <uint64_t>pairs.shape[0] < batch.count or <uint64_t>chosen.shape[0] < batch.count or <uint64_t>grades.shape[0] < batch.count \
-            or <uint64_t>sick.shape[0] < batch.count or left.shape[1] != 3 or room.shape[0] != 3 or durations.shape[1] != BUCKETS \
-            or least.shape[0] != BUCKETS or slowest.shape[1] != 2 or slowest.shape[0] == 0:
+            or left.shape[1] != 3 or room.shape[0] != 3 or slowest.shape[1] != 2 or slowest.shape[0] == 0 \
+            or wanted.shape[0] != MOST_CAUSES or costs.shape[0] != MOST_CAUSES or costs.shape[1] != 4:
         raise ValueError("counters of another shape")
     with nogil:
         for i in range(batch.count):
             r = &rows[i]
             pair = pairs[i]
-            if pair < 0 or pair >= lookups.shape[0] or pair >= failed.shape[0] or pair >= durations.shape[0] or pair >= left.shape[0]:
+            if pair < 0 or pair >= lookups.shape[0] or pair >= failed.shape[0] or pair >= durations.rows or pair >= left.shape[0]:
                 continue
-            if i + AHEAD < batch.count and 0 <= pairs[i + AHEAD] < durations.shape[0]:
-                prefetch(&durations[pairs[i + AHEAD], bucket_of(&least[0], rows[i + AHEAD].duration)])
+            if i + AHEAD < batch.count and 0 <= pairs[i + AHEAD] < durations.rows and pairs[i + AHEAD] < left.shape[0]:
+                prefetch(&durations.places[pairs[i + AHEAD] * OCTAVES + scale.bucket_of(rows[i + AHEAD].duration) // PARTS])
                 prefetch(&left[pairs[i + AHEAD], 0])
             lookups[pair] += 1
             bad = FAILED_FROM <= r.outcome <= FAILED_TO
             failed[pair] += bad
             failures += bad
             if r.outcome != UNFINISHED:
-                durations[pair, bucket_of(&least[0], r.duration)] += 1
+                good &= durations.note(<uint32_t>pair, scale.bucket_of(r.duration))
             waited = r.duration - r.budget[GAP_BUCKET]
             total += waited
             grade = grade_of(r, &cause_lists[i], &candidate_lists[i])
             grades[i] = <uint8_t>grade
             troubled += grade == TROUBLED
             if cause_lists[i + 1] > cause_lists[i]:
-                sick[m] = <uint32_t>i
-                m += 1
+                share(r, batch.columns.causes.octets + cause_lists[i], cause_lists[i + 1] - cause_lists[i], &wanted[0], &costs[0, 0])
             if left[pair, grade] > 0 and room[grade] > 0:
                 left[pair, grade] -= 1
                 room[grade] -= 1
@@ -491,7 +519,9 @@ def count_lookups(
                 n += 1
             if waited > slowest[0, 0]:
                 sift(&slowest[0, 0], <uint32_t>slowest.shape[0], waited, <int64_t>r.lookup)
-    return n, m, failures, troubled, total
+    if not good:
+        raise MemoryError("no memory to count")
+    return n, failures, troubled, total
 
 
 cdef inline bint shorter(const int64_t* a, int64_t waited, int64_t number) noexcept nogil:
@@ -534,8 +564,11 @@ def pick(LookupBatch batch not None, const uint32_t[::1] rows not None):
     cdef Py_ssize_t j
     cdef uint64_t i
     cdef int32_t k
-    cdef const int32_t* lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef const int32_t* lists
     cdef bint good = True
+    batch.have(COLUMNS_ALL)
+    out.have(COLUMNS_ALL)
+    lists = <const int32_t*>batch.columns.candidate_lists.octets
     for j in range(rows.shape[0]):
         i = rows[j]
         if i >= batch.count:
@@ -615,7 +648,7 @@ cdef class Names:
 
     def count(self, LookupBatch batch not None, uint64_t all_up_to, uint64_t one_in):
         """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
-        cdef const LookupRow* rows = rows_of(batch)
+        cdef const LookupRow* rows = rows_of(batch, COLUMNS_NAME)
         cdef const int32_t* ends = <const int32_t*>batch.columns.name_ends.octets
         cdef uint64_t i
         cdef bint good = True

@@ -26,6 +26,7 @@ cdef enum:
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
+cdef int64_t LONGEST_DIAL = 137000000000   # more than the 127 s after which Linux gives up a connection (tcp_syn_retries)
 
 
 cdef void pair_again(Lookup* l) noexcept nogil:
@@ -220,13 +221,13 @@ cdef int64_t dialled(const Lookup* l, int64_t* most) noexcept nogil:
             d = &l.dials[i]
     if d == NULL:
         return -1
-    if 2 < d.syns <= 1 + LINEAR and (d.last - d.time) * 10 < 13 * gap * (d.syns - 1):
+    if 2 < d.syns <= 1 + LINEAR and d.last - d.time < 13 * gap * (d.syns - 1) // 10:
         # Linux 6.5 and later: the first resends are a second apart.
         most[0] = d.last + gap + gap // 20 + 500000000
         return d.last + gap
     if d.syns > 2:
         # A blocking connect: the kernel doubles its wait (1, 2, 4 ... s), the last wait being twice the one before.
-        while gap * 3 < d.last - d.time:
+        while gap < LONGEST_DIAL and gap * 3 < d.last - d.time:
             gap *= 2
         gap *= 2
         most[0] = d.last + gap + gap // 20 + 500000000
@@ -422,7 +423,7 @@ cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexce
         w.forced[most] = 1     # it comes before the failure that it led to
     for i in range(CAUSE_COLD_RECURSION, CAUSES):
         # Small parts of the whole are no reason.
-        if cost[i] * 4 >= top:
+        if cost[i] >= (top + 3) // 4:
             w.cost[i] += cost[i]
     for i in range(CAUSE_COLD_RECURSION):
         if i == CAUSE_SLOW_ANSWER or i == CAUSE_NO_ANSWER or i == CAUSE_NAMESERVER_TIMEOUT or i == CAUSE_PACKET_LOSS \

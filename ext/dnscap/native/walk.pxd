@@ -1,11 +1,12 @@
 """From frames to payloads: link layers, IP with its fragments, tunnels, UDP and TCP ports, ICMP errors."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from dnscap.native.datagrams cimport Outbox
 from dnscap.native.events cimport EventLog
 from dnscap.native.fragments cimport Fragments
 from dnscap.native.frames cimport Frame
 from dnscap.native.notices cimport ArpTable
+from dnscap.native.packets cimport PORT_WORDS
 from dnscap.native.streams cimport Streams
 
 cdef struct WalkCounts:        # what was seen and passed over; all reach the user as capture quality
@@ -32,7 +33,7 @@ cdef struct ArpTable           # private to walk.pyx
 cdef class Walk:
     cdef WalkCounts seen
     cdef ArpTable* arp
-    cdef uint8_t dns_ports[8192]        # one bit a port
+    cdef uint32_t dns_ports[PORT_WORDS]
     cdef Fragments fragments
     cdef Streams streams
 

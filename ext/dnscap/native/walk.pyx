@@ -8,13 +8,13 @@ Checksums of UDP and TCP are never looked at: network cards compute them after t
 wrong in good captures.
 """
 cimport cython
-from libc.stdint cimport UINT32_MAX, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from dnscap.native.datagrams cimport (
     CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE,
-    Datagram, Outbox, outbox_add, outbox_clear, outbox_close, outbox_open,
+    Datagram, Outbox, outbox_add, outbox_clear, outbox_close, outbox_open, outbox_room,
 )
 from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open
 from dnscap.native.fast cimport fast_frame
@@ -22,6 +22,7 @@ from dnscap.native.fragments cimport (
     INTEREST_DNS, INTEREST_NONE, INTEREST_UNKNOWN, Fragment, Fragments, Reassembled,
 )
 from dnscap.native.frames cimport FRAME_BATCH, Frame
+from dnscap.native.interning cimport likely, unlikely
 from dnscap.native.links cimport (
     LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
     ethernet_layer, ethernet_likely, link_layer, nflog, typed_layer,
@@ -568,7 +569,7 @@ cdef class Walk:
         for port in dns_ports:
             if not 0 < port < 65536:
                 raise ValueError(f"not a port: {port}")
-            self.dns_ports[port >> 3] |= 1 << (port & 7)
+            self.dns_ports[port >> 5] |= <uint32_t>1 << (port & 31)
         self.fragments = Fragments()
         self.streams = Streams()
         self.arp = arp_open()
@@ -579,24 +580,43 @@ cdef class Walk:
         arp_close(self.arp)
 
     cdef int frames(self, Frame* frames, uint32_t count, Outbox* box, EventLog* events) noexcept nogil:
-        cdef WalkCounts* seen = &self.seen
-        cdef const uint8_t* ports = self.dns_ports
-        cdef Frame* frame
+        cdef const uint32_t* ports = self.dns_ports
+        cdef const Frame* frame
+        cdef uint64_t octets = 0, cut = 0, dns = 0
+        cdef int64_t due = self.fragments.due
+        cdef Datagram* d = outbox_room(box, count)
         cdef uint32_t i
-        cdef int result
+        if d == NULL:
+            return -1
         for i in range(count):
             frame = &frames[i]
-            seen.octets += frame.size
-            seen.cut_frames += frame.size < frame.wire_size
+            octets += frame.size
+            cut += frame.size < frame.wire_size
             # by the clock of the frames, not of the batches: the result does not depend on how they were cut
-            if frame.time > self.fragments.due and self.fragments.expire(frame.time, box, events) != 0:
+            if unlikely(frame.time > due):
+                box.count = <uint32_t>(d - box.rows)
+                if self.fragments.expire(frame.time, box, events) != 0:
+                    return -1
+                due = self.fragments.due
+                d = outbox_room(box, count - i)
+                if d == NULL:
+                    return -1
+            if likely(fast_frame(ports, frame, d)):
+                d += 1
+                dns += 1
+                continue
+            box.count = <uint32_t>(d - box.rows)
+            if slow_frame(self, frame, box, events) != 0:
                 return -1
-            result = fast_frame(ports, frame, box)
-            if result > 0:
-                seen.dns_udp += 1
-            elif result < 0 or slow_frame(self, frame, box, events) != 0:
+            due = self.fragments.due
+            d = outbox_room(box, count - i)
+            if d == NULL:
                 return -1
-        seen.frames += count
+        box.count = <uint32_t>(d - box.rows)
+        self.seen.frames += count
+        self.seen.octets += octets
+        self.seen.cut_frames += cut
+        self.seen.dns_udp += dns
         return 0
 
     cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil:

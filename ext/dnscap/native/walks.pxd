@@ -9,7 +9,10 @@ cdef enum:
     TARGET_SUFFIXES = 40
 
 cdef struct Target:            # a name that the walk needs
-    uint64_t[40] path          # suffixes.pxd
+    uint64_t[40] path          # suffixes.pxd; of one that only has its hash only set once the walk is looked for
+    uint64_t name              # hash of the whole name
+    const unsigned char* text  # in presentation format, as long as the path is not set; NULL then
+    uint32_t size
     uint32_t labels
     bint host                  # of a name server: its addresses are wanted
 
@@ -32,7 +35,9 @@ cdef struct Walk:
 
 cdef bint open_targets(Walk* w) noexcept nogil      # False without memory
 cdef void close_targets(Walk* w) noexcept nogil
+# A name that is needed, its text as long as the exchange is looked at; one whose hash is known need not be taken apart yet.
 cdef Target* add_target(const Resolving* t, Walk* w, const unsigned char* text, uint32_t size, bint host) noexcept nogil
+cdef void add_known(Walk* w, uint64_t name, const unsigned char* text, uint32_t size) noexcept nogil
 # Look for the exchanges of the very question.
 cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil
 # And for those on the way there; fills numbers.
@@ -41,5 +46,7 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil
 cdef void charge(Resolving* t, Walk* w, Entry* e) noexcept nogil
 # Whether an answer to the very question of `e` came from upstream between two times.
 cdef bint upstream_between(Resolving* t, const Entry* e, int64_t begin, int64_t end) noexcept nogil
+# Whether an answer from upstream, that a name does not exist, may tell of a name above that of `e`.
+cdef bint may_be_denied(Resolving* t, const Entry* e) noexcept nogil
 # Whether any answer came from upstream while `e` was open.
 cdef bint upstream_during(Resolving* t, const Entry* e) noexcept nogil

@@ -10,7 +10,9 @@ from libc.string cimport memcpy
 
 from dnscap.native.acquaintances cimport is_loopback
 from dnscap.native.cache_model cimport HOST_SUFFIXES, Zone, zone_of
+from dnscap.native.exchange_state cimport EARLY
 from dnscap.native.exchanges cimport *
+from dnscap.native.interning cimport prefetch
 from dnscap.native.resolution_state cimport *
 from dnscap.native.resolvers cimport may_ask_for
 from dnscap.native.suffixes cimport suffixes
@@ -48,24 +50,36 @@ cdef Target* add_target(const Resolving* t, Walk* w, const uint8_t* text, uint32
         return NULL
     a = &w.targets[w.target_count]
     a.labels = suffixes(t.seed, text, size, a.path)
+    a.name = a.path[a.labels]
+    a.text = NULL
     a.host = host
     for i in range(w.target_count):
-        if w.targets[i].labels == a.labels and w.targets[i].path[a.labels] == a.path[a.labels]:
+        if w.targets[i].name == a.name:
             return NULL
     w.target_count += 1
     return a
 
 
-cdef inline Entry* entry_at(const Resolving* t, uint32_t link, uint64_t before) noexcept nogil:
-    """The entry that a link of an entry, or a head, leads to; NULL where it is gone.  `before`: it must be older than this."""
-    cdef uint64_t number = (before & ~<uint64_t>0xFFFFFFFF) | link
-    cdef Entry* e
-    if number >= before:
-        if number < <uint64_t>1 << 32:
-            return NULL
-        number -= <uint64_t>1 << 32
-    e = &t.ring[number & t.mask]
-    return e if e.number == number else NULL
+cdef void add_known(Walk* w, uint64_t name, const uint8_t* text, uint32_t size) noexcept nogil:
+    cdef Target* a
+    cdef uint32_t i
+    if w.target_count == MOST_TARGETS:
+        return
+    for i in range(w.target_count):
+        if w.targets[i].name == name:
+            return
+    a = &w.targets[w.target_count]
+    a.name = name
+    a.text = text
+    a.size = size
+    a.host = False
+    w.target_count += 1
+
+
+cdef inline void take_apart(const Resolving* t, Target* a) noexcept nogil:
+    if a.text != NULL:
+        a.labels = suffixes(t.seed, a.text, a.size, a.path)
+        a.text = NULL
 
 
 cdef inline bint overlaps(const Entry* u, const Entry* e) noexcept nogil:
@@ -101,7 +115,7 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
     w.last = -1
     w.refreshing = w.again = False
     for i in range(max(w.target_count, <uint32_t>1)):
-        name = w.targets[i].path[w.targets[i].labels] if w.target_count else e.name
+        name = w.targets[i].name if w.target_count else e.name
         if quiet(t, name, e.since):
             continue
         u = entry_at(t, t.upstream[name & (HEADS - 1)].newest, t.next)
@@ -147,6 +161,21 @@ cdef bint upstream_between(Resolving* t, const Entry* e, int64_t begin, int64_t 
         if u.name == e.name and u.kind & ENTRY_UPSTREAM and u.qtype == e.qtype and begin - SKEW <= u.answered <= end and asked_by(t, u, e):
             return True
         u = entry_at(t, u.older_name, before)
+    return False
+
+
+cdef bint may_be_denied(Resolving* t, const Entry* e) noexcept nogil:
+    cdef const Denials* d = &t.denials
+    cdef int64_t since = e.since - SKEW - EARLY
+    cdef const Entry* u
+    cdef uint32_t i
+    if d.count > DENIALS and d.before >= since:
+        return True
+    for i in range(<uint32_t>min(d.count, <uint64_t>DENIALS)):
+        if d.answered[i] >= since:
+            u = entry_of(t, d.numbers[i])
+            if u != NULL and overlaps(u, e) and asked_by(t, u, e):
+                return True
     return False
 
 
@@ -237,6 +266,12 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
     w.count = w.ancestors = w.denied = 0
     while i < w.target_count:
         a = &w.targets[i]
+        take_apart(t, a)
+        for k in range(a.labels + 1):
+            prefetch(&t.upstream[a.path[k] & (HEADS - 1)])
+            z = zone_of(t.model, a.path[k])
+            if z != NULL:
+                prefetch(&z.host_count)
         for k in range(a.labels + 1):
             n = a.labels - k
             find_named(t, w, e, a.path[n], k > 0, a.host)
@@ -255,6 +290,8 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
                     if w.count > found:
                         memcpy(w.targets[w.target_count].path, &z.hosts[j * HOST_SUFFIXES], (z.labels[j] + 1) * sizeof(uint64_t))
                         w.targets[w.target_count].labels = z.labels[j]
+                        w.targets[w.target_count].name = z.hosts[j * HOST_SUFFIXES + z.labels[j]]
+                        w.targets[w.target_count].text = NULL
                         w.targets[w.target_count].host = True
                         w.target_count += 1
         i += 1
@@ -289,7 +326,7 @@ cdef void charge(Resolving* t, Walk* w, Entry* e) noexcept nogil:
     cdef uint32_t i, j
     cdef uint64_t n
     cdef const Entry* u
-    cdef int64_t reach = e.time, begin, end
+    cdef int64_t reach = e.time, begin, end, time = 0
     # In order of time: numbers are.
     for i in range(1, w.count):
         n = w.numbers[i]
@@ -298,20 +335,22 @@ cdef void charge(Resolving* t, Walk* w, Entry* e) noexcept nogil:
             w.numbers[j] = w.numbers[j - 1]
             j -= 1
         w.numbers[j] = n
-    e.upstream_time = 0
     for i in range(w.count):
         u = &t.ring[w.numbers[i] & t.mask]
         begin = max(u.time, reach)
         end = min(u.answered if u.answered >= 0 else e.answered, e.answered)
         if end > begin:
-            e.upstream_time += end - begin
+            time += end - begin
             reach = end
-    if w.count and w.forwarded == 0:
-        e.start_depth = <signed char>depth_of(t, w, &t.ring[w.numbers[0] & t.mask])
-    if w.count:
-        e.waited = <uint64_t*>malloc(w.count * sizeof(uint64_t))
-        if e.waited == NULL:
-            t.failed = 1
-            return
-        memcpy(e.waited, w.numbers, w.count * sizeof(uint64_t))
-        e.waited_count = <uint16_t>w.count
+    if w.count == 0:
+        return
+    e.waited = <Waited*>malloc(sizeof(Waited) + (w.count - 1) * sizeof(uint64_t))
+    if e.waited == NULL:
+        t.failed = 1
+        return
+    e.waited.time = time
+    e.waited.count = w.count
+    e.waited.start_depth = -1
+    if w.forwarded == 0:
+        e.waited.start_depth = <signed char>depth_of(t, w, &t.ring[w.numbers[0] & t.mask])
+    memcpy(e.waited.numbers, w.numbers, w.count * sizeof(uint64_t))

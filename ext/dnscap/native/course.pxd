@@ -1,0 +1,1 @@
+"""Lookups and exchanges by time, for the course of a capture."""

@@ -1,0 +1,339 @@
+"""Which lookup a query joins; see joining.pxd.
+
+A lookup is looked for under its client and name.  One under the first label of its name may go on, by a search list, to
+another name: that is looked for only where the client has a lookup that may.  A forwarder's query is looked for under its
+question, whoever asked it; lookups are entered so from the first time on that one may forward.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp
+
+from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
+from dnscap.native.assembly cimport LABELLED_AT, LISTS, MOST_CHAIN, Place
+from dnscap.native.attempts cimport *
+from dnscap.native.chasing cimport chases
+from dnscap.native.closing cimport over
+from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.dials cimport take_dial
+from dnscap.native.exchanges cimport *
+from dnscap.native.grouping cimport AT_ONCE, SERIAL, begins_anew, continues, fits
+from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
+from dnscap.native.losses cimport load_now
+from dnscap.native.open_lookups cimport add_name, destroy, is_current, obtain, open_lookup, settle, settle_too, wider
+from dnscap.native.upstreams cimport upstream_query
+
+cdef enum:
+    TYPE_AAAA = 28
+    TYPE_IXFR = 251
+    TYPE_AXFR = 252
+    PORT_MDNS = 5353
+    PORT_LLMNR = 5355
+
+# Limits of state; what they make us give up is counted.
+cdef enum:
+    MOST_LOOKUPS = 1 << 20     # open, or over and waiting for an older one: 15 s of 70,000 a second
+    MOST_OPEN = 1 << 19        # 600 octets each as a rule, 300 MB; a busy resolver's clients keep some thousand open
+
+cdef enum:                     # nanoseconds
+    SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
+cdef int64_t STILL_FORWARDS = 10000000000
+
+
+cdef void enter_questions(Assembly* t) noexcept nogil:
+    """Enter all open lookups by their question."""
+    cdef uint64_t i
+    cdef Lookup* l
+    t.questioned = 1
+    for i in range(t.oldest_open, t.next):
+        l = t.ring[i & t.ring_mask].l
+        if l != NULL:
+            link(&t.index, l, question_key(l.text_hash))
+
+
+cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note) noexcept nogil:
+    """Whether a forwarder sends the query for a client whose own query is in the capture too."""
+    cdef uint64_t key = question_key(q.text)
+    cdef uint32_t at, seen = 0, i
+    cdef const Lookup* l
+    cdef const Attempt* a
+    cdef bint serves = note != NO_NOTE and t.known.notes[note].asked > 0
+    if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]):
+        return False
+    if not t.questioned:
+        enter_questions(t)
+    at = chain(&t.index, key)
+    while at and seen < MOST_CHAIN:
+        if t.index.nodes[at].hash == key:
+            seen += 1
+            l = t.index.nodes[at].l
+            if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, q.name, q.size):
+                for i in range(l.attempt_count):
+                    a = &l.attempts[l.attempt_count - 1 - i]
+                    if a.qtype != ex.qtype or a.time > ex.time + SKEW or a.answered >= 0 and a.answered < ex.time - SKEW:
+                        continue
+                    if a.server[0] == ex.server[0] and a.server[1] == ex.server[1]:
+                        continue
+                    if a.server[0] == ex.client[0] and a.server[1] == ex.client[1]:
+                        return True
+                    if ex.client[0] == ex.server[0] and ex.client[1] == ex.server[1]:
+                        return True    # a host asks itself
+                    if serves or is_loopback(a.server) and not is_loopback(ex.client) or c.iterates:
+                        return True
+        at = t.index.nodes[at].after
+    return False
+
+
+cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) noexcept nogil:
+    cdef Lookup* l
+    cdef Lookup* before
+    cdef Place* ring
+    cdef uint64_t i
+    cdef uint32_t mask
+    if t.next - t.first > t.ring_mask:
+        mask = t.ring_mask * 2 + 1
+        ring = <Place*>malloc((<size_t>mask + 1) * sizeof(Place))
+        if ring == NULL:
+            t.failed = 1
+            return NULL
+        for i in range(t.first, t.next):
+            ring[i & mask] = t.ring[i & t.ring_mask]
+        free(t.ring)
+        t.ring = ring
+        t.ring_mask = mask
+    l = obtain(t)
+    if l == NULL or not add_name(l, q.name, q.size):
+        if l != NULL:
+            destroy(l)
+        t.failed = 1
+        return NULL
+    l.number = t.next
+    l.time = l.last = ex.time
+    l.next_start = l.step = -1
+    l.client[0] = ex.client[0]
+    l.client[1] = ex.client[1]
+    l.client_hash = q.client
+    l.sent = ex.flags
+    l.edns_size = ex.edns_udp_size
+    l.list = LISTS
+    t.ring[t.next & t.ring_mask].l = l
+    t.ring[t.next & t.ring_mask].row = NULL
+    t.next += 1
+    t.open += 1
+    before = open_lookup(t, c.latest)
+    if before != NULL and before.next_start < 0:
+        before.next_start = ex.time
+    if c.silence or before != NULL and before.attempts[0].answered < 0:
+        begins_with(c, ex, before)
+    if c.lookups and c.last_id == ex.id:
+        c.fixed = 1
+    c.last_id = ex.id
+    c.latest = l.number
+    c.lookups += 1
+    l.text_hash = q.text
+    link_anew(&t.index, l, q.by_name)
+    if t.questioned:
+        link_anew(&t.index, l, question_key(q.text))
+    return l
+
+
+cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
+    """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
+    cdef const uint8_t* name = q.name
+    cdef uint32_t size = q.size
+    cdef uint64_t text = q.text
+    cdef uint64_t key = q.by_name
+    cdef uint32_t at = chain(&t.index, key), seen = 0
+    cdef Lookup* l
+    cdef Lookup* best = NULL
+    cdef Lookup* serial = NULL
+    cdef Lookup* chasing = NULL
+    cdef uint8_t r, chase = ROLE_NONE
+    cdef bint anew = False
+    while at and seen < MOST_CHAIN:
+        if t.index.nodes[at].hash == key:
+            seen += 1
+            l = t.index.nodes[at].l
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
+                r = fits(l, ex, c.fixed)
+                if r & SERIAL:
+                    if serial == NULL:
+                        serial = l
+                elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
+                    best = l
+                    role[0] = r
+            elif chasing == NULL and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+                chase = chases(l, ex, name, size)
+                if chase != ROLE_NONE:
+                    chasing = l
+        at = t.index.nodes[at].after
+    if best != NULL:
+        return best
+    if chasing != NULL and serial == NULL:
+        role[0] = chase
+        return chasing
+    at = 0
+    if ex.time - AT_ONCE <= t.labelled_at[q.client & (LABELLED_AT - 1)]:
+        key = label_key(q.client, name, size)
+        at = chain(&t.index, key)
+    seen = 0
+    while at and seen < MOST_CHAIN:
+        if t.index.nodes[at].hash == key:
+            seen += 1
+            l = t.index.nodes[at].l
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+                if continues(l, ex, name, size):
+                    if best == NULL or anew or l.step < best.step:
+                        best = l
+                        anew = False
+                elif best == NULL and l.candidate_count > 1 and begins_anew(l, ex) and l.candidate_count < MOST_CANDIDATES \
+                        and l.names[1] == size and memcmp(l.text, name, size) == 0:
+                    best = l
+                    anew = True
+        at = t.index.nodes[at].after
+    if best == NULL:
+        role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
+        return serial
+    unlink_key(&t.index, best, name_key(best.client_hash, best.text_hash))
+    if t.questioned:
+        unlink_key(&t.index, best, question_key(best.text_hash))
+    if not add_name(best, name, size):
+        t.failed = 1
+        return NULL
+    if anew:
+        best.walk = <uint8_t>(best.candidate_count - 1)
+    best.text_hash = text
+    link(&t.index, best, name_key(best.client_hash, text))
+    if t.questioned:
+        link(&t.index, best, question_key(text))
+    role[0] = ROLE_RETRANSMISSION if anew else ROLE_SEARCH
+    return best
+
+
+cdef bint meet(Assembly* t, uint32_t addresses) noexcept nogil:
+    """Room for what is known of the addresses of a batch; False without memory."""
+    cdef Face* faces
+    cdef uint32_t i, room = t.face_room if t.face_room else 256
+    if addresses > t.face_room:
+        while room < addresses:
+            room *= 2
+        faces = <Face*>realloc(t.faces, room * sizeof(Face))
+        if faces == NULL:
+            return False
+        t.faces = faces
+        t.face_room = room
+    for i in range(t.face_count, addresses):
+        t.faces[i].place = NO_PLACE
+        t.faces[i].note = NO_NOTE
+        t.faces[i].missed = 0
+    t.face_count = max(t.face_count, addresses)
+    return True
+
+
+cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note) noexcept nogil:
+    """The query, as one more attempt of the lookup; NULL where there is no room for it.  `note`: where its server is noted."""
+    cdef Attempt* a
+    cdef uint32_t room
+    l.queries += 1
+    l.last = max(l.last, ex.time)
+    if l.attempt_count == MOST_ATTEMPTS:
+        return NULL
+    if l.attempt_count == l.attempt_room:
+        room = l.attempt_room * 2
+        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
+        if a == NULL:
+            t.failed = 1
+            return NULL
+        l.attempts = a
+        l.attempt_room = room
+    a = &l.attempts[l.attempt_count]
+    l.attempt_count += 1
+    a.time = ex.time
+    a.answered = -1
+    a.exchange = ex.number
+    a.server[0] = ex.server[0]
+    a.server[1] = ex.server[1]
+    a.first = ex.first
+    a.stream = ex.stream
+    a.note = note
+    a.port = ex.client_port
+    a.server_port = ex.server_port
+    a.id = ex.id
+    a.qtype = ex.qtype
+    a.edns_size = ex.edns_udp_size
+    a.sent = ex.flags & (EXCHANGE_EDNS | EXCHANGE_DO | EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_RD | EXCHANGE_COOKIE)
+    a.transport = ex.transport
+    a.candidate = <uint8_t>(l.candidate_count - 1)
+    a.role = role
+    a.rcode = 0
+    a.flags = ATTEMPT_ALIAS if role == ROLE_CHASE else 0       # an alias led to it
+    a.outcome = a.again = a.syns = a.load = 0
+    if a.transport == TRANSPORT_TCP:
+        link(&t.index, l, stream_key(&t.index, ex.stream))
+    return a
+
+
+cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, const Asked* q) noexcept nogil:
+    cdef Exchange told
+    cdef Exchange* ex = &told
+    cdef Client* c
+    cdef Lookup* l
+    cdef Attempt* a
+    cdef uint32_t note
+    cdef uint8_t role = ROLE_PRIMARY, load
+    cdef Face* asker
+    cdef Face* asked
+    tell_query(&batch.columns, batch.dictionary.addresses.keys, h, ex)
+    if ex.opcode != 0 or ex.flags & EXCHANGE_NO_QUESTION:
+        return
+    if ex.server_port == PORT_MDNS or ex.server_port == PORT_LLMNR:
+        return
+    if ex.qtype == TYPE_AXFR or ex.qtype == TYPE_IXFR:
+        return
+    if t.next - t.oldest_open >= MOST_LOOKUPS or t.open >= MOST_OPEN:
+        t.forced_over += 1
+        over(t, t.ring[t.oldest_open & t.ring_mask].l, False)
+    asker = &t.faces[batch.columns.src[h.row]]
+    asked = &t.faces[batch.columns.dst[h.row]]
+    c = client_at(&t.known, ex.client, &asker.place, &asker.moves)
+    if c == NULL:
+        return
+    if not ex.flags & EXCHANGE_RD:
+        c.iterates += 1
+        upstream_query(&t.upstream, ex, q.name, q.size)
+        return
+    l = find(t, ex, q, c, &role)
+    if l == NULL:
+        # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
+        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False)):
+            c.forwards = 1
+            c.passed = ex.time
+            c.iterates += 1
+            t.passed_on += 1
+            upstream_query(&t.upstream, ex, q.name, q.size)
+            return
+        if c.forwards and ex.time - c.passed < STILL_FORWARDS:
+            t.passed_on += 1
+            upstream_query(&t.upstream, ex, q.name, q.size)
+            return
+        l = begin(t, ex, q, c)
+        if l == NULL:
+            return
+        l.client_place = asker.place
+        l.client_moves = asker.moves
+    if ex.transport == TRANSPORT_TCP:
+        settle_too(t, take_dial(t, l, ex))
+    note = asked.note
+    if note == NO_NOTE:
+        note = noted(t, asked, ex.server, True)
+        t.loopback |= is_loopback(ex.server)
+    a = add_attempt(t, l, ex, role, note)
+    if note != NO_NOTE:
+        load = load_now(&t.known.notes[note], ex.time)
+        if a != NULL:
+            a.load = load
+        t.known.notes[note].asked += 1
+        t.known.notes[note].asked_aaaa += ex.qtype == TYPE_AAAA
+        t.known.notes[note].silent += 1
+        t.known.notes[note].last_asked = ex.time
+    give_row(exchanges.table, h.exchange, l.number, role)
+    settle(t, l)
