@@ -8,12 +8,11 @@ from dnscap.capture.compression import recognise
 from dnscap.capture.content import Content, describe, sniff
 from dnscap.capture.inputs import CaptureInput, expand_inputs
 from dnscap.capture.rotation import first_time
-from dnscap.capture.windows import MappedWindows, MemoryWindows, StreamWindows, Windows
+from dnscap.capture.windows import MemoryWindows, StreamWindows, Windows
 
 __all__ = [
     "CaptureInput",
     "Content",
-    "MappedWindows",
     "MemoryWindows",
     "StreamWindows",
     "Windows",

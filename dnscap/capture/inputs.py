@@ -9,20 +9,16 @@ import io
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from dnscap.capture.compression import decompressed
 from dnscap.capture.content import DESCRIBE, SNIFF, describe, sniff
 from dnscap.capture.rotation import FIRST_TIME, first_time, in_order, natural_key
 from dnscap.capture.sources import FileSource, MemorySource, Source
-from dnscap.capture.windows import MappedWindows, MemoryWindows, StreamWindows, Windows
+from dnscap.capture.windows import MemoryWindows, StreamWindows, Windows
 from dnscap.errors import CaptureError, UsageError
-
-#: A file written to within this many seconds is read, not mapped: its writer may cut it (tcpdump -W does).
-STILL_WRITTEN = 10.0
 
 _STDIN = "standard input"
 _CANNOT = "cannot read a capture from a {}; give a path, bytes or a binary file object"
@@ -91,8 +87,7 @@ class CaptureInput:
         Returns
         -------
         Windows
-            A context manager. A plain file is mapped, unless it was written to in the last ten seconds;
-            everything else is read as a stream.
+            A context manager. What is in memory is given out as it is, everything else read as a stream.
 
         Raises
         ------
@@ -112,11 +107,6 @@ class CaptureInput:
             self._chain, self._kind, self._examined = chain, kind, self._examined or not self.repeatable
             if not chain and isinstance(inner, MemorySource):
                 return MemoryWindows(self.name, inner.whole)
-            if not chain and self.path is not None and isinstance(inner, FileSource):
-                mapped = _mapped(self.name, inner.file)
-                if mapped is not None:
-                    source.close()
-                    return mapped
         except BaseException:
             source.close()
             raise
@@ -158,18 +148,6 @@ class CaptureInput:
                 source.close()
         except CaptureError as error:
             self._problem = error
-
-
-def _mapped(name: str, file: BinaryIO) -> Windows | None:
-    """Map a file, unless it may change under our hands or cannot be mapped."""
-    try:
-        status = os.fstat(file.fileno())
-        settled = abs(time.time() - status.st_mtime) > STILL_WRITTEN
-        if not (stat.S_ISREG(status.st_mode) and status.st_size and settled):
-            return None
-        return MappedWindows(name, file)
-    except (OSError, ValueError):
-        return None  # a file system without mapping: read it instead
 
 
 def expand_inputs(inputs: Any) -> list[CaptureInput]:

@@ -152,11 +152,6 @@ class FileSource(Source):
         self._size = _size_of(file)
 
     @property
-    def file(self) -> Any:
-        """The file object read from."""
-        return self._file
-
-    @property
     def position(self) -> int:
         return self._position
 
@@ -177,6 +172,8 @@ class FileSource(Source):
             self._poll.poll()
         if got is not None:
             self._position += got
+        if got == 0 and self._size is not None and self._position < self._size:
+            self.fault = "the file was cut while it was read"
         return got
 
     def _take(self, target: memoryview) -> int | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from dnscap.capture.sources import Source
 from dnscap.errors import CaptureError, UsageError
 
-#: Octets of a window of mapped or given memory.
+#: Octets of a window of given memory.
 #: What one window decodes to stays in the second-level cache.
 WINDOW = 1 << 20
 
-#: Step in which pages of a map behind the reader are let go.
-RELEASE = 4 << 20
-
-#: Buffer for everything that has to be read: fits a second-level cache, and holds many packets.
-STREAM_WINDOW = 1 << 20
+#: Buffer for everything that has to be read: holds many packets, and stays in the second-level cache beside what
+#: they decode to. Octets read into it cost less than those of a mapped file, whose pages have to be found one by
+#: one and come from memory when the decoder touches them.
+STREAM_WINDOW = 1 << 18
 
 #: Largest window of a stream. Records of captures are far smaller; a length field that claims
 #: more is damage, and must not fill the memory.
@@ -146,49 +143,8 @@ class MemoryWindows(Windows):
         self._length = self._at = self._viewed = 0
 
 
-class MappedWindows(MemoryWindows):
-    """Windows over a mapped file.
-
-    Pages behind the reader are given back, so that resident memory stays flat. The map covers the size the
-    file has when it is opened. A file that is cut while it is read ends there with a fault: its size is
-    looked at before every view. Someone who cuts the file while the decoder works on a view would still end
-    the process (SIGBUS), so files that were written to a moment ago are not mapped but read
-    (see `CaptureInput.open`).
-    """
-
-    def __init__(self, name: str, file: BinaryIO, *, window: int = WINDOW) -> None:
-        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        super().__init__(name, memoryview(self._map), window=window)
-        self._released = 0
-        if hasattr(mmap, "MADV_SEQUENTIAL"):
-            self._map.madvise(mmap.MADV_SEQUENTIAL)
-
-    def view(self) -> tuple[memoryview, bool]:
-        now = self._length if self._map.closed else self._map.size()  # of the file, not of the map
-        if now < self._length:
-            self._length = max(now, self._at)
-            self.fault = "the file was cut while it was read"
-            self.fault_offset = self._length
-        return super().view()
-
-    def _use(self, count: int) -> None:
-        super()._use(count)
-        behind = self._at - self._at % RELEASE
-        if behind > self._released and hasattr(mmap, "MADV_DONTNEED"):
-            # A view still held stays good: touching it brings the pages back from the file.
-            self._map.madvise(mmap.MADV_DONTNEED, self._released, behind - self._released)
-            self._released = behind
-
-    def close(self) -> None:
-        super().close()
-        with contextlib.suppress(
-            BufferError
-        ):  # a view is still held; the map goes when the last of them does
-            self._map.close()
-
-
 class StreamWindows(Windows):
-    """Windows over octets that have to be read: pipes, compressed files, file objects.
+    """Windows over octets that have to be read: files, compressed or not, pipes, file objects.
 
     A view waits for no more than it must: after one octet more than before (or as many as were wanted) has
     come, it takes what is there and returns. Octets left of a view of which some were used are given again

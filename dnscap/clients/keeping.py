@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.clients.kept_rows import ALIASES, KEPT_COLUMNS, MOST_EXCHANGES, ExchangeStore, plain_rows
 from dnscap.tables.columns import Columns, Numbering
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,13 +23,6 @@ MOST_KEPT = (3_000, 3_000, 5_000)
 
 SLOWEST = 32
 """Lookups kept because none took longer, whatever else is kept."""
-
-MOST_TEXT_LIST = 64
-"""Entries of a list that are kept of a lookup."""
-
-MOST_EXCHANGES = 240
-"""Exchanges kept of a lookup: as many as assembly follows one by one. A loop that asks for ever has any number,
-and what looks for waits compares them with each other."""
 
 Details = Callable[[list[int]], list[dict[str, Any]]]
 """Gives further columns of lookups by their numbers."""
@@ -45,36 +37,11 @@ FAILED = ("servfail", "refused", "formerr", "notimp", "unreachable", "timeout")
 MOST_PENDING = 64
 """Exchange batches held until the lookups they refer to are known."""
 
-EXCHANGE_COLUMNS = (
-    "exchange",
-    "query",
-    "response",
-    "query_frame",
-    "response_frame",
-    "time",
-    "latency",
-    "client_port",
-    "server",
-    "transport",
-    "id",
-    "qname",
-    "qtype",
-    "outcome",
-    "transmission",
-    "late",
-    "ambiguous",
-    "tcp_rtt",
-    "lookup",
-    "role",
-    "edns",
-)
 
-
-@dataclass(slots=True)
 class Kept:
     """A lookup with the exchanges that belong to it.
 
-    Attributes
+    Parameters
     ----------
     pair : int
         Number of its client and stub.
@@ -82,19 +49,67 @@ class Kept:
         PLAIN, TELLING or TROUBLED.
     row : mapping
         Its row of the lookups table; times and durations are nanoseconds.
-    exchanges : list of mapping
-        Rows of the exchanges table in order of time; times and durations are nanoseconds.
+    store : ExchangeStore, optional
+        What keeps its exchanges, where they are not added here.
     """
 
-    pair: int
-    grade: int
-    row: Mapping[str, Any]
-    exchanges: list[Mapping[str, Any]] = field(default_factory=list)
+    __slots__ = ("_exchanges", "_store", "_version", "grade", "pair", "row")
+
+    def __init__(
+        self, pair: int, grade: int, row: Mapping[str, Any], store: ExchangeStore | None = None
+    ) -> None:
+        self.pair = pair
+        self.grade = grade
+        self.row = row
+        self._store = store
+        self._version = -1
+        self._exchanges: list[Mapping[str, Any]] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kept) and all(
+            getattr(self, name) == getattr(other, name) for name in ("pair", "grade", "row", "exchanges")
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def exchanges(self) -> list[Mapping[str, Any]]:
+        """Rows of the exchanges table in order of time; times and durations are nanoseconds."""
+        if self._store is not None and self._version != self._store.version:
+            self._exchanges = [*self._store.of(self.number)]
+            self._version = self._store.version
+        return self._exchanges or []
+
+    def cells(self, *names: str) -> list[tuple[Any, ...]]:
+        """Some columns of its exchanges, in order of time: cheaper than whole rows where they are not wanted again."""
+        if self._store is not None:
+            return self._store.cells(self.number, names)
+        return [tuple([row.get(name) for name in names]) for row in self.exchanges]
+
+    @property
+    def sent(self) -> int:
+        """How many exchanges there are."""
+        return self._store.sent(self.number) if self._store is not None else len(self.exchanges)
 
     def add(self, exchange: Mapping[str, Any]) -> None:
         """Keep an exchange that belongs to it, unless there are enough."""
-        if len(self.exchanges) < MOST_EXCHANGES:
-            self.exchanges.append(exchange)
+        if self._exchanges is None:
+            self._exchanges = []
+        if len(self._exchanges) < MOST_EXCHANGES:
+            self._exchanges.append(exchange)
+
+    def arrange(self) -> None:
+        """Bring the exchanges that were added into order."""
+        if self._exchanges is not None:
+            self._exchanges.sort(key=lambda row: (row["time"], row["exchange"]))
+
+    @property
+    def aliases(self) -> int:
+        """Aliases that its answers lead through."""
+        if self._store is not None:
+            aliases: int = self.row[ALIASES]
+            return aliases
+        return len(self.row["cname_chain"] or ())
 
     @property
     def failed(self) -> bool:
@@ -132,6 +147,9 @@ class Keeper:
         self._slow_only: set[int] = set()
         self._last_lookup = -1
         self._pending: list[pa.RecordBatch] = []
+        self._sorted_in = False
+        self.store = ExchangeStore()
+        """Exchanges of lookups that came as native rows."""
 
     # ------------------------------------------------------------ feeding
 
@@ -203,9 +221,11 @@ class Keeper:
     def keep_slow_only(self, more: list[int], slowest: list[int]) -> None:
         """Let go of lookups that were kept as the slowest alone and are so no more; `more` are kept so from now on."""
         still = set(slowest)
-        for number in [n for n in self._slow_only if n not in still]:
+        gone = [n for n in self._slow_only if n not in still]
+        for number in gone:
             self._slow_only.discard(number)
             self.kept.pop(number, None)
+        self.store.let_go(gone)
         self._slow_only.update(more)
 
     def feed_exchanges(self, batch: pa.RecordBatch) -> None:
@@ -230,7 +250,8 @@ class Keeper:
         chosen = np.flatnonzero(np.isin(lookups, known))
         if not len(chosen):
             return
-        names = [name for name in EXCHANGE_COLUMNS if name in batch.schema.names]
+        self._sorted_in = True
+        names = [name for name in KEPT_COLUMNS if name in batch.schema.names]
         for row in plain_rows(batch.select(names).take(pa.array(chosen))):
             self.kept[row["lookup"]].add(row)
 
@@ -239,21 +260,34 @@ class Keeper:
         for waiting in self._pending:
             self._sort_in(waiting)
         self._pending = []
-        for kept in self.kept.values():
-            kept.exchanges.sort(key=lambda row: (row["time"], row["exchange"]))
+        if self._sorted_in:
+            for kept in self.kept.values():
+                kept.arrange()
 
     # ------------------------------------------------------------ reading
 
-    def by_pair(self) -> dict[int, list[Kept]]:
-        """Kept lookups of each client and stub, in order."""
+    def by_pair(self, pairs: Collection[int]) -> dict[int, list[Kept]]:
+        """Kept lookups of some clients and stubs, in order."""
+        wanted = set(pairs)
         found: defaultdict[int, list[Kept]] = defaultdict(list)
-        for number in sorted(self.kept):
+        for number in sorted(number for number, kept in self.kept.items() if kept.pair in wanted):
             found[self.kept[number].pair].append(self.kept[number])
         return found
 
-    def troubled(self) -> Iterator[Kept]:
-        """Kept lookups that were slow, failed or took a detour, in order."""
-        return (self.kept[number] for number in sorted(self.kept) if self.kept[number].grade == TROUBLED)
+    def failovers(self) -> Counter[str]:
+        """Fail-overs of troubled lookups by the server that was left."""
+        troubled = [number for number, kept in self.kept.items() if kept.grade == TROUBLED]
+        if not self._sorted_in:
+            return self.store.failovers(troubled)
+        counts: Counter[str] = Counter()
+        for number in troubled:
+            left = None
+            for row in self.kept[number].exchanges:
+                if row["role"] == "failover" and left is not None and left != row["server"]:
+                    counts[left] += 1
+                if row["role"] != "parallel":
+                    left = row["server"]
+        return counts
 
 
 def _rank(keys: Array) -> Array:
@@ -274,93 +308,3 @@ def _grades(rows: Columns) -> Array:
     troubled |= rows.truth("edns_fallback") | rows.truth("tcp_fallback")
     telling = (rows.list_lengths("candidates") > 1) | rows.word_is("outcome", "nxdomain", "nodata")
     return np.where(troubled, TROUBLED, np.where(telling, TELLING, PLAIN))
-
-
-class Row(Mapping[str, Any]):
-    """A row of a table whose columns become Python values when the first row of them is asked for one.
-
-    Of the rows that are kept, most are never looked at, or only by a few columns.
-    """
-
-    __slots__ = ("_columns", "_place")
-
-    def __init__(self, columns: _Values, place: int) -> None:
-        self._columns = columns
-        self._place = place
-
-    def __getitem__(self, name: str) -> Any:
-        return self._columns[name][self._place]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns.names)
-
-    def __len__(self) -> int:
-        return len(self._columns.names)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-class _Values(dict[str, list[Any]]):
-    """Values of the columns that were asked for, by name."""
-
-    __slots__ = ("column", "names")
-
-    def __init__(self, names: Sequence[str], column: Callable[[str], pa.Array]) -> None:
-        super().__init__()
-        self.names = names
-        self.column = column
-
-    def __missing__(self, name: str) -> list[Any]:
-        if name not in self.names:
-            raise KeyError(name)
-        values = self[name] = _plain_values(self.column(name))
-        return values
-
-
-def rows_when_asked(count: int, names: Sequence[str], column: Callable[[str], pa.Array]) -> list[Row]:
-    """As `plain_rows`, each column when it is first needed.
-
-    Parameters
-    ----------
-    count : int
-        Rows.
-    names : sequence of str
-        Columns.
-    column : callable
-        Gives a column by its name.
-    """
-    columns = _Values(names, column)
-    return [Row(columns, place) for place in range(count)]
-
-
-def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Rows as dictionaries, with times and durations as nanoseconds."""
-    names = batch.schema.names
-    arrays = [_plain_values(column) for column in batch.columns]
-    return [dict(zip(names, values, strict=True)) for values in zip(*arrays, strict=True)]
-
-
-def _plain_values(column: pa.Array) -> list[Any]:
-    """As `to_pylist`, without a scalar object for each value on the way."""
-    if pa.types.is_list(column.type):
-        values = _plain_values(column.values)
-        ends = column.offsets.to_numpy().tolist()
-        lists = [values[a : min(b, a + MOST_TEXT_LIST)] for a, b in itertools.pairwise(ends)]
-        return _with_nulls(np.fromiter(lists, object, len(lists)), column) if column.null_count else lists
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary.take(column.indices)
-    elif pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
-    elif pa.types.is_duration(column.type):
-        column = column.cast(pa.duration("ns")).cast(pa.int64())
-    if pa.types.is_integer(column.type) and column.null_count:
-        return _with_nulls(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(object), column)
-    plain: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
-    return plain
-
-
-def _with_nulls(values: Array, column: pa.Array) -> list[Any]:
-    values[pc.is_null(column).to_numpy(zero_copy_only=False)] = None
-    plain: list[Any] = values.tolist()
-    return plain

@@ -60,11 +60,11 @@ class ClientTally:
 
         `most` is how many pairs of client and stub are wanted: those with most lookups.
         """
-        by_pair = self._keeper.by_pair()
         texts = self._keeper.pairs.texts
         numbers = np.flatnonzero(self.lookups[: len(texts)])
         if most is not None and len(numbers) > most:
             numbers = np.sort(numbers[np.argsort(-self.lookups[numbers], kind="stable")[:most]])
+        by_pair = self._keeper.by_pair(numbers.tolist())
         rows = [self._row(number, texts[number], by_pair.get(number, [])) for number in numbers.tolist()]
         total: dict[str, int] = {}
         for row in rows:

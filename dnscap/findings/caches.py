@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from dnscap.findings.gate import bounded
 from dnscap.findings.rule import Facts, Finding, Rule, plural
+from dnscap.messages.around import address_text
+from dnscap.native.cache_tally import CacheCounts
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.resolutions.words import CACHES, EVIDENCE, FROM_CACHE
+
+if TYPE_CHECKING:
+    from dnscap.native.resolution_columns import ResolutionBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,6 +35,16 @@ GOOD_RATE = 0.5
 
 LEAST_CASES = 3
 """Times that something must be seen before it is more than a remark."""
+
+
+SIGNS: tuple[tuple[str, str | None, str | None], ...] = (
+    ("prefetch", "prefetch", None),
+    ("stale", "stale", None),
+    ("asked-again", None, "asked-again"),
+    ("kept-longer", "hit", "earlier-answer-expired"),
+    ("constant", None, "ttl-not-counted-down"),
+)
+"""What is noticed, and the verdict and evidence that show it."""
 
 
 @dataclass(slots=True)
@@ -71,6 +86,27 @@ class CacheTally:
 
     def __init__(self) -> None:
         self.resolvers: dict[str, ResolverCache] = {}
+        self._native = _native_counts()
+
+    def feed_native(self, batch: ResolutionBatch, totals: Array) -> None:
+        """Count a native batch; `settle` gives what was counted so. Verdicts are added to `totals`, too."""
+        self._native.feed(batch, totals)
+
+    def settle(self) -> None:
+        """Have native counts among those of the resolvers."""
+        native, self._native = self._native, _native_counts()
+        for number in range(len(native)):
+            octets, caches, signs, examples = native.resolver(number)
+            self._add(
+                address_text(octets),
+                ResolverCache(
+                    Counter({word: n for word, n in zip(CACHES, caches, strict=False) if n}),
+                    Counter({sign: n for (sign, _, _), n in zip(SIGNS, signs, strict=True) if n}),
+                    defaultdict(
+                        list, {sign: e for (sign, _, _), e in zip(SIGNS, examples, strict=True) if e}
+                    ),
+                ),
+            )
 
     def feed(self, verdicts: Verdicts) -> None:
         """Count some resolutions."""
@@ -112,27 +148,37 @@ class CacheTally:
 
     def merge(self, other: CacheTally) -> None:
         """Add what another tally counted."""
+        other.settle()
         for address, theirs in other.resolvers.items():
-            if (mine := self._of(address)) is None:
-                continue
-            mine.verdicts += theirs.verdicts
-            mine.signs += theirs.signs
-            for sign, numbers in theirs.examples.items():
-                room = MOST_EXAMPLES - len(mine.examples[sign])
-                mine.examples[sign] += numbers[: max(room, 0)]
+            self._add(address, theirs)
+
+    def _add(self, address: str, theirs: ResolverCache) -> None:
+        if (mine := self._of(address)) is None:
+            return
+        mine.verdicts += theirs.verdicts
+        mine.signs += theirs.signs
+        for sign, numbers in theirs.examples.items():
+            room = MOST_EXAMPLES - len(mine.examples[sign])
+            mine.examples[sign] += numbers[: max(room, 0)]
+
+
+def _native_counts() -> CacheCounts:
+    return CacheCounts(
+        MOST_RESOLVERS,
+        np.array([255 if cache is None else CACHES.index(cache) for _, cache, _ in SIGNS], np.uint8),
+        np.array([0 if word is None else 1 << EVIDENCE.index(word) for _, _, word in SIGNS], np.uint32),
+    )
 
 
 def _signs(verdicts: Verdicts) -> Iterator[tuple[str, Array]]:
     """What is noticed, and the rows that show it."""
-
-    def said(word: str) -> Array:
-        return np.asarray(verdicts.evidence >> EVIDENCE.index(word) & 1 == 1)
-
-    yield "prefetch", verdicts.cache == CACHES.index("prefetch")
-    yield "stale", verdicts.cache == CACHES.index("stale")
-    yield "asked-again", said("asked-again")
-    yield "kept-longer", (verdicts.cache == CACHES.index("hit")) & said("earlier-answer-expired")
-    yield "constant", said("ttl-not-counted-down")
+    for sign, cache, word in SIGNS:
+        shown = np.ones(len(verdicts.cache), bool)
+        if cache is not None:
+            shown &= verdicts.cache == CACHES.index(cache)
+        if word is not None:
+            shown &= verdicts.evidence >> EVIDENCE.index(word) & 1 == 1
+        yield sign, shown
 
 
 class _OfACache(Rule):

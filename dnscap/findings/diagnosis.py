@@ -6,11 +6,13 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.clients import ClientTally, Keeper
-from dnscap.clients.keeping import Details, plain_rows
+from dnscap.clients.keeping import Details
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.cache_course import CacheCourse
@@ -32,8 +34,10 @@ from dnscap.servers.tally import table_of
 from dnscap.tables.columns import Columns
 
 if TYPE_CHECKING:
+    from dnscap.messages.decoding import MessageBatch
     from dnscap.native.exchange_rows import ExchangeBatch
     from dnscap.native.lookup_columns import LookupBatch
+    from dnscap.native.resolution_columns import ResolutionBatch
 
 MOST_EVENT_KINDS = 64
 
@@ -42,6 +46,10 @@ MOST_CLIENTS = 100
 
 MOST_ATTEMPTS = 2_000
 """TCP connections that carried nothing kept for showing."""
+
+
+CONNECTION_COLUMNS = ("server", "syns", "handshake", "end", "queries")
+"""Columns of connections that are added up."""
 
 
 class Diagnosis:
@@ -103,10 +111,7 @@ class Diagnosis:
             self._feed_resolutions(resolutions)
         if connections is not None and connections.num_rows:
             self._servers.feed_connections(connections)
-            room = MOST_ATTEMPTS - len(self.attempts)
-            if room > 0:
-                vain = connections.filter(pc.equal(connections.column("queries"), 0))
-                self.attempts += plain_rows(vain.slice(0, room))
+            self._note_attempts(connections)
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
             for code, word in enumerate(words):
@@ -114,9 +119,13 @@ class Diagnosis:
                     self._events[word] += int((codes == code).sum())
 
     def feed_native(
-        self, *, lookups: LookupBatch | None = None, exchanges: ExchangeBatch | None = None
+        self,
+        *,
+        lookups: LookupBatch | None = None,
+        exchanges: ExchangeBatch | None = None,
+        resolutions: ResolutionBatch | None = None,
     ) -> None:
-        """As `feed`, of whole native batches: these lookups and exchanges as they come from the capture.
+        """As `feed`, of whole native batches: these rows as they come from the capture.
 
         All of a diagnosis comes in this way or as tables; the order of calls is the same.
         """
@@ -128,11 +137,33 @@ class Diagnosis:
             self._exchange_rows.feed(exchanges, self._end)
             self.slow_walks.feed_exchanges(exchanges)
             self._lookup_rows.feed_exchanges(exchanges)
+        if resolutions is not None and resolutions.count:
+            totals = np.zeros(16, np.int64)
+            self._caches.feed_native(resolutions, totals)
+            self._score.add_verdicts(totals.tolist())
+            self._tell_of_caches(Verdicts.of(resolutions))
 
-    def _feed_resolutions(self, resolutions: Verdicts) -> None:
+    def feed_around(self, batch: MessageBatch) -> None:
+        """Take connections and events of a batch of messages, of which most have none."""
+        if memoryview(batch.native.connections()[0]).nbytes:
+            ended = batch.to_arrow("connections", CONNECTION_COLUMNS)
+            self._servers.feed_connections(ended)
+            if len(self.attempts) < MOST_ATTEMPTS and pc.any(pc.equal(ended.column("queries"), 0)).as_py():
+                self._note_attempts(batch.to_arrow("connections"))
+        if batch.native.event_rows_count:
+            self.feed(events=batch.to_arrow("events", ["kind"]))
+
+    def _note_attempts(self, connections: pa.RecordBatch) -> None:
+        vain = connections.filter(pc.equal(connections.column("queries"), 0))
+        self.attempts += plain_rows(vain.slice(0, max(MOST_ATTEMPTS - len(self.attempts), 0)))
+
+    def _tell_of_caches(self, resolutions: Verdicts) -> None:
         self.cache_course.feed(resolutions)
         self.slow_walks.feed(resolutions)
         self.moments.feed(resolutions)
+
+    def _feed_resolutions(self, resolutions: Verdicts) -> None:
+        self._tell_of_caches(resolutions)
         # Findings and figures rest on what is seen; what is inferred is only told.
         seen = resolutions.keep(resolutions.seen)
         self._caches.feed(seen)
@@ -179,7 +210,6 @@ class Diagnosis:
         self._exchange_rows.finish()
         self._lookup_rows.finish()
         self.slow_walks.finish()
-        self._servers.told = self._caches.roles()
         self.keeper.finish()
         self._conclude()
 
@@ -204,15 +234,10 @@ class Diagnosis:
 
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
-        self._servers.failovers.clear()
+        self._caches.settle()
+        self._servers.told = self._caches.roles()
+        self._servers.failovers = self.keeper.failovers()
         self.quality.queries = self.quality.responses = 0
-        for kept in self.keeper.troubled():
-            left = None
-            for row in kept.exchanges:
-                if row["role"] == "failover" and left is not None and left != row["server"]:
-                    self._servers.failovers[left] += 1
-                if row["role"] != "parallel":
-                    left = row["server"]
         for row in self.server_rows:
             self.quality.queries += row["queries"]
             self.quality.responses += row["answered"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.resolutions.arrow import Verdicts
 
 MOST_MOMENTS = 10_000

@@ -78,12 +78,10 @@ class LongCnameChain(Rule):
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Give one finding if chains are long."""
-        long = [
-            k for k in facts.kept if len(k.row["cname_chain"] or ()) > LONG_CHAIN and k.row["outcome"] == "ok"
-        ]
+        long = [k for k in facts.kept if k.aliases > LONG_CHAIN and k.row["outcome"] == "ok"]
         if not long:
             return
-        long.sort(key=lambda k: -len(k.row["cname_chain"]))
+        long.sort(key=lambda k: -k.aliases)
         worst = long[0].row
         cost = Cost(len(long), 0, 0.0, 0)
         yield self.finding(

@@ -11,24 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.clients.keeping import (
-    EXCHANGE_COLUMNS,
-    MOST_PENDING,
-    SLOWEST,
-    TROUBLED,
-    Keeper,
-    Kept,
-    rows_when_asked,
-)
+from dnscap.clients.keeping import MOST_PENDING, SLOWEST, TROUBLED, Keeper, Kept
+from dnscap.clients.kept_rows import LookupStore
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
 from dnscap.findings.costs import WANTED, CauseTally
 from dnscap.findings.scorecard import ScoreTally
-from dnscap.lookups.arrow import LOOKUP_COLUMNS, lookup_batch
 from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.messages.around import address_text
 from dnscap.native.stubs import names as stub_names
-from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups, pick
+from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups
 from dnscap.servers.tally import MOST_CLIENTS, MOST_SERVERS, MOST_TYPES, OUTCOMES, PATIENCE, ServerTally
 
 if TYPE_CHECKING:
@@ -161,13 +153,8 @@ class ExchangeRows:
 
     def finish(self) -> None:
         """Give the tallies what was counted here."""
-        from dnscap.registry import rrtype_name
-
-        for key, (asked, answered) in zip(self._type_of, self._types.tolist(), strict=False):
-            pair = self._servers.types[key >> 32, rrtype_name(key & 0xFFFF)]
-            pair[0] += asked
-            pair[1] += answered
-        self._type_of = []
+        keys = np.array(self._type_of, np.int64)
+        self._servers.note_types(keys, self._types[: len(keys)])
 
 
 class LookupRows:
@@ -182,7 +169,7 @@ class LookupRows:
         self._stubs = stub_names()
         self._counted = Names(MOST_NAMES)
         self._slowest = np.full((SLOWEST, 2), -1, np.int64)
-        self._kept = Numbers()
+        self._store = LookupStore()
         self._pending: list[tuple[int, ExchangeBatch]] = []
         self._last = -1
 
@@ -228,17 +215,18 @@ class LookupRows:
         slow = self._slowest[self._slowest[:, 0] >= 0, 1]
         slow_here = (slow[slow >= first] - first).astype(np.uint32)
         rows = np.union1d(chosen, slow_here).astype(np.uint32)
-        slow_only = np.setdiff1d(slow_here, chosen).astype(np.int64) + first
-        self._keeper.keep_slow_only(slow_only.tolist(), slow.tolist())
+        slow_only = np.setdiff1d(slow_here, chosen).astype(np.uint32)
+        self._keeper.keep_slow_only((slow_only.astype(np.int64) + first).tolist(), slow.tolist())
         if not len(rows):
             return
-        self._kept.add(rows.astype(np.uint64) + np.uint64(first))
-        picked = pick(batch, rows)
-        found = rows_when_asked(
-            len(rows), tuple(LOOKUP_COLUMNS), lambda name: lookup_batch(picked, [name]).column(0)
-        )
-        for place, row in zip(rows.tolist(), found, strict=True):
-            self._keeper.kept[first + place] = Kept(int(pairs[place]), int(grades[place]), row)
+        store = self._keeper.store
+        store.follow(rows.astype(np.uint64) + np.uint64(first))
+        for places, lookups in ((chosen, self._store), (slow_only, LookupStore())):
+            if len(places):
+                of = zip(pairs[places].tolist(), grades[places].tolist(), strict=True)
+                found = zip(places.tolist(), of, lookups.add(batch, places), strict=True)
+                for place, (pair, grade), row in found:
+                    self._keeper.kept[first + place] = Kept(pair, grade, row, store)
 
     def feed_exchanges(self, batch: ExchangeBatch) -> None:
         """Keep the exchanges of kept lookups; called after the lookups that came with them."""
@@ -251,26 +239,12 @@ class LookupRows:
             if highest > self._last and len(held) <= MOST_PENDING:
                 self._pending.append((highest, waiting))
             else:
-                self._sort_in(waiting)
-
-    def _sort_in(self, batch: ExchangeBatch) -> None:
-        rows = np.empty(batch.exchanges, np.uint32)
-        rows = rows[: self._kept.rows_of(batch, rows)]
-        if not len(rows):
-            return
-        # A batch of its own: the whole one is let go.
-        picked = exchange_batch(Picked(batch, rows), EXCHANGE_COLUMNS)
-        found = rows_when_asked(len(rows), picked.schema.names, picked.column)
-        lookups = np.asarray(memoryview(batch.column("lookup")))[rows]
-        for number, row in zip(lookups.tolist(), found, strict=True):
-            kept = self._keeper.kept.get(number)
-            if kept is not None:
-                kept.add(row)
+                self._keeper.store.feed(waiting)
 
     def finish(self) -> None:
         """Nothing more comes: give the tallies what was counted here."""
         for _, batch in self._pending:
-            self._sort_in(batch)
+            self._keeper.store.feed(batch)
         self._pending = []
         for counter, absent in ((self._names.resolved, False), (self._names.absent, True)):
             counts = np.array(self._counted.counts_of(absent), np.int64)

@@ -45,8 +45,14 @@ class Servfail(_Reply):
     disproved_by = "The same question answered by that server in the same seconds."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
+        outcomes = {
+            row["outcome"] for kept in facts.kept for row in kept.exchanges if row["server"] == subject
+        }
+        # Codes beyond the old ones, such as BADVERS, stop a lookup in the same way.
+        other = "other-rcode" in outcomes and "servfail" not in outcomes
+        what = "answers with an unusual error code" if other else "says SERVFAIL"
         return (
-            f"Server {subject or 'unknown'} says SERVFAIL: {plural(cost.lookups, 'lookup')} affected, "
+            f"Server {subject or 'unknown'} {what}: {plural(cost.lookups, 'lookup')} affected, "
             f"{cost.failed:,} failed"
         )
 
@@ -168,10 +174,12 @@ class RetryStorm(Rule):
         """Give one finding if a question was repeated too often."""
         stormy: list[tuple[int, Kept]] = []
         for kept in facts.kept:
+            if kept.sent < STORM:
+                continue
             counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-            for row in kept.exchanges:
-                if row["outcome"] in ("servfail", "refused"):
-                    counts[row["qname"], row["qtype"]] += 1
+            for outcome, qname, qtype in kept.cells("outcome", "qname", "qtype"):
+                if outcome in ("servfail", "refused"):
+                    counts[qname, qtype] += 1
             worst = max(counts.values(), default=0)
             if worst >= STORM:
                 stormy.append((sum(counts.values()), kept))

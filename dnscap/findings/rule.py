@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -366,22 +366,26 @@ def waited(cost: Cost) -> str:
 
 def silent_server(case: Case) -> str | None:
     """The server whose silence cost a case most: first the one that never answered it."""
-    return _server(case, lambda row: row["outcome"] in ("unanswered", "unfinished") and not row.get("late"))
+    return _server(case, ("unanswered", "unfinished"), in_time=True)
 
 
 def failing_server(outcomes: Sequence[str]) -> Callable[[Case], str | None]:
     """A function that names the server which answered so."""
-    return lambda case: _server(case, lambda row: row["outcome"] in outcomes)
+    return lambda case: _server(case, outcomes)
 
 
-def _server(case: Case, chosen: Callable[[Mapping[str, Any]], bool]) -> str | None:
-    counts: Counter[str] = Counter(row["server"] for row in case.kept.exchanges if chosen(row))
-    if counts:
-        heard = {
-            row["server"] for row in case.kept.exchanges if row["outcome"] in ("answer", "nodata", "nxdomain")
-        }
-        return max(counts, key=lambda server: (server not in heard, counts[server]))
-    return first_server(case)
+def _server(case: Case, outcomes: Sequence[str], *, in_time: bool = False) -> str | None:
+    counts: dict[str, int] = {}
+    sent = case.kept.cells("server", "outcome", "late")
+    for server, outcome, late in sent:
+        if outcome in outcomes and not (in_time and late):
+            counts[server] = counts.get(server, 0) + 1
+    if not counts:
+        return first_server(case)
+    if len(counts) == 1:
+        return next(iter(counts))
+    heard = {server for server, outcome, _ in sent if outcome in ("answer", "nodata", "nxdomain")}
+    return max(counts, key=lambda server: (server not in heard, counts[server]))
 
 
 def first_server(case: Case) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,10 @@ class ScoreTally:
 
     def feed_resolutions(self, verdicts: Verdicts) -> None:
         """Count cache verdicts where the resolver's upstream side is seen."""
-        counts = np.bincount(verdicts.cache, minlength=len(CACHES)).tolist()
+        self.add_verdicts(np.bincount(verdicts.cache, minlength=len(CACHES)).tolist())
+
+    def add_verdicts(self, counts: Sequence[int]) -> None:
+        """Add cache verdicts, counted in the order of `CACHES`."""
         self.hits += sum(counts[CACHES.index(word)] for word in FROM_CACHE)
         self.verdicts += sum(counts) - counts[CACHES.index("unknown")]
 

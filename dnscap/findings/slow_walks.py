@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import Picked, exchange_batch
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.resolutions.walk import Walk, walk_of

@@ -82,7 +82,9 @@ class TcpRetransmission(Rule):
     disproved_by = "Both copies of the segment arriving at the server."
 
     def subject(self, case: Case, facts: Facts) -> str | None:
-        over_tcp = [row["server"] for row in case.kept.exchanges if row["transport"] == "tcp"]
+        over_tcp = [
+            server for server, transport in case.kept.cells("server", "transport") if transport == "tcp"
+        ]
         servers = case.kept.row["servers"] or ()
         return over_tcp[0] if over_tcp else servers[0] if servers else None
 

@@ -17,7 +17,7 @@ class _FarSide(Rule):
     """The title, up to what it cost."""
 
     def subject(self, case: Case, facts: Facts) -> str | None:
-        servers: Counter[str] = Counter(row["server"] for row in case.kept.exchanges)
+        servers: Counter[str] = Counter(server for (server,) in case.kept.cells("server"))
         if servers:
             return servers.most_common(1)[0][0]
         return first_server(case)

@@ -38,9 +38,9 @@ class SlowAnswer(Rule):
     )
 
     def subject(self, case: Case, facts: Facts) -> str | None:
-        timed = [row for row in case.kept.exchanges if row["latency"] is not None]
+        timed = [sent for sent in case.kept.cells("latency", "server") if sent[0] is not None]
         if timed:
-            slowest: str = max(timed, key=lambda row: row["latency"])["server"]
+            slowest: str = max(timed, key=lambda sent: sent[0])[1]
             return slowest
         servers = case.kept.row["servers"] or ()
         return servers[0] if servers else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -236,6 +237,31 @@ class StreamFeed(ThreadFeed):
         return not (self._ended or self._stopping)
 
 
+RECEIVE_BUFFER = 8 << 20
+"""Octets that the kernel keeps of a socket of scapy; it may grant less to those who are not root."""
+
+_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
+_SO_RCVBUFFORCE = 33
+
+
+def scapy_configuration() -> Any:
+    """What scapy knows of interfaces, sockets and link types.
+
+    Raises
+    ------
+    ImportError
+        If scapy is not installed.
+    """
+    import scapy.arch
+    import scapy.layers.inet6
+    import scapy.layers.l2  # noqa: F401 - link types
+    from scapy.config import conf
+
+    if not conf.ifaces:
+        conf.ifaces.reload()
+    return conf
+
+
 class ScapyFeed(ThreadFeed):
     """Frames of interfaces, one by one through scapy's sockets: slow, but needs no libpcap.
 
@@ -247,20 +273,28 @@ class ScapyFeed(ThreadFeed):
 
     def __init__(self, interface: str, snaplen: int, promiscuous: bool) -> None:
         super().__init__(interface)
-        from scapy.config import conf
-
+        conf = scapy_configuration()
         self._snaplen = snaplen
-        names = [interface]
-        if interface == "any":
-            names = [
-                str(one.name) for one in conf.ifaces.values() if "UP" in str(getattr(one, "flags", "UP"))
-            ]
+        self._received = self._dropped = 0
+        known = {str(one.name): str(getattr(one, "flags", "UP")) for one in conf.ifaces.values()}
+        names = (
+            [name for name, flags in known.items() if "UP" in flags] if interface == "any" else [interface]
+        )
+        if interface != "any" and interface not in known:
+            raise FileNotFoundError(interface)
         self._sockets: dict[Any, tuple[str, int]] = {}
         for name in names:
-            with contextlib.suppress(OSError) if interface == "any" else contextlib.nullcontext():
+            try:
                 socket = conf.L2listen(iface=name, promisc=promiscuous)
-                link = conf.l2types.layer2num.get(getattr(socket, "LL", None), 1)
-                self._sockets[socket] = (name, link)
+            except PermissionError:
+                raise
+            except OSError:
+                if interface == "any":
+                    continue  # one that cannot be captured from, or has just gone
+                raise
+            _make_room(socket.ins, name)
+            link = conf.l2types.layer2num.get(getattr(socket, "LL", None), 1)
+            self._sockets[socket] = (name, link)
         if not self._sockets:
             raise OSError("no interface can be captured from")
 
@@ -287,7 +321,30 @@ class ScapyFeed(ThreadFeed):
             if octets := recorder.take():
                 self._put(octets)
 
+    @property
+    def counters(self) -> Counters | None:
+        try:
+            for socket in self._sockets:
+                # Reading the counts of a socket sets them to zero.
+                frames, drops = struct.unpack(
+                    "=II", socket.ins.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+                )
+                self._received += frames
+                self._dropped += drops
+        except (OSError, AttributeError, struct.error):
+            return None
+        return Counters(self._received, self._dropped)
+
     def close(self) -> None:
         for socket in self._sockets:
             with contextlib.suppress(Exception):
                 socket.close()
+
+
+def _make_room(socket: Any, name: str) -> None:
+    """Let the kernel keep more of a socket, and on a loopback interface not show each frame twice."""
+    with contextlib.suppress(OSError, AttributeError):
+        socket.setsockopt(1, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    if name.startswith("lo"):
+        with contextlib.suppress(OSError, AttributeError):
+            socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)

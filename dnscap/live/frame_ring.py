@@ -114,7 +114,7 @@ class FrameRing:
         self._lock = threading.Lock()
         self._links: list[int] = []
         """Link types by the number of the interface."""
-        self._chunks: deque[tuple[int, bytearray]] = deque()  # time of the first frame, whole blocks
+        self._chunks: deque[tuple[int, bytes | bytearray]] = deque()  # time of the first frame, whole blocks
         self._octets = 0
         self._traces: dict[int, Traces] = {}
         self._frames: dict[int, list[tuple[PickedFrame, str]]] = {}
@@ -126,10 +126,13 @@ class FrameRing:
             _, declared = block_end(octets, 0, _FAR, _FAR)
             for start, _ in declared:
                 self._links.append(struct.unpack_from("=H", octets, start + 8)[0])
-            if self._chunks and len(self._chunks[-1][1]) + len(octets) <= CHUNK:
-                self._chunks[-1][1].extend(octets)
+            last = self._chunks[-1][1] if self._chunks else b""
+            if isinstance(last, bytearray) and len(last) + len(octets) <= CHUNK:
+                last.extend(octets)
             else:
-                self._chunks.append((first_time(octets) or 0, bytearray(octets)))
+                # What is large stays as it is: a chunk that grows leaves holes behind.
+                chunk = octets if 4 * len(octets) > CHUNK else bytearray(octets)
+                self._chunks.append((first_time(octets) or 0, chunk))
             self._octets += len(octets)
             while self._octets > self._most and len(self._chunks) > 1:
                 self._forget_one()
@@ -190,7 +193,7 @@ class FrameRing:
             return list(found.values())
 
     def _matching(
-        self, chunk: bytearray, wanted: dict[int, Traces]
+        self, chunk: bytes | bytearray, wanted: dict[int, Traces]
     ) -> Iterator[tuple[int, PickedFrame, str]]:
         times: dict[int, list[int]] = {}
         for number, traces in wanted.items():
@@ -204,7 +207,7 @@ class FrameRing:
                     yield number, frame, comment
                     break
 
-    def _walk(self, chunk: bytearray) -> Iterator[PickedFrame]:
+    def _walk(self, chunk: bytes | bytearray) -> Iterator[PickedFrame]:
         at = 0
         while at + 12 <= len(chunk):
             kind, size = _HEAD.unpack_from(chunk, at)

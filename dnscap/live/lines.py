@@ -148,7 +148,7 @@ class Lines:
 
 def _rows(part: pa.RecordBatch) -> Iterable[dict[str, Any]]:
     """Rows as dictionaries, times and durations in nanoseconds."""
-    from dnscap.clients.keeping import plain_rows
+    from dnscap.clients.kept_rows import plain_rows
 
     return plain_rows(part)
 

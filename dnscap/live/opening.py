@@ -13,7 +13,7 @@ from typing import Any
 from dnscap.capture import expand_inputs
 from dnscap.errors import CaptureError, UsageError
 from dnscap.live import privileges
-from dnscap.live.feeds import DeviceFeed, Feed, ScapyFeed, StreamFeed
+from dnscap.live.feeds import DeviceFeed, Feed, ScapyFeed, StreamFeed, scapy_configuration
 from dnscap.live.session import Session
 from dnscap.messages.decoding import DNS_PORTS
 from dnscap.native import libpcap
@@ -59,7 +59,7 @@ def interfaces() -> list[tuple[str, str]]:
         except OSError as error:
             raise CaptureError("interfaces", str(error)) from None
     try:
-        from scapy.config import conf
+        conf = scapy_configuration()
     except ImportError:
         raise CaptureError("interfaces", "libpcap is not installed", hint=_INSTALL) from None
     return [("any", "all interfaces"), *((str(i.name), str(i.description)) for i in conf.ifaces.values())]
@@ -144,6 +144,8 @@ def _without_libpcap(name: str, filter: str | None, snaplen: int, promiscuous: b
         ) from None
     except PermissionError:
         raise CaptureError(name, "you may not capture", hint=privileges.hint(name)) from None
+    except FileNotFoundError:
+        raise CaptureError(name, "there is no such interface", hint=_suggestion(name)) from None
     except (OSError, ValueError) as error:
         raise CaptureError(name, f"cannot be captured from: {error}", hint=_suggestion(name)) from None
 

@@ -425,7 +425,7 @@ class Session:
         diagnosis = self.diagnosis
         if self._resolving is not None:
             for resolved in self._resolving.taken():
-                diagnosis.feed(resolutions=resolved.verdicts())
+                diagnosis.feed_native(resolutions=resolved.native)
         details = _Details(held.lookup_batches)
         for part in _joined([batch.to_arrow(COUNTED) for batch in held.lookup_batches]):
             diagnosis.feed(lookups=part, details=details)

@@ -21,8 +21,29 @@ class Numbers:
     def clear(self) -> None:
         """Forget all."""
 
-    def rows_of(self, batch: ExchangeBatch, rows: _Array) -> int:
-        """Fill `rows` with the exchanges of a batch whose lookup is among the numbers; gives how many."""
+@final
+class KeptExchanges:
+    """Exchanges of the lookups that are kept, each copied out of its page."""
+
+    def __new__(cls, most: int, most_each: int) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def passed_over(self) -> int: ...
+    @property
+    def row_size(self) -> int:
+        """Octets of a KeptExchange."""
+
+    def follow(self, lookups: _Array) -> None:
+        """Keep the exchanges of these lookups from now on."""
+
+    def feed(self, batch: ExchangeBatch) -> None:
+        """Take those of a batch that belong to a lookup that is kept."""
+
+    def taken(self) -> bytes:
+        """What was kept since this was called last, as octets of KeptExchange structs."""
+
+    def make_room(self, rows: int) -> None:
+        """So many of the rows that were taken are no longer kept."""
 
 @final
 class Pairs:
@@ -83,6 +104,3 @@ def count_lookups(
     costs: _Array,
 ) -> tuple[int, int, int, int]:
     """Count a batch of lookups by client and stub and by cause, and choose those to be kept."""
-
-def pick(batch: LookupBatch, rows: _Array) -> LookupBatch:
-    """Some rows of a batch as a batch of their own."""

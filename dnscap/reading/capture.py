@@ -117,7 +117,7 @@ class Capture(Passes):
         return f"<Capture {', '.join(self.inputs[:3])}{', …' if len(self.inputs) > 3 else ''}>"
 
     def _repr_html_(self) -> str:
-        from dnscap.clients.keeping import plain_rows
+        from dnscap.clients.kept_rows import plain_rows
         from dnscap.report.notebook import capture_card
 
         parts = self._tables["sources"].to_batches() if "sources" in self._tables else None
@@ -387,11 +387,11 @@ class Capture(Passes):
 
     def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:
         for resolved in resolving.taken():
-            verdicts = resolved.verdicts()
-            if self._narrowing:
-                rows = resolved.to_arrow(self._narrowing.resolution_columns)
-                verdicts = verdicts.keep(self._narrowing.keeps_resolutions(rows))
-            diagnosis.feed(resolutions=verdicts)
+            if not self._narrowing:
+                diagnosis.feed_native(resolutions=resolved.native)
+                continue
+            rows = resolved.to_arrow(self._narrowing.resolution_columns)
+            diagnosis.feed(resolutions=resolved.verdicts().keep(self._narrowing.keeps_resolutions(rows)))
 
     def _feed(
         self,
@@ -417,9 +417,7 @@ class Capture(Passes):
         if batch is not None:
             diagnosis.origins.feed(batch.first_message, batch.column("source"))
             diagnosis.seen.feed(self._narrowed(batch))
-            diagnosis.feed(
-                connections=batch.to_arrow("connections"), events=batch.to_arrow("events", ["kind"])
-            )
+            diagnosis.feed_around(batch)
 
     def diagnose(self, *, slowest: int = 3) -> Report:
         """What is wrong in words, the slowest lookups, and a scorecard; shows itself in notebooks.

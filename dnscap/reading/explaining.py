@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.errors import UsageError
 from dnscap.explain import Explanation
 from dnscap.explain.explanation import tried_in_vain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.explain.trace import Delegation, Holder, events_of
 from dnscap.explain.trace_text import Trace
 from dnscap.names import NameRows

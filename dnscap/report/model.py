@@ -303,7 +303,7 @@ def build(
 
 
 def _inputs(sources: pa.Table) -> list[Input]:
-    from dnscap.clients.keeping import plain_rows
+    from dnscap.clients.kept_rows import plain_rows
 
     rows = [row for part in sources.to_batches() for row in plain_rows(part)]
     told: list[dict[str, Any]] = [{name: row[name] for name in Input.__dataclass_fields__} for row in rows]

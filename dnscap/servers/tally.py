@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dnscap.exchanges.arrow import OUTCOMES as NATIVE_OUTCOMES
 from dnscap.messages.arrow import ARROW_TYPES
+from dnscap.registry import rrtype_name
 from dnscap.schema import SERVERS
 from dnscap.tables.columns import Columns, Numbering
 from dnscap.tables.histogram import histograms
@@ -72,6 +73,8 @@ class ServerTally:
         self.clients_of: defaultdict[int, set[str]] = defaultdict(set)
         self.full: set[int] = set()
         self.types: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+        self._type_keys: Array = np.zeros(0, dtype=np.int64)
+        self._type_counts: Array = np.zeros((0, 2), dtype=np.int64)
         self.failovers: Counter[str] = Counter()
         """Fail-overs by the server that was left; counted by whoever sees whole lookups."""
         self.told: dict[str, str] = {}
@@ -122,8 +125,30 @@ class ServerTally:
         timed = tried & (handshake >= 0)
         self._rtt.add(server[timed], handshake[timed], len(self._tcp))
 
+    def note_types(self, keys: Array, counts: Array) -> None:
+        """Take in queries by server and type, all there are.
+
+        Parameters
+        ----------
+        keys : numpy.ndarray of int64
+            Number of the server in the upper half, type in the lower.
+        counts : numpy.ndarray
+            Of each how many were answered or met silence, and how many were answered.
+        """
+        self._type_keys, self._type_counts = keys, counts
+
+    def _spell_types(self) -> None:
+        """Have what `note_types` took in under the names of the types."""
+        for key, (asked, answered) in zip(self._type_keys.tolist(), self._type_counts.tolist(), strict=True):
+            pair = self.types[key >> 32, rrtype_name(key & 0xFFFF)]
+            pair[0] += asked
+            pair[1] += answered
+        self.note_types(self._type_keys[:0], self._type_counts[:0])
+
     def merge(self, other: ServerTally) -> None:
         """Add what another tally counted."""
+        self._spell_types()
+        other._spell_types()
         place = np.array(
             [self.servers.number(text) for text in other.servers.texts] + [MOST_SERVERS], dtype=np.int64
         )
@@ -213,6 +238,9 @@ class ServerTally:
         for (number, qtype), (asked, answered) in self.types.items():
             if asked >= LEAST_ASKED and not answered:
                 silent[number].append(qtype)
+        unheard = (self._type_counts[:, 0] >= LEAST_ASKED) & (self._type_counts[:, 1] == 0)
+        for key in self._type_keys[unheard].tolist():
+            silent[key >> 32].append(rrtype_name(key & 0xFFFF))
         clients = set().union(*self.clients_of.values()) if self.clients_of else set()
         rows = []
         for number in range(len(self.outcomes)):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables_by_hand import MS, SECOND, exchange, exchanges, lookup, lookups
 
-from dnscap.clients.keeping import plain_rows
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.explain import Explanation
 from dnscap.explain.waterfall import MOST_LINES
 from dnscap.output.cells import width_of

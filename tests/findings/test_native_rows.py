@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import dnscap
-from dnscap.clients.keeping import MOST_EXCHANGES
+from dnscap.clients.kept_rows import MOST_EXCHANGES
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.lookups.assembling import Assembling
 from dnscap.tables.histogram import BUCKETS, LEAST, buckets_of

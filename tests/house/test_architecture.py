@@ -101,7 +101,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("names", ("dnscap.names*", "dnscap.native.names_*")),
     ("frames", ("dnscap.tables*",)),
-    ("health", ("dnscap.servers*", "dnscap.clients*", "dnscap.native.tallies", "dnscap.native.course")),
+    (
+        "health",
+        (
+            "dnscap.servers*",
+            "dnscap.clients*",
+            "dnscap.native.tallies",
+            "dnscap.native.course",
+            "dnscap.native.kept",
+            "dnscap.native.cache_tally",
+        ),
+    ),
     ("findings", ("dnscap.findings*",)),
     ("words", ("dnscap.output*", "dnscap.explain*", "dnscap.native.lines")),
     ("reports", ("dnscap.report*",)),

@@ -96,6 +96,8 @@ class Tops:
         self._latencies: dict[str, deque[int]] = {}
         self._heard: dict[str, int] = {}
         """When each server answered last."""
+        self._owed: dict[str, int] = {}
+        """When each was asked first what it has not answered, nor anything since."""
         self._absent: dict[str, int] = {}
         """When it was said last that nobody listens there."""
 
@@ -219,11 +221,17 @@ class Tops:
                     owing[server] += 1
                     owed[server] = min(attempt[0], owed.get(server, attempt[0]))
         found = []
+        for server, since in owed.items():
+            # The lookup that owed the answer first may have got it elsewhere meanwhile.
+            if not self._heard.get(server, 0) < self._owed.get(server, 0) < since:
+                self._owed[server] = since
+        for server in [
+            one for one, since in self._owed.items() if self._heard.get(one, 0) >= since or one not in asked
+        ]:
+            del self._owed[server]
         busiest = heapq.nlargest(4 * count, asked, key=lambda server: asked[server])
-        for server in {*busiest, *(server for server in owed if server in asked)}:
-            silent = None
-            if server in owed and owed[server] > self._heard.get(server, 0):
-                silent = max(now - owed[server], 0)
+        for server in {*busiest, *(server for server in self._owed if server in asked)}:
+            silent = max(now - self._owed[server], 0) if server in self._owed else None
             wait = quantile(list(self._latencies.get(server, ())), 0.5)
             found.append(
                 ServerHealth(

@@ -12,7 +12,8 @@ from dnscap.native.attempts cimport Lookup
 from dnscap.native.exchange_index cimport WireHashes
 from dnscap.native.exchanges cimport HAPPENED_EXPIRED, HAPPENED_QUERY, NO_LOOKUP, Happening, lookup_in
 from dnscap.native.interning cimport NO_CODE, NameTable, prefetch
-from dnscap.native.lookup_index cimport chain, name_key
+from dnscap.native.lookup_index cimport name_key
+from dnscap.native.lookups_by_name cimport first_of, place_at
 from dnscap.native.messages cimport HAS_NAME, MessageColumns
 from dnscap.native.open_lookups cimport open_lookup
 from dnscap.native.upstreams cimport UPSTREAM_SLOTS
@@ -80,7 +81,7 @@ cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t fir
                 q.text = 0
             q.client = wire.addresses[c.src[h.row]]
             q.by_name = name_key(q.client, q.text)
-            prefetch(&t.index.buckets[<uint32_t>q.by_name & t.index.bucket_mask])
+            prefetch(&t.heads[<uint32_t>q.by_name & t.head_mask])
             prefetch(&t.labelled_at[q.client & (LABELLED_AT - 1)])
             client = client_seen(t, c.src[h.row])
             if client != NULL:
@@ -88,30 +89,23 @@ cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t fir
         elif ahead[i].lookup != NO_LOOKUP:
             l = open_lookup(t, ahead[i].lookup)
             if l != NULL:
-                prefetch(l)
-                prefetch(<const uint8_t*>l + 64)
-                prefetch(<const uint8_t*>l + 128)
+                prefetch(&l.number)
+                prefetch(&l.client_hash)
+                prefetch(&l.candidate_count)
                 prefetch(l.few_attempts)
                 prefetch(<const uint8_t*>l.few_attempts + 64)
                 prefetch(l.few_record_octets)
     for i in range(count):
         h = &happenings[i]
         if h.kind == HAPPENED_QUERY:
-            prefetch(&t.index.nodes[chain(&t.index, ahead[i].asked.by_name)])
+            prefetch(place_at(t, first_of(t, ahead[i].asked.by_name)))
             client = client_seen(t, c.src[h.row])
             if client != NULL:
-                ahead[i].lookup = client.latest
                 prefetch(&t.ring[client.latest & t.ring_mask])
         elif ahead[i].lookup != NO_LOOKUP:
             # Its neighbours in the list that it leaves.
             l = open_lookup(t, ahead[i].lookup)
             if l != NULL and l.earlier != NULL:
-                prefetch(l.earlier)
+                prefetch(&l.earlier.number)
             if l != NULL and l.later != NULL:
-                prefetch(l.later)
-    for i in range(count):
-        if happenings[i].kind == HAPPENED_QUERY:
-            l = open_lookup(t, ahead[i].lookup)
-            if l != NULL:
-                prefetch(l)
-                prefetch(l.few_attempts)
+                prefetch(&l.later.number)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from dnscap.native.assembly cimport MOST_CHAIN
+from dnscap.native.assembly cimport MOST_CHAIN, NONE_YET, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.chasing cimport await_chase, spells
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
@@ -169,6 +169,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Lookup* l
     cdef Attempt* a
     cdef UpstreamQuery* u
+    cdef Place* p
     cdef uint32_t note
     if lookup == NO_LOOKUP:
         lookup = exchanges.lookup_of(h.exchange)
@@ -194,6 +195,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         return
     if h.kind == HAPPENED_ANSWER:
         a.answered = h.time
+        p = &t.ring[lookup & t.ring_mask]
+        if a == l.attempts and p.u.next_start == NONE_YET_UNHEARD:
+            p.u.next_start = NONE_YET
         a.outcome = h.outcome
         a.rcode = h.rcode
         if a.qtype == TYPE_ANY and h.outcome == OUTCOME_NODATA and h.answers:
@@ -206,6 +210,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
                 t.failed = 1
             if a.flags & (ATTEMPT_ALIAS | ATTEMPT_WANTED) == ATTEMPT_ALIAS:
                 await_chase(t, &exchanges.table.index, l, a)
+    elif h.kind == HAPPENED_REJECTED:
+        a.flags |= ATTEMPT_REJECTED
+        return
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
             return
@@ -236,6 +243,7 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
+        t.steps += 1
         l = t.ring[i & t.ring_mask].l
         if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
             continue

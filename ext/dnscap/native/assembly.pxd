@@ -10,7 +10,7 @@ from dnscap.native.upstreams cimport Upstream
 
 cdef enum:
     MOST_WAITING = 32          # connections tried without a lookup yet
-    LABELLED_AT = 1 << 13
+    LABELLED_AT = 1 << 12
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
     LISTS = 7
     LIST_FAILED = 2            # lookups with a failure, or a truncated answer
@@ -20,9 +20,20 @@ cdef struct Waiting:           # a connection without a lookup yet
     Dial dial
     uint64_t[2] client
 
-cdef struct Place:             # of a lookup in the ring
+cdef enum:                     # in place of the time when the client's next lookup began
+    NONE_YET = -1
+    NONE_YET_UNHEARD = -2      # and its first query may have no answer yet
+
+cdef union PlaceState:
+    const uint8_t* row         # packed, of a lookup that is over
+    int64_t next_start         # of an open one
+
+cdef struct Place:             # of a lookup in the ring, and in the chains of those with the same client and name
     Lookup* l                  # NULL once it is over
-    const uint8_t* row         # packed, from then on
+    PlaceState u
+    uint64_t hash              # of client and name
+    uint32_t after             # in its chain: number and 1, the low 32 bits; 0 none
+    uint32_t before
 
 cdef struct Face:              # of an address of the batch's dictionary
     uint32_t place             # as a client, as of so many moves; NO_PLACE unknown
@@ -48,6 +59,8 @@ cdef struct Assembly:
     uint64_t first             # number of the oldest lookup in the ring
     uint64_t oldest_open       # all before it are over, and may be taken
     uint64_t next              # number of the next new one
+    uint32_t* heads            # of the chains: latest lookup first
+    uint32_t head_mask
     uint32_t open              # lookups that are not over
     Packed packed
     Conclusion end             # of the lookup that is being judged
@@ -55,7 +68,7 @@ cdef struct Assembly:
     int64_t[7] due_of          # when that of the oldest of each list is; INT64_MAX of an empty one
     Lookup* oldest[7]          # lookups that wait equally long, by when they began to
     Lookup* newest[7]
-    int64_t* labelled_at       # when a lookup was last entered by its first label, by hash of its client
+    uint32_t* labelled_at      # tick in which a lookup was last entered by its first label, by hash of its client
     uint8_t questioned         # lookups are entered by their question too, whoever asks
     Index index
     Acquaintances known
@@ -63,11 +76,14 @@ cdef struct Assembly:
     uint32_t waiting_at
     int64_t now
     int64_t begun              # first event
+    int64_t led_at             # when an answer held an alias only, for the last time
     int64_t busy               # time that queries waited for the answers they got, summed
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
+    uint64_t steps             # lookups that were looked at, whether an event was theirs
     uint64_t passed_on         # queries of forwarders that belong to a lookup of their client
     Lookup* spare              # lookups that are over, to be used again
-    uint32_t spare_count
+    void* slabs                # where lookups lie
+    uint32_t slab_lookups      # in the latest of them
     uint8_t loopback           # a loopback address was asked: its host may forward from another
     Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end

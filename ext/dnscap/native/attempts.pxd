@@ -95,8 +95,9 @@ cdef enum AttemptFlag:
     ATTEMPT_STALE = 128        # the answer says that it is stale (RFC 8914, codes 3 and 19)
     ATTEMPT_LATE = 512         # the answer came when the stub had given up
     ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
+    ATTEMPT_REJECTED = 4096    # the client's host said that nobody waited for the answer any more (ICMP)
     ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
-    ATTEMPT_LED = 4096         # the stub followed the alias that it was, instead of taking it for the answer
+    ATTEMPT_LED = 8192         # the stub followed the alias that it was, instead of taking it for the answer
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 
 cdef struct Attempt:           # one query sent
@@ -170,7 +171,10 @@ cdef enum:                     # what a lookup has room for in itself: enough fo
     FEW_NAME_OCTETS = 56
     FEW_RECORD_OCTETS = 112
 
-cdef struct Lookup:            # what every event of it touches comes first
+cdef struct Lookup:            # in lines of 64 octets, those that few lookups use among the others
+    uint8_t[56] few_name_octets
+    uint16_t[34] names         # where the candidates' names start; one more entry at the end
+    uint32_t client_moves      # as of so many moves
     uint64_t number
     int64_t deadline           # when it is over unless something happens
     Lookup* earlier            # in the list of those that wait equally long
@@ -178,11 +182,12 @@ cdef struct Lookup:            # what every event of it touches comes first
     int64_t time
     int64_t step               # when its current name was fully answered; -1 not yet
     int64_t last               # latest packet
-    int64_t next_start         # when the client's next lookup began; -1 none yet
     uint64_t text_hash         # of the current name
     uint64_t client_hash
     uint64_t[2] client
     Attempt* attempts
+    uint8_t* text              # names of the candidates, one after another
+    uint8_t* records           # of the answers: type (2), size (2), candidate (1), 1 free, rdata
     uint32_t attempt_count
     uint32_t attempt_room
     uint32_t queries           # sent, those past MOST_ATTEMPTS too
@@ -197,22 +202,19 @@ cdef struct Lookup:            # what every event of it touches comes first
     uint8_t walk               # candidate at which the walk over the search list began, for the last time
     uint16_t sent              # ExchangeFlag bits of its first query
     uint16_t edns_size
-    uint32_t client_place      # where its client is among those known, as of so many moves
-    uint32_t client_moves
-    uint32_t record_count
-    uint8_t* records           # of the answers: type (2), size (2), candidate (1), 1 free, rdata
+    uint32_t client_place      # where its client is among those known,
     uint32_t record_size
     uint32_t record_room
-    uint8_t* text              # names of the candidates, one after another
+    uint32_t record_count
     uint32_t text_room
     Dial* dials                # room for MOST_DIALS; NULL while there are none
     Conclusion* end            # only while it is judged
-    # What follows is set as it is used.
-    uint16_t[34] names         # where they start; one more entry at the end
-    uint32_t[8] nodes          # entries in the index
+    int64_t next_start         # when the client's next lookup began, -1 never; likewise
+    uint64_t free_for_alignment
     Attempt[2] few_attempts
-    uint8_t[56] few_name_octets
     uint8_t[112] few_record_octets
+    uint32_t[8] nodes          # entries in the index
+    uint64_t[2] to_whole_lines
 
 cdef struct ServerNote:        # what is known of a server, over all lookups
     uint64_t[2] address

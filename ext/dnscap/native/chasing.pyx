@@ -3,9 +3,10 @@
 Most stubs leave that to their server, whose answer holds all of the chain.  Where it does not, a query for the target right
 behind it is no lookup of an application.
 """
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from dnscap.native.assembly cimport MOST_CHAIN
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.domain cimport NAME_ROOM
@@ -14,7 +15,7 @@ from dnscap.native.exchanges cimport (
     EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_DO, EXCHANGE_EDNS, EXCHANGE_RD, OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_TRUNCATED,
 )
 from dnscap.native.grouping cimport AT_ONCE, failing
-from dnscap.native.lookup_index cimport link, name_key
+from dnscap.native.lookup_index cimport Index, chain, chase_key, link
 
 cdef enum:
     TYPE_CNAME = 5
@@ -44,7 +45,8 @@ cdef void await_chase(Assembly* t, const KeyIndex* index, Lookup* l, const Attem
             size = n
         at += 6 + n
     if size:
-        link(&t.index, l, name_key(l.client_hash, hash_name(index, name, size)))
+        t.led_at = a.answered
+        link(&t.index, l, chase_key(l.client_hash, hash_name(index, name, size)))
 
 
 cdef bint is_target(const Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil:
@@ -59,7 +61,7 @@ cdef bint is_target(const Lookup* l, const uint8_t* name, uint32_t size) noexcep
     return False
 
 
-cdef uint8_t chases(Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
+cdef inline uint8_t chases(Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS | EXCHANGE_RD
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
     cdef uint32_t i
@@ -91,3 +93,20 @@ cdef uint8_t chases(Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t
     if chase.server[0] != ex.server[0] or chase.server[1] != ex.server[1]:
         return ROLE_FAILOVER
     return ROLE_RETRANSMISSION
+
+
+cdef Lookup* chased(const Index* x, const Exchange* ex, const Asked* q, uint8_t* role) noexcept nogil:
+    cdef uint64_t key = chase_key(q.client, q.text)
+    cdef uint32_t at = chain(x, key), seen = 0
+    cdef Lookup* l
+    while at and seen < MOST_CHAIN:
+        if x.nodes[at].hash == key:
+            seen += 1
+            l = x.nodes[at].l
+            if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
+                role[0] = chases(l, ex, q.name, q.size)
+                if role[0] != ROLE_NONE:
+                    return l
+        at = x.nodes[at].after
+    role[0] = ROLE_PRIMARY
+    return NULL

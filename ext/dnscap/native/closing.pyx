@@ -3,12 +3,13 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dnscap.native.acquaintances cimport Client, client_at, recognise_by, vote_by
-from dnscap.native.assembly cimport LISTS, Place
+from dnscap.native.assembly cimport LISTS, NONE_YET, Place
 from dnscap.native.at_once cimport answered_at_once
 from dnscap.native.attempts cimport *
 from dnscap.native.exchanges cimport OUTCOME_NXDOMAIN
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport unlink_all
+from dnscap.native.lookups_by_name cimport leave_name
 from dnscap.native.losses cimport weigh_pair
 from dnscap.native.naming cimport find_name, learn_name, name_stands
 from dnscap.native.open_lookups cimport delist, give_back
@@ -28,12 +29,15 @@ cdef int64_t WENT_ON = 100000000           # nanoseconds: a stub that goes on by
 
 cdef void over(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     cdef Place* place = &t.ring[l.number & t.ring_mask]
+    cdef const uint8_t* row = NULL
     if t.judged:
-        place.row = conclude(t, l, finished)
-        if place.row == NULL:
+        row = conclude(t, l, finished)
+        if row == NULL:
             t.failed = 1
     delist(t, l)
+    leave_name(t, place)
     unlink_all(&t.index, l)
+    place.u.row = row
     place.l = NULL
     give_back(t, l)
     t.open -= 1
@@ -70,6 +74,7 @@ cdef const uint8_t* conclude(Assembly* t, Lookup* l, bint finished) noexcept nog
 
 cdef void weigh(Assembly* t, Lookup* l, bint finished) noexcept nogil:
     cdef Surroundings s
+    l.next_start = max(t.ring[l.number & t.ring_mask].u.next_start, <int64_t>NONE_YET)
     s.notes = t.known.notes
     s.upstream = &t.upstream
     s.now = t.now
@@ -106,9 +111,7 @@ cdef inline void expect(Assembly* t, Lookup* l) noexcept nogil:
 cdef inline void expect_more(Assembly* t, Lookup* l) noexcept nogil:
     """What to find, the lookup itself must be there."""
     cdef const uint8_t* c
-    cdef uint32_t i
-    for i in range(l.node_count):
-        prefetch(&t.index.nodes[l.nodes[i]])
+    prefetch(&t.ring[l.number & t.ring_mask])
     if l.client_place <= t.known.client_mask:
         c = <const uint8_t*>&t.known.clients[l.client_place]
         prefetch(c)
@@ -146,16 +149,16 @@ cdef bint take_over(Assembly* t, LookupBatch batch) noexcept nogil:
         return False
     while t.first < end:
         if t.first + NEAR < end:
-            ahead = t.ring[(t.first + NEAR) & t.ring_mask].row
+            ahead = t.ring[(t.first + NEAR) & t.ring_mask].u.row
             prefetch(ahead)
             prefetch(ahead + 64)
         place = &t.ring[t.first & t.ring_mask]
-        size = (<const Head*>place.row).size
+        size = (<const Head*>place.u.row).size
         if text_reserve(&batch.packed, size) != 0:
             return False
-        memcpy(batch.packed.octets + batch.packed.size, place.row, size)
+        memcpy(batch.packed.octets + batch.packed.size, place.u.row, size)
         batch.packed.size += size
-        let_go(&t.packed, place.row)
+        let_go(&t.packed, place.u.row)
         batch.count += 1
         t.first += 1
     return True

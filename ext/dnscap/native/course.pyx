@@ -10,7 +10,7 @@ from dnscap.native.exchanges cimport (
     OUTCOME_ANSWER, OUTCOME_DUPLICATE, OUTCOME_OTHER_RCODE, OUTCOME_UNANSWERED, OUTCOME_UNREACHABLE, OUTCOME_UNSOLICITED,
 )
 from dnscap.native.histograms cimport BUCKETS, Scale
-from dnscap.native.lookup_columns cimport LookupBatch, LookupRow
+from dnscap.native.lookup_columns cimport COLUMNS_CANDIDATES, COLUMNS_ROWS, LookupBatch, LookupRow
 
 cdef enum:
     UNFINISHED = 9             # outcomes of lookups
@@ -53,7 +53,8 @@ cdef class Spans:
         return self.at
 
 
-cdef inline const LookupRow* rows_of(LookupBatch batch) noexcept nogil:
+cdef const LookupRow* rows_of(LookupBatch batch) except NULL:
+    batch.have(COLUMNS_ROWS | COLUMNS_CANDIDATES)
     return <const LookupRow*>batch.columns.rows.octets
 
 

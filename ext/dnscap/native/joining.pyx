@@ -9,17 +9,18 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
 from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
-from dnscap.native.assembly cimport LABELLED_AT, LISTS, MOST_CHAIN, Place
+from dnscap.native.assembly cimport LISTS, MOST_CHAIN, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
-from dnscap.native.chasing cimport chases
+from dnscap.native.chasing cimport CHASED, chased
 from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport AT_ONCE, SERIAL, begins_anew, continues, fits
+from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
+from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
-from dnscap.native.open_lookups cimport add_name, destroy, is_current, obtain, open_lookup, settle, settle_too, wider
+from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
 from dnscap.native.upstreams cimport upstream_query
 
 cdef enum:
@@ -44,6 +45,7 @@ cdef void enter_questions(Assembly* t) noexcept nogil:
     cdef uint64_t i
     cdef Lookup* l
     t.questioned = 1
+    t.index.most_nodes += 1
     for i in range(t.oldest_open, t.next):
         l = t.ring[i & t.ring_mask].l
         if l != NULL:
@@ -65,6 +67,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
     while at and seen < MOST_CHAIN:
         if t.index.nodes[at].hash == key:
             seen += 1
+            t.steps += 1
             l = t.index.nodes[at].l
             if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, q.name, q.size):
                 for i in range(l.attempt_count):
@@ -86,7 +89,9 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
 cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) noexcept nogil:
     cdef Lookup* l
     cdef Lookup* before
+    cdef Place* p
     cdef Place* ring
+    cdef bint unheard = False
     cdef uint64_t i
     cdef uint32_t mask
     if t.next - t.first > t.ring_mask:
@@ -103,26 +108,30 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     l = obtain(t)
     if l == NULL or not add_name(l, q.name, q.size):
         if l != NULL:
-            destroy(l)
+            give_back(t, l)
         t.failed = 1
         return NULL
     l.number = t.next
     l.time = l.last = ex.time
-    l.next_start = l.step = -1
+    l.step = -1
     l.client[0] = ex.client[0]
     l.client[1] = ex.client[1]
     l.client_hash = q.client
     l.sent = ex.flags
     l.edns_size = ex.edns_udp_size
     l.list = LISTS
-    t.ring[t.next & t.ring_mask].l = l
-    t.ring[t.next & t.ring_mask].row = NULL
+    p = &t.ring[t.next & t.ring_mask]
+    p.l = l
+    p.u.next_start = NONE_YET_UNHEARD
     t.next += 1
     t.open += 1
     before = open_lookup(t, c.latest)
-    if before != NULL and before.next_start < 0:
-        before.next_start = ex.time
-    if c.silence or before != NULL and before.attempts[0].answered < 0:
+    if before != NULL:
+        p = &t.ring[c.latest & t.ring_mask]
+        unheard = p.u.next_start == NONE_YET_UNHEARD
+        if p.u.next_start < 0:
+            p.u.next_start = ex.time
+    if c.silence or unheard and before.attempts[0].answered < 0:
         begins_with(c, ex, before)
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
@@ -130,7 +139,7 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     c.latest = l.number
     c.lookups += 1
     l.text_hash = q.text
-    link_anew(&t.index, l, q.by_name)
+    enter_name(t, l, q.by_name)
     if t.questioned:
         link_anew(&t.index, l, question_key(q.text))
     return l
@@ -142,17 +151,18 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     cdef uint32_t size = q.size
     cdef uint64_t text = q.text
     cdef uint64_t key = q.by_name
-    cdef uint32_t at = chain(&t.index, key), seen = 0
+    cdef uint32_t at = first_of(t, key), seen = 0
+    cdef const Place* p
     cdef Lookup* l
     cdef Lookup* best = NULL
     cdef Lookup* serial = NULL
-    cdef Lookup* chasing = NULL
-    cdef uint8_t r, chase = ROLE_NONE
+    cdef uint8_t r
     cdef bint anew = False
     while at and seen < MOST_CHAIN:
-        if t.index.nodes[at].hash == key:
+        p = place_at(t, at)
+        if p.hash == key:
             seen += 1
-            l = t.index.nodes[at].l
+            l = p.l
             if l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
                 r = fits(l, ex, c.fixed)
                 if r & SERIAL:
@@ -161,18 +171,16 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                 elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
                     best = l
                     role[0] = r
-            elif chasing == NULL and l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
-                chase = chases(l, ex, name, size)
-                if chase != ROLE_NONE:
-                    chasing = l
-        at = t.index.nodes[at].after
+        at = p.after
+    t.steps += seen
     if best != NULL:
         return best
-    if chasing != NULL and serial == NULL:
-        role[0] = chase
-        return chasing
+    if serial == NULL and ex.time - t.led_at <= CHASED:
+        best = chased(&t.index, ex, q, role)
+        if best != NULL:
+            return best
     at = 0
-    if ex.time - AT_ONCE <= t.labelled_at[q.client & (LABELLED_AT - 1)]:
+    if heard_lately(t, q.client, ex.time):
         key = label_key(q.client, name, size)
         at = chain(&t.index, key)
     seen = 0
@@ -190,10 +198,11 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                     best = l
                     anew = True
         at = t.index.nodes[at].after
+    t.steps += seen
     if best == NULL:
         role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
         return serial
-    unlink_key(&t.index, best, name_key(best.client_hash, best.text_hash))
+    leave_name(t, &t.ring[best.number & t.ring_mask])
     if t.questioned:
         unlink_key(&t.index, best, question_key(best.text_hash))
     if not add_name(best, name, size):
@@ -202,7 +211,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     if anew:
         best.walk = <uint8_t>(best.candidate_count - 1)
     best.text_hash = text
-    link(&t.index, best, name_key(best.client_hash, text))
+    enter_name(t, best, name_key(best.client_hash, text))
     if t.questioned:
         link(&t.index, best, question_key(text))
     role[0] = ROLE_RETRANSMISSION if anew else ROLE_SEARCH

@@ -5,10 +5,11 @@ from libc.string cimport memcpy
 from dnscap.native.attempts cimport Lookup
 
 cdef enum KeyKind:
-    KEY_NAME = 1               # client and the name now asked for
+    KEY_NAME = 1               # client and the name now asked for: see lookups_by_name.pxd
     KEY_LABEL = 2              # client and first label: candidates of one search walk share it
     KEY_QUESTION = 3           # the name, whoever asks
     KEY_STREAM = 4
+    KEY_CHASE = 5              # client and the target of an alias
 
 cdef struct Node:              # of the index
     uint64_t hash
@@ -24,6 +25,7 @@ cdef struct Index:
     uint32_t* buckets
     uint32_t bucket_mask
     uint64_t seed
+    uint8_t most_nodes         # of a lookup
     uint8_t failed             # no memory
 
 cdef bint index_open(Index* x, uint64_t seed) noexcept nogil       # False without memory
@@ -34,7 +36,7 @@ cdef void unlink_key(Index* x, Lookup* l, uint64_t hash) noexcept nogil
 
 
 cdef inline void link_anew(Index* x, Lookup* l, uint64_t hash) noexcept nogil:
-    """Enter a lookup under a key that it has not, while it has fewer than 8."""
+    """Enter a lookup under a key that it has not, while it has fewer than the most."""
     cdef uint32_t i = x.free_node, at
     cdef Node* n
     if i:
@@ -136,6 +138,10 @@ cdef inline uint64_t label_key(uint64_t client, const uint8_t* name, uint32_t si
 
 cdef inline uint64_t question_key(uint64_t text) noexcept nogil:
     return text + KEY_QUESTION
+
+
+cdef inline uint64_t chase_key(uint64_t client, uint64_t text) noexcept nogil:
+    return stir((client ^ (text << 1 | text >> 63)) * <uint64_t>0x9E3779B97F4A7C15 + KEY_CHASE)
 
 
 cdef inline uint64_t stream_key(const Index* x, uint32_t stream) noexcept nogil:

@@ -7,13 +7,14 @@ from dnscap.native.attempts cimport Lookup
 
 cdef enum:
     BUCKETS_A_NODE = 4         # so that a chain that is not there is seldom looked into
-    MOST_NODES = 8             # of a lookup: name, label, question, and its connections
+    MOST_NODES = 6             # of a lookup: its first label, and its connections
 
 
 cdef bint index_open(Index* x, uint64_t seed) noexcept nogil:
     memset(x, 0, sizeof(Index))
     x.node_used = 1
     x.seed = seed
+    x.most_nodes = MOST_NODES
     return widen_index(x)
 
 
@@ -56,7 +57,7 @@ cdef bint widen_index(Index* x) noexcept nogil:
 
 cdef void link(Index* x, Lookup* l, uint64_t hash) noexcept nogil:
     cdef uint32_t i
-    if l.node_count == MOST_NODES:
+    if l.node_count >= x.most_nodes:
         return
     for i in range(l.node_count):
         if x.nodes[l.nodes[i]].hash == hash:

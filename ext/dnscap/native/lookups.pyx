@@ -22,7 +22,8 @@ from dnscap.native.exchanges cimport *
 from dnscap.native.joining cimport meet, on_query
 from dnscap.native.lookup_columns cimport LookupBatch
 from dnscap.native.lookup_index cimport index_close, index_open
-from dnscap.native.open_lookups cimport destroy, settle_too
+from dnscap.native.lookups_by_name cimport names_open
+from dnscap.native.open_lookups cimport close_slabs, empty, settle_too, tick_of
 from dnscap.native.packed cimport let_go, packed_close
 from dnscap.native.upstreams cimport upstream_close, upstream_open
 
@@ -37,12 +38,15 @@ cdef inline int state(const Assembly* t) noexcept nogil:
 
 
 cdef void pass_time(Assembly* t, int64_t now) noexcept nogil:
+    cdef uint32_t i
     while t.ended_due <= now:
         settle_too(t, on_closed(t, &t.ended[t.ended_at]))
         t.ended_at += 1
         t.ended_due = known_at(&t.ended[t.ended_at]) if t.ended_at < t.ended_count else INT64_MAX
     if t.begun == NEVER:
         t.begun = now
+        for i in range(LABELLED_AT):
+            t.labelled_at[i] = tick_of(now) - LABELLED_AT
     t.now = now
     if now > t.due:
         expire(t, now)
@@ -63,6 +67,8 @@ cdef class Lookups:
     ----------
     open : int
         Lookups that are not over, or wait for an older one that is not.
+    steps : int
+        Lookups that were looked at so far, to find the one that an event belongs to.
     """
 
     def __cinit__(self, bint judged=True, bint short_cuts=True):
@@ -78,32 +84,27 @@ cdef class Lookups:
         t.judged = judged
         t.short_cuts = short_cuts
         seed = int.from_bytes(os.urandom(8), "little")
-        t.labelled_at = <int64_t*>malloc(LABELLED_AT * sizeof(int64_t))
+        t.labelled_at = <uint32_t*>calloc(LABELLED_AT, sizeof(uint32_t))
         for i in range(LISTS):
             t.due_of[i] = INT64_MAX
-        if t.ring == NULL or t.labelled_at == NULL or not (index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
+        if t.ring == NULL or t.labelled_at == NULL or not (names_open(t) and index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
-        for i in range(LABELLED_AT):
-            t.labelled_at[i] = NEVER
 
     def __dealloc__(self):
         cdef Assembly* t = self.table
-        cdef Lookup* l
         cdef uint64_t i
         if t == NULL:
             return
         if t.ring != NULL:
             for i in range(t.first, t.next):
                 if t.ring[i & t.ring_mask].l != NULL:
-                    destroy(t.ring[i & t.ring_mask].l)
-                elif t.ring[i & t.ring_mask].row != NULL:
-                    let_go(&t.packed, t.ring[i & t.ring_mask].row)
+                    empty(t.ring[i & t.ring_mask].l)
+                elif t.ring[i & t.ring_mask].u.row != NULL:
+                    let_go(&t.packed, t.ring[i & t.ring_mask].u.row)
             packed_close(&t.packed)
-        while t.spare != NULL:
-            l = t.spare
-            t.spare = l.later
-            free(l)
+        close_slabs(t)
         free(t.ring)
+        free(t.heads)
         free(t.labelled_at)
         index_close(&t.index)
         acquaintances_close(&t.known)
@@ -158,6 +159,8 @@ cdef class Lookups:
                     on_extra(t, exchanges, h, batch)
                 elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
                     on_answer(t, exchanges, h, batch, ahead[i & (2 * FAR - 1)].lookup)
+                elif h.kind == HAPPENED_REJECTED:
+                    on_answer(t, exchanges, h, batch, NO_LOOKUP)   # too rare to be looked at ahead
                 elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                     settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))
             if state(t) != 0:
@@ -195,6 +198,10 @@ cdef class Lookups:
     @property
     def open(self):
         return self.table.next - self.table.first
+
+    @property
+    def steps(self):
+        return self.table.steps
 
     def counts(self):
         """What limits made it give up, and queries left to their client's lookup.

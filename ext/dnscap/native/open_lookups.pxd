@@ -7,8 +7,12 @@ from dnscap.native.assembly cimport LABELLED_AT, LISTS, Assembly
 from dnscap.native.attempts cimport ATTEMPT_FRAGMENT, Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_TRUNCATED, Exchange
-from dnscap.native.grouping cimport LARGE, settling
+from dnscap.native.grouping cimport AT_ONCE, LARGE, settling
 from dnscap.native.interning cimport prefetch
+
+cdef enum:                     # ticks
+    LATELY = AT_ONCE // (1 << 20) + 2
+    LONG_BEFORE = 1 << 30
 
 cdef enum:
     FEW_LOOKUPS = 1 << 12      # so few are kept open for longer, and fit the cache
@@ -33,7 +37,8 @@ cdef bint is_current(const Lookup* l, const uint8_t* name, uint32_t size) noexce
 cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil       # False without memory
 cdef Lookup* obtain(Assembly* t) noexcept nogil        # with nothing in it; NULL without memory
 cdef void give_back(Assembly* t, Lookup* l) noexcept nogil
-cdef void destroy(Lookup* l) noexcept nogil
+cdef void empty(Lookup* l) noexcept nogil              # of what it has beyond its own room
+cdef void close_slabs(Assembly* t) noexcept nogil
 # `settle` for all lookups but the simplest.
 cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil
 # Let it be found by its first label, or not any more.
@@ -82,10 +87,20 @@ cdef inline void enlist(Assembly* t, Lookup* l, uint8_t which) noexcept nogil:
     t.newest[which] = l
 
 
+cdef inline uint32_t tick_of(int64_t time) noexcept nogil:
+    """Time in steps of about a millisecond, modulo 52 days."""
+    return <uint32_t>(<uint64_t>time >> 20)
+
+
+cdef inline bint heard_lately(const Assembly* t, uint64_t client, int64_t time) noexcept nogil:
+    """Whether the client may have a lookup that goes on by its first label at this time, which may be out of order."""
+    return tick_of(time) - t.labelled_at[client & (LABELLED_AT - 1)] + LONG_BEFORE <= LONG_BEFORE + LATELY
+
+
 cdef inline void label(Assembly* t, Lookup* l, bint heard) noexcept nogil:
     """Let it be found by its first label where its walk over a search list may go on, or begin anew; only then."""
     if heard:
-        t.labelled_at[l.client_hash & (LABELLED_AT - 1)] = t.now
+        t.labelled_at[l.client_hash & (LABELLED_AT - 1)] = tick_of(t.now)
     if heard != l.labelled:
         put_label(t, l, heard)
 

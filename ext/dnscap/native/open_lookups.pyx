@@ -3,17 +3,25 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dnscap.native.assembly cimport Assembly
+from dnscap.native.assembly cimport LABELLED_AT, Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport LARGE, settling
+from dnscap.native.interning cimport big_alloc
 from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
 
 cdef enum:
-    MOST_SPARE = 1 << 13       # lookups that are over, kept to be used again
+    LINE = 64                  # octets
+    FIRST_IN_SLAB = 100        # lookups: few captures have more open
+    MOST_IN_SLAB = 3276        # 2 MiB of them, a large page
     MOST_TYPES = 4             # of one name in one lookup: A, AAAA, HTTPS
     MS = 1000000               # nanoseconds
+cdef int64_t TIMER = 5000000000     # what resolv.conf has stubs wait for an answer where it says nothing else
+
+cdef struct Slab:              # lookups lie behind it
+    Slab* before
+
 
 cdef inline const uint8_t* current_name(const Lookup* l, uint32_t* size) noexcept nogil:
     cdef uint32_t i = l.candidate_count - 1
@@ -42,8 +50,7 @@ cdef bint add_name(Lookup* l, const uint8_t* name, uint32_t size) noexcept nogil
     return True
 
 
-cdef inline void empty(Lookup* l) noexcept nogil:
-    """Give back what was had beyond the lookup's own room."""
+cdef void empty(Lookup* l) noexcept nogil:
     if l.attempts != l.few_attempts:
         free(l.attempts)
     if l.text != l.few_name_octets:
@@ -54,22 +61,41 @@ cdef inline void empty(Lookup* l) noexcept nogil:
         free(l.dials)
 
 
-cdef void destroy(Lookup* l) noexcept nogil:
-    empty(l)
-    free(l)
+cdef bint add_slab(Assembly* t) noexcept nogil:
+    """Room for more lookups, all of it spare; False without memory."""
+    cdef uint32_t count = min(t.slab_lookups * 2, <uint32_t>MOST_IN_SLAB) if t.slab_lookups else FIRST_IN_SLAB, i
+    cdef Slab* slab = <Slab*>big_alloc(<size_t>count * sizeof(Lookup) + LINE)
+    cdef Lookup* l
+    if slab == NULL:
+        return False
+    slab.before = <Slab*>t.slabs
+    t.slabs = slab
+    t.slab_lookups = count
+    l = <Lookup*>(<uint8_t*>slab + LINE)
+    for i in range(count):
+        l[count - 1 - i].later = t.spare
+        t.spare = &l[count - 1 - i]
+    return True
+
+
+cdef void close_slabs(Assembly* t) noexcept nogil:
+    cdef Slab* slab = <Slab*>t.slabs
+    cdef Slab* before
+    while slab != NULL:
+        before = slab.before
+        free(slab)
+        slab = before
+    t.slabs = NULL
 
 
 cdef Lookup* obtain(Assembly* t) noexcept nogil:
     """A lookup with nothing in it; the room of one that is over is used again."""
-    cdef Lookup* l = t.spare
-    if l == NULL:
-        l = <Lookup*>malloc(sizeof(Lookup))
-        if l == NULL:
-            return NULL
-    else:
-        t.spare = l.later
-        t.spare_count -= 1
-    memset(l, 0, <size_t>(<uint8_t*>l.names - <uint8_t*>l))
+    cdef Lookup* l
+    if t.spare == NULL and not add_slab(t):
+        return NULL
+    l = t.spare
+    t.spare = l.later
+    memset(&l.number, 0, <size_t>(<uint8_t*>l.few_attempts - <uint8_t*>&l.number))
     l.names[0] = 0
     l.attempts = l.few_attempts
     l.attempt_room = FEW_ATTEMPTS
@@ -82,12 +108,8 @@ cdef Lookup* obtain(Assembly* t) noexcept nogil:
 
 cdef void give_back(Assembly* t, Lookup* l) noexcept nogil:
     empty(l)
-    if t.spare_count >= MOST_SPARE:
-        free(l)
-        return
     l.later = t.spare
     t.spare = l
-    t.spare_count += 1
 
 
 cdef void put_label(Assembly* t, Lookup* l, bint on) noexcept nogil:
@@ -104,7 +126,7 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint32_t i, j, types = 0
     cdef const Attempt* a
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, half = False
     cdef int64_t gap = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -133,8 +155,13 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
             truncated |= asked[j].outcome == OUTCOME_TRUNCATED
             if asked[j].answered < 0 or asked[j].outcome == OUTCOME_TRUNCATED:
                 answered = False
+        else:
+            half = True
     l.complete = complete
-    label(t, l, answered and (not positive or l.answer_count >= LARGE))
+    # Of two families one may be said not to be, and the other never answered: glibc goes on to the next name all the same.
+    label(t, l, not positive and half if not answered else not positive or l.answer_count >= LARGE)
+    if l.labelled and not answered:
+        t.labelled_at[l.client_hash & (LABELLED_AT - 1)] = tick_of(t.now + TIMER)      # it does so when its timer is up
     if answered:
         l.negative = not positive
         l.step = t.now

@@ -80,6 +80,7 @@ cdef struct Entry:             # what chains are searched by stands first
     uint64_t[2] client
     uint64_t[2] server
     Waited* waited             # NULL none
+    int64_t older_over         # whoever asks later has nothing to do with the older ones of its name; INT64_MAX not known
     uint32_t ttl               # least of the answer; NO_TTL none
     uint32_t expected_ttl
     uint32_t full_ttl          # greatest seen of this name at this server up to then
@@ -120,6 +121,7 @@ cdef struct NameHead:          # of a chain of upstream queries, likewise
     int64_t until
     uint32_t newest
     uint32_t open
+    int64_t over               # whoever asks later has nothing to do with any of them that is not open
 
 cdef struct Hashes:            # of the names of a dictionary, by code
     uint64_t* of

@@ -7,7 +7,7 @@ where nothing upstream of its server is seen, as late as the ring allows (countd
 leave in the order of the queries.
 """
 cimport cython
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, memset
 
@@ -15,6 +15,7 @@ from dnscap.native.cache_model cimport CacheModel, fetch_known, model_close, mod
 from dnscap.native.cache_verdicts cimport ANY_TYPE, at_server, expect, judge_inside, learn_reply, note_refresh
 from dnscap.native.countdowns cimport judge_outside, note_latency
 from dnscap.native.decoder cimport Batch
+from dnscap.native.exchange_state cimport EARLY
 from dnscap.native.exchanges cimport *
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_TRUNCATED_CAPTURE
 from dnscap.native.interning cimport Dictionary, big_alloc, prefetch, unlikely
@@ -24,14 +25,15 @@ from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
 from dnscap.native.resolvers cimport host_at, host_of, hosts_close, hosts_open, may_ask_for, note_link, passes_on, seen_upstream
 from dnscap.native.suffixes cimport question_of
-from dnscap.native.walks cimport close_targets, open_targets, upstream_between
+from dnscap.native.walks cimport LONGEST, close_targets, open_targets, upstream_between
 
 cdef enum:
     FIRST_ROOM = 1 << 13
     MOST_ENTRIES = 1 << 16     # exchanges remembered, some 12 MiB: six seconds of a resolver under 10,000 queries a second
     OUTSIDE_ENTRIES = 1 << 13  # so many later ones may help to judge what is seen from outside only
     AHEAD = 16                 # happenings whose entries are fetched before they are needed,
-    FAR_AHEAD = 32             # and whose names are
+    FAR_AHEAD = 32             # whose names are,
+    NEAR = 6                   # and whose chains are
     MOST_PASSED = 16           # questions of one chain looked at
     FLAG_AA = 0x0400
     FLAG_RD = 0x0100
@@ -142,6 +144,7 @@ cdef void closed(Resolving* t, const Entry* e, int64_t time) noexcept nogil:
         n = &t.upstream[e.name & (HEADS - 1)]
         n.open -= 1
         n.until = max(n.until, time)
+        n.over = max(n.over, time + EARLY if e.answered >= 0 else e.time + LONGEST)
 
 
 cdef inline void end(Resolving* t, Entry* e, int64_t time) noexcept nogil:
@@ -287,6 +290,7 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
         up = &t.upstream[e.name & (HEADS - 1)]
         e.older_name = up.newest
         up.newest = <uint32_t>e.number
+        e.older_over = INT64_MAX if up.open else up.over
         up.open += 1
         t.any_upstream = 1
 
@@ -399,6 +403,29 @@ cdef inline void foresee(Resolving* t, const Happening* h, const MessageColumns*
                 fetch_known(t.model, question_of(at_server(name, server - 1), ANY_TYPE))
 
 
+cdef inline void foresee_chain(Resolving* t, const Happening* h, const MessageColumns* c) noexcept nogil:
+    """Fetch the first entry that will be looked at."""
+    cdef const QuestionHead* q
+    cdef const NameHead* n
+    cdef uint64_t name
+    cdef uint32_t code
+    if h.kind > HAPPENED_ANSWER or h.row == NO_MESSAGE:
+        return
+    code = c.qname[h.row]
+    if code >= t.hashes.room:
+        return
+    name = t.hashes.of[code]
+    if h.kind == HAPPENED_QUERY:
+        q = &t.questions[question_of(name, c.qtype[h.row]) & (HEADS - 1)]
+        if q.open or q.until >= h.time - LINGER:
+            prefetch(&t.ring[q.newest & t.mask])
+            prefetch(<const uint8_t*>&t.ring[q.newest & t.mask] + 64)
+    else:
+        n = &t.upstream[name & (HEADS - 1)]
+        if n.open:
+            prefetch(&t.ring[n.newest & t.mask])
+
+
 @cython.final
 cdef class Resolutions:
     """Joins what clients asked of resolvers to what these asked upstream; tells what came out of caches.
@@ -471,7 +498,9 @@ cdef class Resolutions:
                 code = c.qname[h[FAR_AHEAD].row] if h[FAR_AHEAD].kind <= HAPPENED_ANSWER and h[FAR_AHEAD].row != NO_MESSAGE else 0
                 if code < t.hashes.room:
                     prefetch(&t.hashes.of[code])
+                prefetch(&batch.dictionary.addresses.keys[2 * <size_t>c.src[h[AHEAD].row if h[AHEAD].kind == HAPPENED_QUERY else 0]])
                 foresee(t, h + AHEAD, c)
+                foresee_chain(t, h + NEAR, c)
             t.now = max(t.now, h.time)
             if h.kind == HAPPENED_QUERY:
                 on_query(self, h, batch)

@@ -31,7 +31,6 @@ cdef enum:                     # nanoseconds
     NEXT = 2000000             # a resolver goes on after an answer within this
     AT_ONCE = 50000000         # no resolver sends a question again so soon for want of an answer
     SKEW = 50000               # clocks of captures: a query may seem to be passed on this much before it came
-cdef int64_t LONGEST = 10000000000         # a fetch that others join is no older than this
 
 
 cdef bint open_targets(Walk* w) noexcept nogil:
@@ -51,7 +50,7 @@ cdef Target* add_target(const Resolving* t, Walk* w, const uint8_t* text, uint32
     a = &w.targets[w.target_count]
     a.labels = suffixes(t.seed, text, size, a.path)
     a.name = a.path[a.labels]
-    a.text = NULL
+    a.era = NULL
     a.host = host
     for i in range(w.target_count):
         if w.targets[i].name == a.name:
@@ -60,7 +59,7 @@ cdef Target* add_target(const Resolving* t, Walk* w, const uint8_t* text, uint32
     return a
 
 
-cdef void add_known(Walk* w, uint64_t name, const uint8_t* text, uint32_t size) noexcept nogil:
+cdef void add_known(Walk* w, uint64_t name, const Era* era, uint32_t code) noexcept nogil:
     cdef Target* a
     cdef uint32_t i
     if w.target_count == MOST_TARGETS:
@@ -70,16 +69,18 @@ cdef void add_known(Walk* w, uint64_t name, const uint8_t* text, uint32_t size) 
             return
     a = &w.targets[w.target_count]
     a.name = name
-    a.text = text
-    a.size = size
+    a.era = era
+    a.code = code
     a.host = False
     w.target_count += 1
 
 
 cdef inline void take_apart(const Resolving* t, Target* a) noexcept nogil:
-    if a.text != NULL:
-        a.labels = suffixes(t.seed, a.text, a.size, a.path)
-        a.text = NULL
+    cdef const Era* era = a.era
+    if era != NULL:
+        a.labels = suffixes(t.seed, <const uint8_t*>era.text + era.offsets[a.code],
+                            <uint32_t>(era.offsets[a.code + 1] - era.offsets[a.code]), a.path)
+        a.era = NULL
 
 
 cdef inline bint overlaps(const Entry* u, const Entry* e) noexcept nogil:
@@ -106,6 +107,28 @@ cdef inline bint quiet(const Resolving* t, uint64_t name, int64_t since) noexcep
     return h.open == 0 and h.until < since - SKEW
 
 
+cdef inline void weigh_direct(const Resolving* t, Walk* w, const Entry* e, const Entry* u, int64_t* mine, int64_t* theirs) noexcept nogil:
+    """Count a query for the very name, if it is what `e` may have waited for."""
+    if not ((u.qtype == e.qtype or e.qtype == TYPE_ANY) and overlaps(u, e) and asked_by(t, u, e)):
+        return
+    w.direct += 1
+    w.before += u.time < e.time - SKEW
+    w.forwarded += u.kind & ENTRY_RECURSIVE != 0
+    w.refreshing |= u.kind & ENTRY_REFRESHED != 0
+    if u.time >= e.time - SKEW and u.time < e.time + AT_ONCE:
+        mine[0] = min(mine[0], u.time)
+    elif u.time < e.time - SKEW and u.answered >= 0 and u.outcome == OUTCOME_ANSWER:
+        theirs[0] = max(theirs[0], u.answered)
+    if u.answered < 0 or u.answered > e.answered + SKEW:
+        w.silent += 1
+        return
+    w.last = max(w.last, u.answered)
+    if u.outcome in (OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, OUTCOME_TRUNCATED, OUTCOME_REFERRAL):
+        w.good += 1
+    else:
+        w.failed += 1
+
+
 cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
     cdef uint32_t i, steps, old
     cdef uint64_t name, before
@@ -124,29 +147,12 @@ cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
             before = u.number
             if u.time < e.since - LONGEST:
                 break
-            if u.name == name and u.kind & ENTRY_UPSTREAM:
-                steps += 1
-                if u.time < e.since - SKEW:
-                    old += 1
-                if (u.qtype == e.qtype or e.qtype == TYPE_ANY) and overlaps(u, e) and asked_by(t, u, e):
-                    w.direct += 1
-                    w.before += u.time < e.time - SKEW
-                    w.forwarded += u.kind & ENTRY_RECURSIVE != 0
-                    w.refreshing |= u.kind & ENTRY_REFRESHED != 0
-                    if u.time >= e.time - SKEW and u.time < e.time + AT_ONCE:
-                        mine = min(mine, u.time)
-                    elif u.time < e.time - SKEW and u.answered >= 0 and u.outcome == OUTCOME_ANSWER:
-                        theirs = max(theirs, u.answered)
-                    if u.answered < 0 or u.answered > e.answered + SKEW:
-                        w.silent += 1
-                    else:
-                        w.last = max(w.last, u.answered)
-                        if u.outcome in (OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, OUTCOME_TRUNCATED, OUTCOME_REFERRAL):
-                            w.good += 1
-                        else:
-                            w.failed += 1
-            else:
-                steps += 1
+            steps += 1
+            if u.name == name:
+                old += u.time < e.since - SKEW
+                weigh_direct(t, w, e, u, &mine, &theirs)
+            if u.older_over < e.since - SKEW:
+                break
             u = entry_at(t, u.older_name, before)
     w.again = e.kind & ENTRY_JOINED != 0 and theirs > mine
 
@@ -198,6 +204,25 @@ cdef bint taken(const Walk* w, uint64_t number) noexcept nogil:
     return False
 
 
+cdef inline void weigh_named(Resolving* t, Walk* w, Entry* e, const Entry* u, bint above, bint host) noexcept nogil:
+    """Add a query for a name that the walk needs, if it is one of the walk's."""
+    if not overlaps(u, e) or not asked_by(t, u, e) or taken(w, u.number):
+        return
+    if w.forwarded and not u.kind & ENTRY_RECURSIVE:
+        return                 # what the server that was asked on did in its turn
+    if host and u.qtype != TYPE_A and u.qtype != TYPE_AAAA and not above:
+        return
+    if above or host or u.qtype == e.qtype or e.qtype == TYPE_ANY or u.qtype == TYPE_DS or u.qtype == TYPE_DNSKEY \
+            or u.kind & ENTRY_RECURSIVE == 0 and u.qtype == TYPE_A and u.outcome != OUTCOME_ANSWER:
+        w.numbers[w.count] = u.number
+        w.count += 1
+        if above:
+            w.ancestors += 1
+            if u.outcome == OUTCOME_NXDOMAIN and u.answered >= 0 and u.answered <= e.answered + SKEW:
+                w.denied += 1
+                w.last = max(w.last, u.answered)
+
+
 cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, bint above, bint host) noexcept nogil:
     """Add the exchanges upstream for one name that overlap with the client's."""
     cdef const Entry* u
@@ -211,23 +236,11 @@ cdef void find_named(Resolving* t, Walk* w, Entry* e, uint64_t name, bint above,
         steps += 1
         if u.time < e.since - LONGEST:
             break
-        if u.name == name and u.kind & ENTRY_UPSTREAM:
-            if u.time < e.since - SKEW:
-                old += 1
-            if overlaps(u, e) and asked_by(t, u, e) and not taken(w, u.number):
-                if w.forwarded and not u.kind & ENTRY_RECURSIVE:
-                    pass       # what the server that was asked on did in its turn
-                elif host and u.qtype != TYPE_A and u.qtype != TYPE_AAAA and not above:
-                    pass
-                elif above or host or u.qtype == e.qtype or e.qtype == TYPE_ANY or u.qtype == TYPE_DS or u.qtype == TYPE_DNSKEY \
-                        or u.kind & ENTRY_RECURSIVE == 0 and u.qtype == TYPE_A and u.outcome != OUTCOME_ANSWER:
-                    w.numbers[w.count] = u.number
-                    w.count += 1
-                    if above:
-                        w.ancestors += 1
-                        if u.outcome == OUTCOME_NXDOMAIN and u.answered >= 0 and u.answered <= e.answered + SKEW:
-                            w.denied += 1
-                            w.last = max(w.last, u.answered)
+        if u.name == name:
+            old += u.time < e.since - SKEW
+            weigh_named(t, w, e, u, above, host)
+        if u.older_over < e.since - SKEW:
+            break
         u = entry_at(t, u.older_name, before)
 
 
@@ -242,11 +255,26 @@ cdef bint leads_on(Resolving* t, const Walk* w, const Entry* u, uint16_t qtype) 
     return False
 
 
+cdef inline bint asked_for(const Resolving* t, const Walk* w, uint64_t name, uint16_t qtype) noexcept nogil:
+    """Whether the very question is part of the walk."""
+    cdef uint32_t i
+    cdef const Entry* o
+    for i in range(w.count):
+        o = &t.ring[w.numbers[i] & t.mask]
+        if o.name == name and o.qtype == qtype:
+            return True
+    return False
+
+
 cdef void find_steps(Resolving* t, Walk* w, Entry* e, uint64_t name) noexcept nogil:
     """Add the address queries for the whole name that QNAME minimisation sent ahead of the question (RFC 9156 section 2.1)."""
-    cdef const Entry* u = entry_at(t, t.upstream[name & (HEADS - 1)].newest, t.next)
+    cdef const NameHead* h = &t.upstream[name & (HEADS - 1)]
+    cdef const Entry* u
     cdef uint32_t steps = 0
     cdef uint64_t before
+    if h.until < e.since - SKEW - EARLY or not asked_for(t, w, name, e.qtype):
+        return                 # none had its answer since, or was followed by the question
+    u = entry_at(t, h.newest, t.next)
     while u != NULL and steps < MOST_STEPS and w.count < MOST_WAITED:
         before = u.number
         steps += 1
@@ -254,6 +282,8 @@ cdef void find_steps(Resolving* t, Walk* w, Entry* e, uint64_t name) noexcept no
                 and not taken(w, u.number) and leads_on(t, w, u, e.qtype):
             w.numbers[w.count] = u.number
             w.count += 1
+            return
+        if u.older_over < e.since - SKEW:
             return
         u = entry_at(t, u.older_name, before)
 
@@ -291,7 +321,7 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
                         memcpy(w.targets[w.target_count].path, &z.hosts[j * HOST_SUFFIXES], (z.labels[j] + 1) * sizeof(uint64_t))
                         w.targets[w.target_count].labels = z.labels[j]
                         w.targets[w.target_count].name = z.hosts[j * HOST_SUFFIXES + z.labels[j]]
-                        w.targets[w.target_count].text = NULL
+                        w.targets[w.target_count].era = NULL
                         w.targets[w.target_count].host = True
                         w.target_count += 1
         i += 1

@@ -1,0 +1,126 @@
+"""Interfaces where libpcap is not installed: scapy's sockets serve."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dnscap
+from tests.live.networks import PROGRAM, ROOT, Live, Network, network, sender, sink
+
+pytestmark = pytest.mark.requires("netns", "scapy")
+
+HIDING = """
+for library in $(ldconfig -p | awk '/libpcap/ { print $NF }'); do
+    mount --bind /dev/null "$(readlink -f "$library")" || exit 77
+done
+exec "$@"
+"""
+"""Runs a program for which no libpcap is on this machine."""
+
+
+@pytest.fixture
+def here() -> Iterator[Network]:
+    if subprocess.run(["unshare", "--mount", "sh", "-c", HIDING, "sh", "true"]).returncode:
+        pytest.skip("netns: nothing can be mounted over here")
+    with network() as one:
+        inside = one.inside
+        one.inside = lambda *command: inside("unshare", "--mount", "sh", "-c", HIDING, "sh", *command)  # type: ignore[method-assign]
+        yield one
+
+
+def ready(live: Live) -> Live:
+    """Wait until it captures: its sockets are open some time after it began."""
+    live.ready()
+    time.sleep(1.0)
+    return live
+
+
+def test_each_frame_is_captured_once(here: Network, tmp_path: Path) -> None:
+    sink(here)
+    saved = tmp_path / "saved.pcapng"
+    live = ready(here.live("--messages", "--format", "jsonl", "-w", saved))
+    here.run(*sender(200, 0.001), check=True)
+    code, out, err = live.end()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0, err
+    assert "dnscap: 200 frames, none dropped" in err
+    assert [row["id"] for row in rows] == list(range(200))
+    assert {row["interface"] for row in rows} == {"lo"}
+    again = dnscap.read(saved)
+    assert again.messages["id"].tolist() == list(range(200))
+    assert set(again.sources["interface"]) == {"any", "lo"}
+
+
+def test_interfaces_of_their_own_are_captured_together(here: Network) -> None:
+    here.pair()
+    here.run("ip", "address", "add", "10.9.0.1/24", "dev", "left", check=True)
+    here.run("ip", "neighbour", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "left", check=True)
+    live = ready(here.live("--messages", "--format", "jsonl"))
+    ask = "import socket; s = socket.socket(2, 2); s.sendto(bytes.fromhex({!r}), ('10.9.0.2', 53))"
+    query = "12340100000100000000000001780000010001"
+    here.run(sys.executable, "-c", ask.format(query), check=True)
+    code, out, _ = live.end()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {row["interface"] for row in rows} == {"left", "right"}
+    assert sum(row["sighting_of"] is None for row in rows) == 1  # the other is a sighting of it
+
+
+def test_it_ends_by_itself_and_counts(here: Network) -> None:
+    sink(here)
+    live = ready(here.live("-i", "lo", "-c", "7"))
+    here.run(*sender(30), check=True)
+    code, _, err = live.wait()
+    assert code == 0
+    assert "dnscap: 7 frames" in err
+
+
+def test_drops_are_counted(here: Network) -> None:
+    """Far more at once than a socket holds: what is not captured is said to be dropped."""
+    sink(here)
+    live = ready(here.live("-i", "lo", "--messages", "--format", "csv"))
+    here.run(*sender(60_000), check=True)
+    time.sleep(1)
+    code, out, err = live.end()
+    assert code == 0
+    frames = int(err.rpartition("dnscap: ")[2].split()[0].replace(",", ""))
+    told = err.rpartition("frames, ")[2].split()[0]
+    assert frames + (0 if told == "none" else int(told.replace(",", ""))) == 60_000
+    assert len(out.splitlines()) == frames + 1
+
+
+def test_mistakes_are_named(here: Network) -> None:
+    code, _, err = here.live("-i", "l0").wait()
+    assert code == 3
+    assert "there is no such interface; did you mean lo?" in err
+    code, _, err = here.live("-f", "port 53").wait()
+    assert code == 3
+    assert "a filter needs libpcap, which is not installed" in err
+    assert "lo" in here.live("-D", stay=False).wait()[1].split()
+
+
+def test_without_the_privilege_it_says_what_grants_it(here: Network) -> None:
+    if not shutil.which("setpriv"):
+        pytest.skip("netns: no setpriv on this machine")
+    for interface in ("any", "lo"):
+        done = here.run(
+            "setpriv", "--bounding-set=-net_raw,-net_admin", *PROGRAM, "live", "-i", interface, cwd=ROOT
+        )
+        assert done.returncode == 3
+        assert "you may not capture" in done.stderr
+
+
+def test_without_scapy_either_it_says_how_to_get_one(here: Network) -> None:
+    hidden = "import sys; sys.modules['scapy'] = None; from dnscap.cli import main; main()"
+    done = here.run(sys.executable, "-c", hidden, "live", cwd=ROOT)
+    assert done.returncode == 3
+    assert "libpcap is not installed; install it" in done.stderr
+    assert "dnscap[scapy]" in done.stderr
