@@ -415,7 +415,11 @@ FINDINGS = _columns(
     ("cost_seconds", "float", "Time that applications waited for it."),
     ("cost_queries", "u64", "Queries that it added."),
     ("confidence", "float", "How sure it is, above 0 and at most 1."),
-    ("evidence", "texts", "Lookups, exchanges and frames that show it: lookup:17, exchange:40, frame:81."),
+    (
+        "evidence",
+        "texts",
+        "Lookups, exchanges and frames that show it: lookup:17, exchange:40, frame:81, of several files frame:81@FILE.",
+    ),
     ("explanation", "string", "What happens and why it costs time."),
     ("remedy", "string", "What to change, for the stubs and platforms concerned."),
     ("counterfactual", "string", "What the lookups would have cost without it.", True),

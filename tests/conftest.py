@@ -81,6 +81,7 @@ FEATURES: dict[str, Callable[[], str | None]] = {
     "lz4": _module("lz4"),
     "prometheus": _module("prometheus_client"),
     "unbound": _program("unbound"),
+    "musl": _program("musl-gcc"),
     "altair": _module("altair"),
 }
 """Each feature a test may require, with a probe that tells why it is missing, or None."""

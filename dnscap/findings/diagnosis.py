@@ -22,6 +22,7 @@ from dnscap.findings.course import CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
 from dnscap.findings.moments import Moments
 from dnscap.findings.native_rows import ExchangeRows, LookupRows
+from dnscap.findings.origins import Origins
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.findings.slow_walks import SlowWalks
@@ -71,6 +72,8 @@ class Diagnosis:
         self._names = NameTally()
         self.seen = SeenNames()
         """What servers said of names."""
+        self.origins = Origins()
+        """Which file a frame is in."""
         self._score = ScoreTally()
         self._caches = CacheTally()
         self.cache_course = CacheCourse()
@@ -186,6 +189,7 @@ class Diagnosis:
 
     def note_sources(self, sources: pa.Table) -> None:
         """Take in what the sources table says of drops, filters and the end of the capture."""
+        self.origins.note_sources(sources)
         self._end = pc.max(sources.column("last_time").cast(pa.int64())).as_py()
         self.quality.drops = pc.sum(sources.column("drops")).as_py() or 0
         limits = [n for n in sources.column("snaplen").to_pylist() if n]
@@ -277,6 +281,7 @@ class Diagnosis:
             names=self._names,
             seen=self.seen.rows(),
             caches=self._caches,
+            origins=self.origins,
         )
 
     @cached_property

@@ -99,7 +99,6 @@ class NameRule(Rule):
         if sure < WITHHELD_BELOW:
             severity = "info"
         kept = facts.named(subject)[:3] if subject else []
-        numbers = sorted({int(frame) for frame in frames if frame})[: MOST_EVIDENCE[2]]
         return Finding(
             id=self.id,
             severity=severity,
@@ -111,7 +110,7 @@ class NameRule(Rule):
             cost_seconds=0.0,
             cost_queries=queries,
             confidence=sure,
-            evidence=[f"lookup:{k.number}" for k in kept] + [f"frame:{frame}" for frame in numbers],
+            evidence=[f"lookup:{k.number}" for k in kept] + facts.origins.all_told(frames, MOST_EVIDENCE[2]),
             explanation=f"{detail} {self.explanation}".strip(),
             remedy=self.remedy_for(facts, kept),
             counterfactual=counterfactual,

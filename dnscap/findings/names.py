@@ -178,7 +178,7 @@ class InternalNameLeak(Rule):
             )
             finding.title += f", such as {told[0][0]}"
             finding.evidence = [f"exchange:{exchange}" for _, (exchange, _) in told[: MOST_EVIDENCE[1]]]
-            finding.evidence += [f"frame:{frame}" for _, (_, frame) in told[: MOST_EVIDENCE[2]] if frame > 0]
+            finding.evidence += facts.origins.all_told((frame for _, (_, frame) in told), MOST_EVIDENCE[2])
             yield finding
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost, shares_of
 from dnscap.findings.gate import WITHHELD_BELOW, CaptureQuality, bounded
+from dnscap.findings.origins import Origins
 from dnscap.names import NameRows
 
 SEVERITIES = ("info", "low", "medium", "high")
@@ -79,6 +80,8 @@ class Facts:
         What servers said of names.
     caches : CacheTally or None
         What resolvers did for their clients, by resolver.
+    origins : Origins
+        Which file a frame is in.
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -93,6 +96,7 @@ class Facts:
     names: Any = None
     seen: NameRows | None = None
     caches: Any = None
+    origins: Origins = field(default_factory=Origins)
 
     def cases(
         self, causes: Sequence[str], covers: Sequence[str] = (), covered_by: Sequence[str] = ()
@@ -265,7 +269,7 @@ class Rule:
             cost_seconds=round(cost.seconds, 6),
             cost_queries=cost.queries,
             confidence=sure,
-            evidence=evidence_of(kept),
+            evidence=evidence_of(kept, facts.origins),
             explanation=self.explanation,
             remedy=self.remedy_for(facts, kept),
             counterfactual=counterfactual or self.counterfactual(cost, kept, facts),
@@ -316,22 +320,23 @@ def severity_of(cost: Cost, lookups: int) -> str:
     return "low"
 
 
-def evidence_of(kept: Sequence[Kept]) -> list[str]:
+def evidence_of(kept: Sequence[Kept], origins: Origins) -> list[str]:
     """Lookups, and the exchanges and frames of those that show most."""
     lookups = [f"lookup:{k.number}" for k in kept[: MOST_EVIDENCE[0]]]
     exchanges: list[str] = []
-    frames: set[int] = set()
+    frames: dict[str, tuple[str, int]] = {}
     for k in kept[: MOST_EVIDENCE[0]]:
         # The transmissions that failed tell more than those that went well.
         ranked = sorted(k.exchanges, key=lambda row: (row["outcome"] in ("answer", "nodata"), row["time"]))
         for row in ranked:
             if len(exchanges) < MOST_EVIDENCE[1]:
                 exchanges.append(f"exchange:{row['exchange']}")
-            for name in ("query_frame", "response_frame"):
-                frame = row.get(name)
+            for name in ("query", "response"):
+                frame = row.get(f"{name}_frame")
                 if frame and len(frames) < MOST_EVIDENCE[2]:
-                    frames.add(frame)
-    return [*lookups, *exchanges, *(f"frame:{frame}" for frame in sorted(frames))]
+                    told = origins.told(frame, row.get(name))
+                    frames[told] = told.partition("@")[2], frame
+    return [*lookups, *exchanges, *sorted(frames, key=frames.__getitem__)]
 
 
 def plural(count: int, noun: str) -> str:

@@ -45,6 +45,25 @@ class Structs:
         return found
 
 
+class Frame(int):
+    """A frame number that knows when the frame was captured.
+
+    Examples
+    --------
+    >>> Frame.at(7, 1_000)
+    7
+    """
+
+    time: int
+
+    @classmethod
+    def at(cls, number: int, time: int) -> Frame:
+        """A frame by its number in its file and its time."""
+        frame = cls(number)
+        frame.time = time
+        return frame
+
+
 class Value:
     """A value that an RRset had at a server; texts are made when asked for.
 
@@ -93,6 +112,8 @@ class Value:
             self.ttl_last,
             *_,
         ) = rows.versions[number].item()
+        self.first_frame = Frame.at(self.first_frame, self.first)
+        self.last_frame = Frame.at(self.last_frame, self.last)
 
     def __repr__(self) -> str:
         return f"<Value {', '.join(self.rdata[:3])}>"

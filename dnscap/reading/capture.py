@@ -415,6 +415,7 @@ class Capture(Passes):
             part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
             diagnosis.feed(exchanges=part)
         if batch is not None:
+            diagnosis.origins.feed(batch.first_message, batch.column("source"))
             diagnosis.seen.feed(self._narrowed(batch))
             diagnosis.feed_around(batch)
 

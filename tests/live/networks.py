@@ -32,6 +32,11 @@ class Network:
         assert self._holder.stdout.readline() == b"up\n"
         self._children: list[subprocess.Popen[str]] = []
 
+    @property
+    def holder(self) -> int:
+        """The process that keeps it."""
+        return self._holder.pid
+
     def inside(self, *command: str | Path) -> list[str]:
         """A command as it is run in here."""
         return ["nsenter", "-t", str(self._holder.pid), "-n", *map(str, command)]

@@ -4,6 +4,7 @@ from libc.string cimport memcmp, memcpy
 
 from dnscap.native.assembly cimport MOST_CHAIN, NONE_YET, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
+from dnscap.native.chasing cimport await_chase, spells
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
 from dnscap.native.exchanges cimport *
@@ -21,29 +22,6 @@ cdef enum:
     OTHER_OCTETS = 4096        # records that are no addresses are kept up to this
 
 cdef int64_t LONG_SINCE = 29000000000      # the matcher gives up by itself after 30 s
-
-
-cdef bint spells(const uint8_t* wire, uint32_t size, const uint8_t* text, uint32_t n) noexcept nogil:
-    """Whether a wire-format name is the one in presentation format; names with escapes are taken to differ."""
-    cdef uint32_t i = 0, at = 0, k
-    cdef uint8_t c
-    if n > size or n < size and wire[n]:
-        return False           # of another size
-    while at < size and wire[at]:
-        if at + 1 + wire[at] > size or i + wire[at] + 1 > n:
-            return False
-        for k in range(wire[at]):
-            c = wire[at + 1 + k]
-            if c >= c'A' and c <= c'Z':
-                c += 32
-            if text[i] != c:
-                return False
-            i += 1
-        if text[i] != c'.':
-            return False
-        i += 1
-        at += wire[at] + 1
-    return i == n
 
 
 cdef bint loops(Batch batch, uint32_t at, uint32_t row, uint16_t qtype) noexcept nogil:
@@ -230,6 +208,8 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         if h.row != NO_MESSAGE and batch is not None:
             if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
+            if a.flags & (ATTEMPT_ALIAS | ATTEMPT_WANTED) == ATTEMPT_ALIAS:
+                await_chase(t, &exchanges.table.index, l, a)
     elif h.kind == HAPPENED_REJECTED:
         a.flags |= ATTEMPT_REJECTED
         return

@@ -76,6 +76,7 @@ cdef struct Assembly:
     uint32_t waiting_at
     int64_t now
     int64_t begun              # first event
+    int64_t led_at             # when an answer held an alias only, for the last time
     int64_t busy               # time that queries waited for the answers they got, summed
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
     uint64_t steps             # lookups that were looked at, whether an event was theirs

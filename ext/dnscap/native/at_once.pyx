@@ -13,7 +13,7 @@ from dnscap.native.exchanges cimport NO_LOOKUP, OUTCOME_ANSWER, OUTCOME_NODATA, 
 from dnscap.native.weighing cimport COSTS
 
 cdef enum:
-    PECULIAR = ATTEMPT_BOGUS | ATTEMPT_LOOP | ATTEMPT_FRAGMENT | ATTEMPT_CLOSED | ATTEMPT_LATE
+    PECULIAR = ATTEMPT_BOGUS | ATTEMPT_LOOP | ATTEMPT_FRAGMENT | ATTEMPT_CLOSED | ATTEMPT_LATE | ATTEMPT_LED
 
 
 cdef inline bint fine(const Attempt* a) noexcept nogil:

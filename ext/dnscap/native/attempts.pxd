@@ -97,6 +97,7 @@ cdef enum AttemptFlag:
     ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
     ATTEMPT_REJECTED = 4096    # the client's host said that nobody waited for the answer any more (ICMP)
     ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
+    ATTEMPT_LED = 8192         # the stub followed the alias that it was, instead of taking it for the answer
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 
 cdef struct Attempt:           # one query sent
@@ -121,6 +122,7 @@ cdef struct Attempt:           # one query sent
     uint8_t candidate          # which name
     uint8_t again              # data segments of its connection sent again
     uint8_t syns
+    uint8_t load               # under which it was sent, as a power of two
 
 cdef struct Dial:              # a connection that was tried for a lookup
     int64_t time               # first SYN
@@ -133,6 +135,7 @@ cdef struct Dial:              # a connection that was tried for a lookup
     uint8_t refused
 
 cdef enum:
+    LOADS = 12                 # powers of two of load that are told apart
     NO_NOTE = 0xFFFFFFFF
     MOST_ATTEMPTS = 240        # followed one by one; real stubs stay far below, a loop that asks for ever must not grow without end
     MOST_CANDIDATES = 32       # names of one search walk; glibc 2.26 and later have no limit, lists of more than 6 are rare
@@ -224,6 +227,18 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t lost_other        # and all others
     int64_t last_asked
     uint32_t silent            # sent to it since it answered last
+    uint32_t pairs_whole       # two queries sent together from one port: both answered, once there were others,
+    uint32_t pairs_without_first   # or only the second,
+    uint32_t pairs_without_second  # or only the first,
+    uint32_t pairs_silent      # or neither,
+    uint32_t pairs_asked_again # or both answered, and asked again all the same
+    uint32_t lost_alone        # queries that were not sent in pairs
+    uint32_t broken            # of all these but whole ones, how many: as long as there is none, whole ones are not counted
+    uint32_t load              # now, as a power of two
+    uint32_t in_window         # queries of late,
+    int64_t window             # since then
+    uint32_t[12] asked_under   # queries by load, as powers of two
+    uint32_t[12] lost_under    # those that were lost although asked again with success
 
 cdef struct Surroundings:      # what a verdict may look at beside the lookup itself
     ServerNote* notes

@@ -7,6 +7,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport (
     EXCHANGE_EDNS, OUTCOME_FORMERR, OUTCOME_NOTIMP, OUTCOME_REFUSED, OUTCOME_TRUNCATED, OUTCOME_UNREACHABLE,
 )
+from dnscap.native.losses cimport drops_second_answers, has_answered_twin, loses_pairs_of_answers, overflows
 from dnscap.native.weighing cimport *
 
 cdef enum:
@@ -73,6 +74,12 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
             other = True
     if plain and not later:
         return CAUSE_EDNS_DROPPED
+    if later or other:
+        if note != NULL and not races(note) and overflows(note, a):
+            return CAUSE_QUEUE_OVERFLOW
+        if note != NULL and has_answered_twin(l, i) and drops_second_answers(note) \
+                and not (a.qtype == TYPE_AAAA and note.answered_aaaa == 0):
+            return CAUSE_SECOND_ANSWER_DROPPED
     if later:
         return CAUSE_PAIR_RACE if second_of_pair(l, i) and races(note) else CAUSE_PACKET_LOSS
     if other:
@@ -82,7 +89,7 @@ cdef uint8_t blame(Work* w, Lookup* l, const Surroundings* s, uint32_t i, const 
         return CAUSE_PAIR_RACE if second_of_pair(l, i) and races(note) else CAUSE_PACKET_LOSS
     if q.resolved:
         if note != NULL and note.answered and (note.last_answer > a.time or note.silent <= STILL):
-            return CAUSE_PACKET_LOSS
+            return CAUSE_QUEUE_OVERFLOW if overflows(note, a) else CAUSE_PACKET_LOSS
         return CAUSE_NAMESERVER_TIMEOUT
     return CAUSE_NO_ANSWER
 
@@ -152,6 +159,10 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 put(w, a.time, until, BUCKET_TIMEOUT, CAUSE_SLOW_ANSWER)
                 put(w, a.time, until, BUCKETS, CAUSE_NO_ANSWER)
                 continue
+            if a.flags & ATTEMPT_LED:
+                put(w, a.time, a.answered, BUCKET_ANSWER if q.candidate == final else BUCKET_SEARCH,
+                    CAUSE_SLOW_ANSWER if a.answered - a.time >= COSTS else NO_CAUSE)
+                continue
             if usable(w, a):
                 if again >= 0 and again < a.answered:
                     # It came, but only after the stub had asked again.
@@ -172,7 +183,9 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 if again >= 0 and again - a.answered > ROUND and all_answered(w, l, q.candidate, again - ROUND):
                     # All was answered, and yet the stub asked again: the answer did not reach it.
                     put(w, a.time, again, BUCKET_TIMEOUT, CAUSE_FRAGMENTS_LOST if a.flags & ATTEMPT_IN_FRAGMENTS else
-                        CAUSE_REPLY_SWALLOWED if a.flags & ATTEMPT_TAKEN_IN else CAUSE_PACKET_LOSS)
+                        CAUSE_REPLY_SWALLOWED if a.flags & ATTEMPT_TAKEN_IN else
+                        CAUSE_SECOND_ANSWER_DROPPED if a.note != NO_NOTE and loses_pairs_of_answers(&s.notes[a.note])
+                        and has_answered_twin(l, i) else CAUSE_PACKET_LOSS)
                     continue
                 if a.transport == TRANSPORT_TCP:
                     if a.again:

@@ -10,6 +10,7 @@ from dnscap.native.exchanges cimport OUTCOME_NXDOMAIN
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport unlink_all
 from dnscap.native.lookups_by_name cimport leave_name
+from dnscap.native.losses cimport weigh_pair
 from dnscap.native.naming cimport find_name, learn_name, name_stands
 from dnscap.native.open_lookups cimport delist, give_back
 from dnscap.native.packed cimport Head, let_go, pack, pack_at_once
@@ -88,8 +89,10 @@ cdef inline uint8_t learn_of(Assembly* t, Lookup* l, Client* c, int16_t* score) 
     vote_by(c, l, stub, score[0])
     if l.candidate_count > 1 or l.attempts[0].outcome == OUTCOME_NXDOMAIN:
         learn_name(l, &c.expanding, t.index.seed, stub, t.now - l.last > WENT_ON)
-    if l.attempt_count > 2:
+    if l.attempt_count > 2 or l.attempt_count == 2 and l.attempts[0].qtype == l.attempts[1].qtype:
         weigh_losses(l, t.known.notes)
+    elif l.attempt_count == 2 and l.attempts[0].note != NO_NOTE and t.known.notes[l.attempts[0].note].broken:
+        weigh_pair(l, t.known.notes)
     return stub
 
 

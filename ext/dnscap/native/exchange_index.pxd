@@ -45,6 +45,8 @@ cdef void index_remove(KeyIndex* x, uint64_t i) noexcept nogil
 # Hash what is new in a dictionary; `afresh` where it is another one than before.  0, or -1 without memory.
 cdef int know_wire(WireHashes* w, const KeyIndex* x, Dictionary dictionary, bint afresh) noexcept nogil
 cdef void close_wire(WireHashes* w) noexcept nogil
+# As `WireHashes` has it, of a wire-format name with octets enough behind it.
+cdef uint64_t hash_name(const KeyIndex* x, const uint8_t* name, uint32_t size) noexcept nogil
 
 # The row before `found` of the same ends: 1 and its number, or 0.
 cdef uint32_t older_ends(const Rows* t, uint64_t ends, uint32_t* found) noexcept nogil

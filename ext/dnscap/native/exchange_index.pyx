@@ -106,12 +106,16 @@ cdef int grow_hashes(uint64_t** hashes, uint32_t* room, uint32_t count) noexcept
     return 0
 
 
+cdef inline uint64_t hash_name(const KeyIndex* x, const uint8_t* name, uint32_t size) noexcept nogil:
+    cdef uint8_t[320] folded
+    cdef uint64_t capitals
+    return mix128(fold_hash(name, folded, size, x.seed[3], &capitals) ^ x.seed[1], size ^ x.seed[2])
+
+
 cdef int know_wire(WireHashes* w, const KeyIndex* x, Dictionary dictionary, bint afresh) noexcept nogil:
     cdef const NameTable* names = &dictionary.names
     cdef const AddressTable* addresses = &dictionary.addresses
     cdef const Entry* e
-    cdef uint8_t[320] folded
-    cdef uint64_t capitals
     if afresh:
         w.names_known = w.addresses_known = 0
         w.arena_at = ENTRY_ALIGN
@@ -121,8 +125,7 @@ cdef int know_wire(WireHashes* w, const KeyIndex* x, Dictionary dictionary, bint
     # Entries lie in the arena in order of their codes.
     while w.names_known < names.count:
         e = <const Entry*>(names.arena + w.arena_at)
-        w.names[w.names_known] = mix128(
-            fold_hash(entry_octets(e), folded, e.size, x.seed[3], &capitals) ^ x.seed[1], e.size ^ x.seed[2])
+        w.names[w.names_known] = hash_name(x, entry_octets(e), e.size)
         w.names_known += 1
         w.arena_at += (sizeof(Entry) + e.size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
     while w.addresses_known < addresses.count:

@@ -11,6 +11,7 @@ from libc.string cimport memcmp
 from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
+from dnscap.native.chasing cimport CHASED, chased
 from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
@@ -18,6 +19,7 @@ from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
+from dnscap.native.losses cimport load_now
 from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
 from dnscap.native.upstreams cimport upstream_query
 
@@ -173,6 +175,10 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     t.steps += seen
     if best != NULL:
         return best
+    if serial == NULL and ex.time - t.led_at <= CHASED:
+        best = chased(&t.index, ex, q, role)
+        if best != NULL:
+            return best
     at = 0
     if heard_lately(t, q.client, ex.time):
         key = label_key(q.client, name, size)
@@ -267,8 +273,9 @@ cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uin
     a.transport = ex.transport
     a.candidate = <uint8_t>(l.candidate_count - 1)
     a.role = role
-    a.rcode = a.flags = 0
-    a.outcome = a.again = a.syns = 0
+    a.rcode = 0
+    a.flags = ATTEMPT_ALIAS if role == ROLE_CHASE else 0       # an alias led to it
+    a.outcome = a.again = a.syns = a.load = 0
     if a.transport == TRANSPORT_TCP:
         link(&t.index, l, stream_key(&t.index, ex.stream))
     return a
@@ -279,8 +286,9 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     cdef Exchange* ex = &told
     cdef Client* c
     cdef Lookup* l
+    cdef Attempt* a
     cdef uint32_t note
-    cdef uint8_t role = ROLE_PRIMARY
+    cdef uint8_t role = ROLE_PRIMARY, load
     cdef Face* asker
     cdef Face* asked
     tell_query(&batch.columns, batch.dictionary.addresses.keys, h, ex)
@@ -327,8 +335,11 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     if note == NO_NOTE:
         note = noted(t, asked, ex.server, True)
         t.loopback |= is_loopback(ex.server)
-    add_attempt(t, l, ex, role, note)
+    a = add_attempt(t, l, ex, role, note)
     if note != NO_NOTE:
+        load = load_now(&t.known.notes[note], ex.time)
+        if a != NULL:
+            a.load = load
         t.known.notes[note].asked += 1
         t.known.notes[note].asked_aaaa += ex.qtype == TYPE_AAAA
         t.known.notes[note].silent += 1

@@ -9,6 +9,7 @@ cdef enum KeyKind:
     KEY_LABEL = 2              # client and first label: candidates of one search walk share it
     KEY_QUESTION = 3           # the name, whoever asks
     KEY_STREAM = 4
+    KEY_CHASE = 5              # client and the target of an alias
 
 cdef struct Node:              # of the index
     uint64_t hash
@@ -137,6 +138,10 @@ cdef inline uint64_t label_key(uint64_t client, const uint8_t* name, uint32_t si
 
 cdef inline uint64_t question_key(uint64_t text) noexcept nogil:
     return text + KEY_QUESTION
+
+
+cdef inline uint64_t chase_key(uint64_t client, uint64_t text) noexcept nogil:
+    return stir((client ^ (text << 1 | text >> 63)) * <uint64_t>0x9E3779B97F4A7C15 + KEY_CHASE)
 
 
 cdef inline uint64_t stream_key(const Index* x, uint32_t stream) noexcept nogil:

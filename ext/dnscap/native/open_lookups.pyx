@@ -147,7 +147,7 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
             types += 1
             good[j] = False
         asked[j] = a
-        good[j] |= settling(a.outcome)
+        good[j] |= settling(a.outcome) and not a.flags & ATTEMPT_LED
         positive |= a.outcome == OUTCOME_ANSWER
     for j in range(types):
         if not good[j]:

@@ -14,11 +14,13 @@ from dnscap.native.exchanges cimport (
     OUTCOME_OPEN, OUTCOME_OTHER_RCODE, OUTCOME_REFERRAL, OUTCOME_REFUSED, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
     OUTCOME_UNREACHABLE,
 )
+from dnscap.native.losses cimport weigh_pairs
 from dnscap.native.stubs cimport STUB_CARES, Profile, profile
 from dnscap.native.upstreams cimport Upstream, upstream_causes
 from dnscap.native.weighing cimport *
 
 cdef enum:
+    TYPE_A = 1
     TYPE_AAAA = 28
     LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
@@ -119,6 +121,8 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
         for i in range(l.attempt_count):
             a = &l.attempts[i]
             if a.qtype != q.qtype or a.candidate != q.candidate:
+                continue
+            if a.flags & ATTEMPT_LED:
                 continue
             if (a.answered < 0 or a.flags & ATTEMPT_LATE) and a.time >= l.attempts[q.last].time - TOGETHER:
                 q.open = 1
@@ -470,6 +474,22 @@ cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexce
             w.forced[i] = 0
 
 
+cdef bint half(const Work* w, const Lookup* l) noexcept nogil:
+    """Whether the application got the addresses of one family, and an error in place of the others."""
+    cdef uint32_t j
+    cdef const Question* q
+    cdef bint found = False, failed = False
+    for j in range(w.question_count):
+        q = &w.questions[j]
+        if q.candidate != <uint8_t>(l.candidate_count - 1) or q.qtype != TYPE_A and q.qtype != TYPE_AAAA:
+            continue
+        if q.resolved:
+            found |= l.attempts[q.winner].outcome == OUTCOME_ANSWER
+        else:
+            failed |= failure(&l.attempts[q.last])
+    return found and failed
+
+
 cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef uint32_t i, j, n = 0
     cdef int64_t duration = w.release - l.time, top
@@ -533,6 +553,9 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
         w.forced[best] = 0
         l.end.causes[n] = best
         n += 1
+    if n < MOST_CAUSES and l.end.outcome == LOOKUP_OK and half(w, l):
+        l.end.causes[n] = CAUSE_PARTIAL_ANSWER     # it costs no time, and so comes last
+        n += 1
     l.end.cause_count = <uint8_t>n
 
 
@@ -565,6 +588,7 @@ cdef void weigh_losses(Lookup* l, ServerNote* notes) noexcept nogil:
     cdef const Attempt* a
     cdef const Attempt* b
     pair_again(l)
+    weigh_pairs(l, notes)
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if a.answered >= 0 or a.transport == TRANSPORT_TCP or a.flags & ATTEMPT_BOGUS or a.note == NO_NOTE:
@@ -573,6 +597,7 @@ cdef void weigh_losses(Lookup* l, ServerNote* notes) noexcept nogil:
             b = &l.attempts[j]
             if b.qtype == a.qtype and b.candidate == a.candidate and b.answered >= 0 and same_server(a, b) \
                     and (a.sent ^ b.sent) & EXCHANGE_EDNS == 0:
+                notes[a.note].lost_under[a.load] += 1
                 if second_of_pair(l, i):
                     notes[a.note].lost_second += 1
                 else:

@@ -70,7 +70,7 @@ cdef inline bint failure(const Attempt* a) noexcept nogil:
 
 cdef inline bint usable(const Work* w, const Attempt* a) noexcept nogil:
     """Whether the stub could use the answer, be it that there is nothing."""
-    if a.answered < 0 or a.flags & ATTEMPT_LATE:
+    if a.answered < 0 or a.flags & (ATTEMPT_LATE | ATTEMPT_LED):
         return False
     if a.outcome == OUTCOME_ANSWER or a.outcome == OUTCOME_NODATA or a.outcome == OUTCOME_NXDOMAIN:
         return not (w.fragments and a.flags & ATTEMPT_FRAGMENT)
