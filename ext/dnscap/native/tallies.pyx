@@ -175,7 +175,7 @@ cdef class KeptExchanges:
     Attributes
     ----------
     passed_over : int
-        Exchanges that were not kept for lack of room.
+        Exchanges that were not kept because there are enough in all.
     """
 
     def __cinit__(self, uint32_t most, uint32_t most_each):
@@ -232,7 +232,9 @@ cdef class KeptExchanges:
                 if not at:
                     continue
                 count = &self.counts[at - 1]
-                if count[0] >= self.most_each or self.rows.size // sizeof(KeptExchange) >= self.most:
+                if count[0] >= self.most_each:
+                    continue
+                if self.rows.size // sizeof(KeptExchange) >= self.most:
                     self.passed_over += 1
                     continue
                 count[0] += 1
