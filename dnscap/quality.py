@@ -308,5 +308,12 @@ STATE_COUNTS = _counts(
         "of names more than are told apart",
         "values of names beyond those that are told apart",
     ),
+    (
+        "exchanges_not_kept",
+        "lost",
+        "exchange",
+        "of slow or failed lookups counted and not looked at one by one, for lack of room",
+        "exchanges of slow or failed lookups that findings do not look at one by one: 262,144 are kept",
+    ),
 )
 """What the stages after reading gave up, once they were run; one that a limit never touched is 0."""

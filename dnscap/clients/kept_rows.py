@@ -333,7 +333,7 @@ class ExchangeStore:
         self._order = np.lexsort((self._field("exchange"), self._field("time"), lookups))
         self._order_list = self._order.tolist()
         found, starts = np.unique(lookups[self._order], return_index=True)
-        ends = np.append(starts[1:], len(lookups))
+        ends = np.append(starts[1:], len(lookups))[: len(starts)]
         self._places = dict(
             zip(found.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True)
         )

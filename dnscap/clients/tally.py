@@ -53,19 +53,19 @@ class ClientTally:
 
     def __len__(self) -> int:
         """How many rows there are."""
-        return int(np.count_nonzero(self.lookups[: len(self._keeper.pairs.texts)]))
+        return int(np.count_nonzero(self.lookups[: len(self._keeper.pairs)]))
 
     def rows(self, most: int | None = None) -> list[dict[str, Any]]:
         """One row a client and stub: the client with most lookups first, of each its commonest stub first.
 
         `most` is how many pairs of client and stub are wanted: those with most lookups.
         """
-        texts = self._keeper.pairs.texts
-        numbers = np.flatnonzero(self.lookups[: len(texts)])
+        pairs = self._keeper.pairs
+        numbers = np.flatnonzero(self.lookups[: len(pairs)])
         if most is not None and len(numbers) > most:
             numbers = np.sort(numbers[np.argsort(-self.lookups[numbers], kind="stable")[:most]])
         by_pair = self._keeper.by_pair(numbers.tolist())
-        rows = [self._row(number, texts[number], by_pair.get(number, [])) for number in numbers.tolist()]
+        rows = [self._row(number, pairs.text(number), by_pair.get(number, [])) for number in numbers.tolist()]
         total: dict[str, int] = {}
         for row in rows:
             total[row["client"]] = total.get(row["client"], 0) + row["lookups"]

@@ -26,6 +26,7 @@ from dnscap.findings.origins import Origins
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.findings.slow_walks import SlowWalks
+from dnscap.messages.around import connection_rows
 from dnscap.names import SeenNames
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
@@ -46,10 +47,6 @@ MOST_CLIENTS = 100
 
 MOST_ATTEMPTS = 2_000
 """TCP connections that carried nothing kept for showing."""
-
-
-CONNECTION_COLUMNS = ("server", "syns", "handshake", "end", "queries")
-"""Columns of connections that are added up."""
 
 
 class Diagnosis:
@@ -145,10 +142,12 @@ class Diagnosis:
 
     def feed_around(self, batch: MessageBatch) -> None:
         """Take connections and events of a batch of messages, of which most have none."""
-        if memoryview(batch.native.connections()[0]).nbytes:
-            ended = batch.to_arrow("connections", CONNECTION_COLUMNS)
-            self._servers.feed_connections(ended)
-            if len(self.attempts) < MOST_ATTEMPTS and pc.any(pc.equal(ended.column("queries"), 0)).as_py():
+        ended = connection_rows(batch.native)
+        if batch.kept is not None:
+            self.feed(connections=batch.to_arrow("connections"))
+        elif len(ended):
+            self._servers.feed_native_connections(ended)
+            if len(self.attempts) < MOST_ATTEMPTS and (ended["queries"] == 0).any():
                 self._note_attempts(batch.to_arrow("connections"))
         if batch.native.event_rows_count:
             self.feed(events=batch.to_arrow("events", ["kind"]))

@@ -22,6 +22,7 @@ from dnscap.messages.around import address_text
 from dnscap.native.stubs import names as stub_names
 from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups
 from dnscap.servers.tally import MOST_CLIENTS, MOST_SERVERS, MOST_TYPES, OUTCOMES, PATIENCE, ServerTally
+from dnscap.tables.columns import Numbering
 
 if TYPE_CHECKING:
     from dnscap.clients import ClientTally
@@ -157,6 +158,32 @@ class ExchangeRows:
         self._servers.note_types(keys, self._types[: len(keys)])
 
 
+class PairNames(Numbering):
+    """Clients and stubs by number; those that native rows brought are spelt when they are asked for.
+
+    Parameters
+    ----------
+    native : Pairs
+        Numbers them.
+    limit : int
+        Pairs told apart. A capture's lookups come as native rows or in tables, not both.
+    """
+
+    def __init__(self, native: Pairs, limit: int) -> None:
+        super().__init__(limit)
+        self._native = native
+        self._stubs = stub_names()
+
+    def __len__(self) -> int:
+        return len(self._native) or super().__len__()
+
+    def text(self, number: int) -> str:
+        if not len(self._native):
+            return super().text(number)
+        octets, stub = self._native.pair(number)
+        return f"{address_text(octets)} {self._stubs[stub]}"
+
+
 class LookupRows:
     """Lookups by client and stub and by name, what their causes cost, and those that are kept whole."""
 
@@ -166,7 +193,7 @@ class LookupRows:
         self._causes = causes
         self._names = names
         self._pairs = Pairs(keeper.pairs.limit)
-        self._stubs = stub_names()
+        keeper.pairs = PairNames(self._pairs, keeper.pairs.limit)
         self._counted = Names(MOST_NAMES)
         self._slowest = np.full((SLOWEST, 2), -1, np.int64)
         self._store = LookupStore()
@@ -178,10 +205,7 @@ class LookupRows:
         if not batch.count:
             return
         pairs = np.empty(batch.count, np.int64)
-        known = len(self._pairs)
         self._pairs.number_rows(batch, pairs)
-        for octets, stub in self._pairs.pairs(known):
-            self._keeper.pairs.number(f"{address_text(octets)} {self._stubs[stub]}")
         count = len(self._keeper.pairs) + 1
         self._clients.grow(count)
         self._keeper.grow(count)

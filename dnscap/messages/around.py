@@ -136,9 +136,14 @@ def _made(makers: dict[str, Callable[[], pa.Array]], columns: Sequence[str] | No
     )
 
 
+def connection_rows(batch: Batch) -> Array:
+    """Connections that ended during a batch, as native rows of `CONNECTION`."""
+    return _structs(*batch.connections(), CONNECTION)
+
+
 def connections(batch: Batch, columns: Sequence[str] | None = None) -> pa.RecordBatch:
     """Connections that ended during a batch; only the columns asked for are made."""
-    rows = _structs(*batch.connections(), CONNECTION)
+    rows = connection_rows(batch)
     makers: dict[str, Callable[[], pa.Array]] = {
         "stream": lambda: plain(rows["stream"].copy(), pa.uint32()),
         "source": lambda: plain(rows["source"].copy(), pa.uint32()),

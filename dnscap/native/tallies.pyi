@@ -54,8 +54,8 @@ class Pairs:
     def number_rows(self, batch: LookupBatch, numbers: _Array) -> None:
         """Fill `numbers` with the number of each row of a batch."""
 
-    def pairs(self, first: int) -> list[tuple[bytes, int]]:
-        """Address (16 octets) and number of the stub of each pair from one on."""
+    def pair(self, number: int) -> tuple[bytes, int]:
+        """Address (16 octets) and number of the stub of a pair."""
 
 @final
 class Names:

@@ -383,6 +383,7 @@ class Capture(Passes):
         quality.counts.update(diagnosis.seen.counts)
         diagnosis.note_reading(cut=bool(quality.faults or quality.notes))
         diagnosis.finish()
+        quality.counts["exchanges_not_kept"] = diagnosis.keeper.store.passed_over
         return diagnosis
 
     def _feed_resolutions(self, diagnosis: Diagnosis, resolving: Resolving) -> None:

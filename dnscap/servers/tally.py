@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap.exchanges.arrow import OUTCOMES as NATIVE_OUTCOMES
+from dnscap.messages.around import ENDS, address_text
 from dnscap.messages.arrow import ARROW_TYPES
 from dnscap.registry import rrtype_name
 from dnscap.schema import SERVERS
@@ -113,15 +114,27 @@ class ServerTally:
         if not rows.rows:
             return
         server = self.servers.translate(*rows.codes("server"))
+        tried = rows.numbers("syns") > 0
+        refused, silent = rows.word_is("end", "refused"), rows.word_is("end", "unanswered")
+        self._count_connections(server, tried & (server >= 0), refused, silent, rows.numbers("handshake"))
+
+    def feed_native_connections(self, rows: Array) -> None:
+        """As `feed_connections`, of native rows."""
+        server = np.array([self.servers.number(address_text(octets)) for octets in rows["server"].tolist()])
+        self.servers.overflowed += int((server == self.servers.limit).sum())
+        refused, silent = rows["end"] == ENDS.index("refused"), rows["end"] == ENDS.index("unanswered")
+        self._count_connections(server, rows["syns"] > 0, refused, silent, rows["handshake"])
+
+    def _count_connections(
+        self, server: Array, tried: Array, refused: Array, silent: Array, handshake: Array
+    ) -> None:
         self.grow()
-        tried = (rows.numbers("syns") > 0) & (server >= 0)
         for place, chosen in (
             (_TRIED, tried),
-            (_TCP_REFUSED, tried & rows.word_is("end", "refused")),
-            (_TCP_SILENT, tried & rows.word_is("end", "unanswered")),
+            (_TCP_REFUSED, tried & refused),
+            (_TCP_SILENT, tried & silent),
         ):
             self._tcp[:, place] += np.bincount(server[chosen], minlength=len(self._tcp))
-        handshake = rows.numbers("handshake")
         timed = tried & (handshake >= 0)
         self._rtt.add(server[timed], handshake[timed], len(self._tcp))
 

@@ -115,6 +115,10 @@ class Numbering:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def text(self, number: int) -> str:
+        """Text of a number below the limit."""
+        return self.texts[number]
+
     def number(self, text: str) -> int:
         """Number of a text; the limit itself where it is one too many."""
         known = self._of.get(text)

@@ -148,3 +148,15 @@ def test_tallies_merge() -> None:
     one.merge(two)
     assert one.resolvers == whole.resolvers
     assert Facts().caches is None
+
+
+def test_native_rows_count_as_verdicts_do() -> None:
+    whole, native = CacheTally(), CacheTally()
+    totals = np.zeros(16, np.int64)
+    for _ in range(2):  # what was settled once is added to
+        for batch in dnscap.read(healthy().octets()).resolution_batches():
+            whole.feed(batch.verdicts())
+            native.feed_native(batch.native, totals)
+        native.settle()
+        assert native.resolvers == whole.resolvers
+        assert totals.sum() == sum(sum(counts.verdicts.values()) for counts in whole.resolvers.values())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dnscap
@@ -9,6 +10,7 @@ from dnscap.clients.kept_rows import MOST_EXCHANGES
 from dnscap.findings.diagnosis import Diagnosis
 from dnscap.lookups.assembling import Assembling
 from dnscap.tables.histogram import BUCKETS, LEAST, buckets_of
+from dnscap.tables.timeline import Timeline
 from tests.lookups.captures import DATA, whole_lab
 from tests.lookups.test_ways import capture, packet
 
@@ -42,6 +44,14 @@ def check(source: Path, rows: int) -> None:
     for table in ("servers", "clients", "findings"):
         assert native.to_arrow(table).to_pylist() == tables.to_arrow(table).to_pylist(), (source, table)
     assert native.scorecard == tables.scorecard
+    for name, told in vars(tables.course).items():
+        found = getattr(native.course, name)
+        if isinstance(told, Timeline):
+            assert (found.spans, found.counts.tolist()) == (told.spans, told.counts.tolist())
+            assert (found.histograms == told.histograms).all()
+        else:
+            assert np.array_equal(found, told) if isinstance(told, np.ndarray) else found == told, name
+    assert native.facts.costs == tables.facts.costs
     assert sorted(native.keeper.kept) == sorted(tables.keeper.kept)
     for number, kept in tables.keeper.kept.items():
         assert native.keeper.kept[number] == kept

@@ -1,6 +1,8 @@
 """Durations counted on a log scale, one histogram a row: only the octaves that a row has durations in take memory."""
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 
+from dnscap.native.interning cimport prefetch
+
 cdef enum:
     PARTS = 16                 # buckets an octave (dnscap/tables/histogram.py)
     OCTAVES = 28
@@ -31,6 +33,10 @@ cdef class Histograms:
     cdef readonly Scale scale
 
     cdef bint open_block(self, uint32_t* place) noexcept nogil
+
+    cdef inline void expect(self, uint32_t row, uint32_t bucket) noexcept nogil:
+        """Have a counter of a row that there is on its way from memory."""
+        prefetch(&self.blocks[<size_t>self.places[<size_t>row * OCTAVES + bucket // PARTS] * PARTS])
 
     cdef inline bint note(self, uint32_t row, uint32_t bucket) noexcept nogil:
         """Count a duration of a row that there is; False without memory."""

@@ -57,4 +57,4 @@ cdef class Names:              # how often a name was resolved, and how often it
     cdef uint32_t limit
     cdef readonly uint64_t overflowed
 
-    cdef bint count_name(self, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil
+    cdef bint count_name(self, uint64_t key, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil

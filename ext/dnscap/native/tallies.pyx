@@ -40,6 +40,7 @@ cdef enum:
     BUDGET = 8
     MOST_CAUSES = 64           # numbers that a cause may have
     AHEAD = 12                 # rows whose counters are asked for before their turn
+    STRETCH = 32               # rows that are taken together, so that the places of all are on their way from memory at once
     MOST_NUMBERS = 1 << 20     # keys told apart in one table: beyond, it begins anew, and a key may come as new again
     AMBIGUOUS = 0              # counters of a server after its outcomes (dnscap/servers/tally.py)
     ITERATED = 1
@@ -112,6 +113,13 @@ cdef inline uint32_t slot_of(const Table* t, uint64_t key) noexcept nogil:
     return i
 
 
+cdef inline void expect(const Table* t, uint64_t key) noexcept nogil:
+    """Have the place of a key on its way from memory."""
+    cdef uint32_t i = <uint32_t>stir(key ^ t.seed) & t.mask
+    prefetch(&t.slots[i])
+    prefetch(&t.keys[i])
+
+
 cdef inline int64_t enter(Table* t, uint64_t key) noexcept nogil:
     """Place of a key, entered if new; -1 without memory.  `t.count` has grown where it is new."""
     cdef uint32_t i = slot_of(t, key)
@@ -169,7 +177,7 @@ cdef class KeptExchanges:
     Attributes
     ----------
     passed_over : int
-        Exchanges that were not kept for lack of room.
+        Exchanges that were not kept because there are enough in all.
     """
 
     def __cinit__(self, uint32_t most, uint32_t most_each):
@@ -226,7 +234,9 @@ cdef class KeptExchanges:
                 if not at:
                     continue
                 count = &self.counts[at - 1]
-                if count[0] >= self.most_each or self.rows.size // sizeof(KeptExchange) >= self.most:
+                if count[0] >= self.most_each:
+                    continue
+                if self.rows.size // sizeof(KeptExchange) >= self.most:
                     self.passed_over += 1
                     continue
                 count[0] += 1
@@ -304,7 +314,8 @@ def count_exchanges(
         times of queries outside lookups, in minutes, as a list of minute and count.
     """
     cdef RowColumns c = batch.page.c
-    cdef uint32_t i, k, first = batch.first_row, kind, before
+    cdef uint32_t i, j, k, first = batch.first_row, kind, before
+    cdef uint32_t[STRETCH] buckets
     cdef uint32_t width = <uint32_t>outcomes.shape[1], addresses = <uint32_t>servers.shape[0]
     cdef int64_t server, latency, minute, run_minute = 0, run = 0, at
     cdef bint answered, silent, edns, formerr, in_lookup, good = True
@@ -319,6 +330,15 @@ def count_exchanges(
         client_keys.clear()
     for i in range(batch.count):
         k = first + i
+        if i % STRETCH == 0:
+            for j in range(k, first + min(i + STRETCH, batch.count)):
+                buckets[j % STRETCH] = scale.bucket_of(c.latency[j])
+                if c.server[j] < addresses and 0 <= servers[c.server[j]] < outcomes.shape[0]:
+                    server = servers[c.server[j]]
+                    prefetch(&outcomes[server, 0])
+                    prefetch(&extras[server, 0])
+                    prefetch(&latencies.places[server * OCTAVES + buckets[j % STRETCH] // PARTS])
+                    expect(type_keys.table, <uint64_t>server << 32 | c.qtype[j])
         outcome = c.outcome[k]
         flags = c.flags[k]
         latency = c.latency[k]
@@ -330,7 +350,7 @@ def count_exchanges(
         if in_lookup:
             ours[kind] += 1
             if answered and latency >= 0:
-                our_latencies[scale.bucket_of(latency)] += 1
+                our_latencies[buckets[k % STRETCH]] += 1
         elif outcome != OUTCOME_UNSOLICITED and outcome != OUTCOME_DUPLICATE:
             minute = c.time[k] // 60000000000
             if c.time[k] < 0 and minute * 60000000000 != c.time[k]:
@@ -366,7 +386,7 @@ def count_exchanges(
                 if flags & EXCHANGE_NO_OPT_BACK or c.response[k] == NO_MESSAGE:
                     extras[server, EDNS_IGNORED] += 1
             if latency >= 0:
-                good &= latencies.note(<uint32_t>server, scale.bucket_of(latency))
+                good &= latencies.note(<uint32_t>server, buckets[k % STRETCH])
         elif silent and edns:
             extras[server, EDNS_SILENT] += 1
         if c.client[k] != NO_CODE and not full[server]:
@@ -462,10 +482,7 @@ cdef class Pairs:
 
     cdef void expect(self, const uint64_t* client, uint8_t stub) noexcept nogil:
         """Have the place of a pair on its way from memory."""
-        cdef uint64_t key = hash_client(self.table.seed + stub, client)
-        cdef uint32_t i = <uint32_t>stir(key ^ self.table.seed) & self.table.mask
-        prefetch(&self.table.slots[i])
-        prefetch(&self.table.keys[i])
+        expect(self.table, hash_client(self.table.seed + stub, client))
 
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
@@ -483,17 +500,11 @@ cdef class Pairs:
         if bad:
             raise MemoryError("no memory to count")
 
-    def pairs(self, uint32_t first):
-        """Address (16 octets) and number of the stub of each pair from one on.
-
-        Returns
-        -------
-        list of tuple
-        """
-        return [
-            (PyBytes_FromStringAndSize(<char*>&self.clients[2 * i], 16), self.stubs[i])
-            for i in range(first, self.table.count)
-        ]
+    def pair(self, uint32_t number):
+        """Address (16 octets) and number of the stub of a pair."""
+        if number >= self.table.count:
+            raise IndexError("no such pair")
+        return PyBytes_FromStringAndSize(<char*>&self.clients[2 * number], 16), self.stubs[number]
 
 
 cdef inline int grade_of(const LookupRow* r, const int32_t* cause_lists, const int32_t* candidate_lists) noexcept nogil:
@@ -578,8 +589,9 @@ def count_lookups(
     cdef const int32_t* cause_lists = <const int32_t*>batch.columns.cause_lists.octets
     cdef const int32_t* candidate_lists = <const int32_t*>batch.columns.candidate_lists.octets
     cdef Scale scale = durations.scale
-    cdef uint64_t i
+    cdef uint64_t i, k
     cdef uint32_t n = 0, troubled = 0, failures = 0
+    cdef uint32_t[STRETCH] buckets
     cdef int64_t pair, waited, total = 0
     cdef int grade
     cdef bint bad, good = True
@@ -589,19 +601,25 @@ def count_lookups(
         raise ValueError("counters of another shape")
     with nogil:
         for i in range(batch.count):
+            if i % STRETCH == 0:
+                for k in range(i, min(i + STRETCH, batch.count)):
+                    buckets[k % STRETCH] = scale.bucket_of(rows[k].duration)
+                    if 0 <= pairs[k] < durations.rows and pairs[k] < left.shape[0]:
+                        prefetch(&durations.places[pairs[k] * OCTAVES + buckets[k % STRETCH] // PARTS])
+                        prefetch(&left[pairs[k], 0])
+                for k in range(i, min(i + STRETCH, batch.count)):
+                    if 0 <= pairs[k] < durations.rows:
+                        durations.expect(<uint32_t>pairs[k], buckets[k % STRETCH])
             r = &rows[i]
             pair = pairs[i]
             if pair < 0 or pair >= lookups.shape[0] or pair >= failed.shape[0] or pair >= durations.rows or pair >= left.shape[0]:
                 continue
-            if i + AHEAD < batch.count and 0 <= pairs[i + AHEAD] < durations.rows and pairs[i + AHEAD] < left.shape[0]:
-                prefetch(&durations.places[pairs[i + AHEAD] * OCTAVES + scale.bucket_of(rows[i + AHEAD].duration) // PARTS])
-                prefetch(&left[pairs[i + AHEAD], 0])
             lookups[pair] += 1
             bad = FAILED_FROM <= r.outcome <= FAILED_TO
             failed[pair] += bad
             failures += bad
             if r.outcome != UNFINISHED:
-                good &= durations.note(<uint32_t>pair, scale.bucket_of(r.duration))
+                good &= durations.note(<uint32_t>pair, buckets[i % STRETCH])
             waited = r.duration - r.budget[GAP_BUCKET]
             total += waited
             grade = grade_of(r, &cause_lists[i], &candidate_lists[i])
@@ -668,8 +686,7 @@ cdef class Names:
         free(self.ends)
         free(self.counts)
 
-    cdef bint count_name(self, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil:
-        cdef uint64_t key = hash_text(self.table.seed, name, size)
+    cdef bint count_name(self, uint64_t key, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil:
         cdef uint32_t i, n
         cdef uint8_t* text
         cdef size_t room
@@ -704,13 +721,25 @@ cdef class Names:
         """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
         cdef const LookupRow* rows = rows_of(batch, COLUMNS_NAME)
         cdef const int32_t* ends = <const int32_t*>batch.columns.name_ends.octets
-        cdef uint64_t i
+        cdef const uint8_t* names = batch.columns.name.octets
+        cdef uint64_t[STRETCH] keys, places
+        cdef uint64_t i, p
+        cdef uint32_t n = 0, k
         cdef bint good = True
+        if one_in == 0:
+            raise ValueError("one lookup in none")
         with nogil:
             for i in range(batch.count):
-                if rows[i].lookup >= all_up_to and rows[i].lookup % one_in or rows[i].outcome > NXDOMAIN:
-                    continue
-                good &= self.count_name(batch.columns.name.octets + ends[i], <uint32_t>(ends[i + 1] - ends[i]), rows[i].outcome)
+                if not (rows[i].lookup >= all_up_to and rows[i].lookup % one_in or rows[i].outcome > NXDOMAIN):
+                    keys[n] = hash_text(self.table.seed, names + ends[i], <uint32_t>(ends[i + 1] - ends[i]))
+                    places[n] = i
+                    expect(self.table, keys[n])
+                    n += 1
+                if n == STRETCH or i + 1 == batch.count:
+                    for k in range(n):
+                        p = places[k]
+                        good &= self.count_name(keys[k], names + ends[p], <uint32_t>(ends[p + 1] - ends[p]), rows[p].outcome)
+                    n = 0
         if not good:
             raise MemoryError("no memory to count")
 
