@@ -210,10 +210,14 @@ def live(
             else:
                 _write(session, lines, quiet)
     if not quiet:
+        worth = [finding for finding in session.findings if finding.severity != "info"]
         if view is not None:
-            for finding in [one for one in session.findings if one.severity != "info"][:MOST_SAID]:
+            worth = (
+                view.watched.worst_findings()
+            )  # those too that showed, and were not worth a word in the end
+            for finding in worth[:MOST_SAID]:
                 say(f"{finding.severity}: {finding.id}: {finding.title}", "finding")
-        _closing_words(session, saver)
+        _closing_words(session, saver, len(worth))
     sys.stdout.flush()
     if session.fault is not None:
         say(str(session.fault))
@@ -288,7 +292,7 @@ def _signals(session: Session, view: View | None = None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _closing_words(session: Session, saver: Saver | None) -> None:
+def _closing_words(session: Session, saver: Saver | None, findings: int) -> None:
     from dnscap.findings.rule import plural
 
     totals = session.totals
@@ -301,8 +305,7 @@ def _closing_words(session: Session, saver: Saver | None) -> None:
     words.append(plural(lookups, "lookup"))
     words.append(f"{totals.slow:,} slow")
     words.append(f"{totals.failed:,} failed")
-    worth = [finding for finding in session.findings if finding.severity != "info"]
-    words.append(plural(len(worth), "finding"))
+    words.append(plural(findings, "finding"))
     say(", ".join(words))
     if saver is not None and saver.written:
         files = saver.written

@@ -151,7 +151,11 @@ class Alerts:
                 silent[server].append(lookup)
             for server in _unreachable(lookup, self._answered):
                 absent[server].append(lookup)
-        found = [self._silence(server, lookups, now) for server, lookups in silent.items()]
+        found = [
+            self._silence(server, lookups, now)
+            for server, lookups in silent.items()
+            if _certain(server, lookups)
+        ]
         found += [_absence(server, lookups) for server, lookups in absent.items()]
         return self.news(found)
 
@@ -172,7 +176,7 @@ class Alerts:
         several = any(len(lookup.servers) > 1 for lookup in lookups)
         rule: Any = _RULES["nameserver-timeout" if several else "no-answer"]
         first = min(a[0] for lookup in lookups for a in lookup.attempts if address_text(a[2]) == server)
-        waits = sum(lookup.waited for lookup in lookups) / 1e9
+        waits = [_waited(lookup, server) for lookup in lookups]
         since = self._answered.get(server)
         heard = (
             "was not heard at all" if since is None else f"last answered {seconds((now - since) / 1e9)} ago"
@@ -181,14 +185,14 @@ class Alerts:
             id=rule.id,
             severity="high" if len(lookups) > 1 or since is None else "medium",
             title=(
-                f"Name server {server} does not answer: {plural(len(lookups), 'lookup')} wait, the longest for "
-                f"{seconds(max(lookup.waited for lookup in lookups) / 1e9)}; it {heard}"
-            ).replace("1 lookup wait,", "1 lookup waits,"),
+                f"Name server {server} does not answer: {plural(len(lookups), 'lookup')} waited for it, the longest "
+                f"{seconds(max(waits) / 1e9)}; it {heard}"
+            ),
             causes=list(rule.causes),
             subject=server,
             lookups=len(lookups),
             failed=0,
-            cost_seconds=round(waits, 6),
+            cost_seconds=round(sum(waits) / 1e9, 6),
             cost_queries=sum(lookup.queries for lookup in lookups),
             confidence=round(rule.certainty if now - first > PATIENCE else rule.certainty / 2, 2),
             evidence=[f"lookup:{lookup.lookup}" for lookup in lookups[:8]],
@@ -232,11 +236,25 @@ def _unreachable(lookup: OpenLookup, answered: dict[str, int]) -> set[str]:
     return found
 
 
+def _certain(server: str, lookups: list[OpenLookup]) -> bool:
+    """Whether it is not just one packet that was lost: a lookup waits still, or several queries had no answer."""
+    lost = sum(a[1] < 0 and address_text(a[2]) == server for lookup in lookups for a in lookup.attempts)
+    return lost > 1 or not all(lookup.complete for lookup in lookups)
+
+
+def _waited(lookup: OpenLookup, server: str) -> int:
+    """Nanoseconds that a lookup waited for a server, until it asked again or now."""
+    asked = min(a[0] for a in lookup.attempts if address_text(a[2]) == server and a[1] < 0)
+    later = [a[0] for a in lookup.attempts if a[0] - asked > ROUND]
+    return (min(later) if lookup.complete and later else lookup.time + lookup.waited) - asked
+
+
 def _given_up(lookup: OpenLookup, now: int, answered: dict[str, int]) -> set[str]:
     """Servers that a lookup has stopped waiting for, though they answered nobody since they were asked."""
     attempts = lookup.attempts
     latest = attempts[-1]
-    if latest[1] >= 0 or now - latest[0] < PATIENCE:
+    # One that has its answer from another server needs no patience any more.
+    if not lookup.complete and (latest[1] >= 0 or now - latest[0] < PATIENCE):
         return set()
     found = set()
     for time, answer, address, qtype, *_ in attempts:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dnscap.live.alerts import OpenLookup
     from dnscap.live.frame_ring import FrameRing
     from dnscap.live.saving import Saver
+
+T = TypeVar("T")
 
 TICK = 0.1
 """Seconds that octets gather before they are looked at."""
@@ -388,7 +390,9 @@ class Session:
         if self._clock is not None and now >= self._next_alert:
             self._next_alert = now + ALERTED_EVERY
             clock = self.now
-            batch.findings += self._alerts.found(self.open_lookups(clock, since=clock - 500_000_000), clock)
+            batch.findings += self._alerts.found(
+                self.open_lookups(clock, since=clock - 500_000_000, lost=True), clock
+            )
         held = sum(one.exchanges for one in self._held.exchange_batches)
         if now >= self._next_adding or held > MOST_HELD_ROWS:
             self._add_up()
@@ -426,11 +430,13 @@ class Session:
         if self._resolving is not None:
             for resolved in self._resolving.taken():
                 diagnosis.feed_native(resolutions=resolved.native)
-        details = _Details(held.lookup_batches)
-        for part in _joined([batch.to_arrow(COUNTED) for batch in held.lookup_batches]):
-            diagnosis.feed(lookups=part, details=details)
-        for part in _joined(held.parts("exchanges")):
-            diagnosis.feed(exchanges=part)
+        for looked in _some(held.lookup_batches, lambda batch: batch.lookups):
+            details = _Details(looked)
+            for part in _joined([batch.to_arrow(COUNTED) for batch in looked]):
+                diagnosis.feed(lookups=part, details=details)
+        for sent in _some(held.exchange_batches, lambda batch: batch.exchanges):
+            for part in _joined([part for batch in sent if (part := batch.to_arrow()).num_rows]):
+                diagnosis.feed(exchanges=part)
         around, self._around = self._around, []
         for connections, events in around:
             diagnosis.feed(connections=connections, events=events)
@@ -441,7 +447,7 @@ class Session:
         return self._findings
 
     def open_lookups(
-        self, clock: int | None = None, *, most: int = 256, since: int = 0
+        self, clock: int | None = None, *, most: int = 256, since: int = 0, lost: bool = False
     ) -> Iterator[OpenLookup]:
         """Lookups that wait for an answer.
 
@@ -453,10 +459,12 @@ class Session:
             How many to give at most.
         since : int
             Only those with a query of this time or earlier that is not answered; 0 for all.
+        lost : bool
+            Also those that have an answer, though not to such a query.
         """
         from dnscap.live.alerts import OpenLookup
 
-        for row in open_lookups(self._assembling.native, most, since):
+        for row in open_lookups(self._assembling.native, most, since, lost):
             yield OpenLookup.of(row, self.now if clock is None else clock)
 
     @property
@@ -564,6 +572,20 @@ class _Details:
                 found += batch.details(here)
                 wanted = wanted[len(here) :]
         return found
+
+
+def _some(batches: Sequence[T], rows: Callable[[T], int]) -> Iterator[list[T]]:
+    """Some batches at a time: a lookup that waits long holds up a million others, which then come all at once."""
+    group: list[T] = []
+    count = 0
+    for batch in batches:
+        group.append(batch)
+        count += rows(batch)
+        if count >= MOST_HELD_ROWS:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group
 
 
 def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from dnscap.native.lookups import Lookups
 _Attempt = tuple[int, int, bytes, int, int, int, int, int, int, int, int]
 _Row = tuple[int, int, int, bytes, list[bytes], int, list[_Attempt], bool]
 
-def open_lookups(lookups: Lookups, most: int = 256, since: int = 0) -> list[_Row]:
+def open_lookups(lookups: Lookups, most: int = 256, since: int = 0, lost: bool = False) -> list[_Row]:
     """Lookups that wait for an answer."""
 
 def count_waiting(lookups: Lookups) -> int:

@@ -23,7 +23,7 @@ cdef tuple row_of(const Lookup* l):
     return l.number, l.time, l.last, (<const char*>l.client)[:16], names, l.queries, attempts, bool(l.complete)
 
 
-def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
+def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0, bint lost=False):
     """Lookups that wait for an answer, or were told that nobody listens.
 
     Parameters
@@ -34,6 +34,8 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
         How many to give at most; those whose last query is oldest come first.
     since : int
         Only lookups with a query of this time or earlier that is not answered, nanoseconds since the epoch; 0 for all.
+    lost : bool
+        Also those that have an answer, though not to such a query.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def open_lookups(Lookups lookups not None, uint32_t most=256, int64_t since=0):
         while l != NULL and seen < MOST_SEEN and len(rows) < most:
             seen += 1
             waits = False
-            if not l.complete:
+            if lost or not l.complete:
                 for i in range(l.attempt_count):
                     if l.attempts[i].answered < 0 and (since == 0 or l.attempts[i].time <= since) \
                             or l.attempts[i].outcome == OUTCOME_UNREACHABLE:
