@@ -29,6 +29,8 @@ OWN_DEFAULTS: dict[str, tuple[tuple[float, ...], tuple[int, ...]]] = {
 }
 """Timeouts and attempts that a stub has built in, by version, and keeps whatever resolv.conf says."""
 
+ANSWERED = ("answer", "nodata", "nxdomain")
+
 SERVFAIL_RETRIES = ("servfail", "refused", "formerr", "notimp", "unreachable", "truncated")
 
 
@@ -211,7 +213,11 @@ def attempts_of(
             if row["transport"] == "udp":
                 counts[row["server"], row["qname"], row["qtype"]] += 1
         if counts:
-            most = max(counts.values())
+            (_, name, _), most = counts.most_common(1)[0]
+            if family == "glibc" and any(
+                row["qname"] == name and row["outcome"] in ANSWERED and not row["late"] for row in k.exchanges
+            ):
+                continue  # half answered: it asks once more within one attempt, one question at a time
             votes[most] += 1
             sources.setdefault(most, k.number)
     if not votes:

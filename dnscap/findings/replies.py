@@ -45,8 +45,14 @@ class Servfail(_Reply):
     disproved_by = "The same question answered by that server in the same seconds."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
+        outcomes = {
+            row["outcome"] for kept in facts.kept for row in kept.exchanges if row["server"] == subject
+        }
+        # Codes beyond the old ones, such as BADVERS, stop a lookup in the same way.
+        other = "other-rcode" in outcomes and "servfail" not in outcomes
+        what = "answers with an unusual error code" if other else "says SERVFAIL"
         return (
-            f"Server {subject or 'unknown'} says SERVFAIL: {plural(cost.lookups, 'lookup')} affected, "
+            f"Server {subject or 'unknown'} {what}: {plural(cost.lookups, 'lookup')} affected, "
             f"{cost.failed:,} failed"
         )
 

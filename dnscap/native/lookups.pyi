@@ -15,6 +15,10 @@ class Lookups:
     def open(self) -> int:
         """Lookups that are not over, or wait for an older one that is not."""
 
+    @property
+    def steps(self) -> int:
+        """Lookups that were looked at so far, to find the one that an event belongs to."""
+
     def hold(self, exchanges: Exchanges) -> None:
         """Keep exchanges where they can be read until `feed` has seen them; call it before they are fed a batch."""
 

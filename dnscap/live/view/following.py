@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
-from dnscap.clients.keeping import FAILED, plain_rows
+from dnscap.clients.keeping import FAILED
+from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import OUTCOMES as EXCHANGE_OUTCOMES
 from dnscap.exchanges.arrow import ROLES
 from dnscap.live.session import COUNTED

@@ -230,6 +230,9 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         if h.row != NO_MESSAGE and batch is not None:
             if read_answer(l, a, batch, h.row, &t.near) != 0:
                 t.failed = 1
+    elif h.kind == HAPPENED_REJECTED:
+        a.flags |= ATTEMPT_REJECTED
+        return
     elif h.kind == HAPPENED_UNREACHABLE:
         if a.answered >= 0:
             return
@@ -260,6 +263,7 @@ cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     while i > t.oldest_open and seen < MOST_CHAIN:
         i -= 1
         seen += 1
+        t.steps += 1
         l = t.ring[i & t.ring_mask].l
         if l == NULL or l.client[0] != ex.client[0] or l.client[1] != ex.client[1]:
             continue

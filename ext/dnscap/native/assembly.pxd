@@ -78,6 +78,7 @@ cdef struct Assembly:
     int64_t begun              # first event
     int64_t busy               # time that queries waited for the answers they got, summed
     uint64_t forced_over       # lookups closed early because of MOST_LOOKUPS
+    uint64_t steps             # lookups that were looked at, whether an event was theirs
     uint64_t passed_on         # queries of forwarders that belong to a lookup of their client
     Lookup* spare              # lookups that are over, to be used again
     void* slabs                # where lookups lie

@@ -95,6 +95,7 @@ cdef enum AttemptFlag:
     ATTEMPT_STALE = 128        # the answer says that it is stale (RFC 8914, codes 3 and 19)
     ATTEMPT_LATE = 512         # the answer came when the stub had given up
     ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
+    ATTEMPT_REJECTED = 4096    # the client's host said that nobody waited for the answer any more (ICMP)
     ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 

@@ -141,6 +141,11 @@ cdef void account(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 continue
             again = after(l, i)
             until = again if again >= 0 else w.release
+            if again < 0 and q.candidate != final:
+                for k in range(i + 1, l.attempt_count):
+                    if l.attempts[k].candidate > q.candidate:
+                        until = min(until, l.attempts[k].time)     # the walk went on
+                        break
             if q.resolved and again < 0:
                 until = max(q.settled, a.time)
             if a.flags & ATTEMPT_LATE:

@@ -4,7 +4,7 @@ An answer was waited for where the very question, or that of an alias on the way
 or where a failure or a denial of a name above came in between.  All else is a hit.  The cache model tells the kinds of hits
 apart and never makes a miss of one.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from dnscap.native.cache_model cimport Known, known_of, learn
 from dnscap.native.exchanges cimport *
@@ -75,11 +75,8 @@ cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept
 
 
 cdef void whole_targets(Resolving* t, Walk* w, const Entry* e) noexcept nogil:
-    cdef const Era* era
     if w.target_count == 0:
-        era = era_of(t, e.number)
-        add_known(w, e.name, <const uint8_t*>era.text + era.offsets[e.qname],
-                  <uint32_t>(era.offsets[e.qname + 1] - era.offsets[e.qname]))
+        add_known(w, e.name, era_of(t, e.number), e.qname)
 
 
 cdef void hit(Resolving* t, Entry* e, const Reply* reply) noexcept nogil:

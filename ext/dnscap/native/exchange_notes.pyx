@@ -19,6 +19,7 @@ from dnscap.native.exchange_words cimport (
     HAPPENED_EXPIRED,
     HAPPENED_REFUSED,
     HAPPENED_SYN,
+    HAPPENED_REJECTED,
     HAPPENED_UNREACHABLE,
     NO_LOOKUP,
     NO_MESSAGE,
@@ -180,6 +181,8 @@ cdef bint was_late(Matcher* t, uint32_t n) noexcept nogil:
                 d.flags[place(extra)] |= EXCHANGE_LATE
                 return True
     c.flags[place(n)] |= EXCHANGE_LATE
+    if not c.state[place(n)] & ROW_REPEATED:
+        happened(t, t.now, whole_number(&t.rows, n), NO_MESSAGE, HAPPENED_REJECTED, 0)
     return True
 
 

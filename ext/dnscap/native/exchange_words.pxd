@@ -67,6 +67,7 @@ cdef enum HappeningKind:
     HAPPENED_SYN = 5           # a TCP connection attempt to a DNS port: exchange = NO_LOOKUP, `row` is an index into `turns`
     HAPPENED_CONNECTED = 6     # its handshake came; as above
     HAPPENED_REFUSED = 7       # RST answered the SYN; as above
+    HAPPENED_REJECTED = 8      # an ICMP error says that nobody waited for its answer any more
 
 cdef struct Happening:         # says all that a later stage may ask of the row, as of then: rows may have changed since
     int64_t time

@@ -170,15 +170,42 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogi
     return ROLE_NONE
 
 
+cdef bint half_heard(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether one family of the current name does not exist, and the timer for the other, of whole seconds, has just run out."""
+    cdef uint32_t i
+    cdef const Attempt* a
+    cdef const Attempt* first = NULL   # the latest of the family asked first, with which a round begins
+    cdef const Attempt* other = NULL
+    cdef int64_t gap
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.candidate != l.candidate_count - 1:
+            continue
+        if first == NULL or a.qtype == first.qtype:
+            first = a
+        else:
+            other = a
+    if first == NULL or other == NULL or other.answered >= 0 or first.qtype != ex.qtype or ex.transport != TRANSPORT_UDP:
+        return False
+    if first.outcome != OUTCOME_NXDOMAIN and first.outcome != OUTCOME_NODATA:
+        return False
+    gap = ex.time - first.time
+    return gap >= 9 * (SECOND // 10) and not TICK < gap % SECOND < SECOND - TICK
+
+
 cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
     """Whether a query is for the next name of the lookup's walk over a search list."""
     cdef uint32_t i, n, n0, base, least, walk
     cdef const uint8_t* c
     cdef const uint8_t* c0 = l.text + l.names[l.walk]
     cdef bint asked = False
-    if not l.negative or l.step < 0 or l.candidate_count == MOST_CANDIDATES:
+    cdef bint half = not l.negative and l.step < 0
+    if l.candidate_count == MOST_CANDIDATES:
         return False
-    if ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
+    if half:
+        if not half_heard(l, ex):
+            return False
+    elif not l.negative or l.step < 0 or ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
         return False
     if (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
         return False
@@ -207,7 +234,7 @@ cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, ui
         base = common(c, n, name, size)
         if base == n or base == size or ends_with(c + base, n - base, name + base, size - base):
             return True
-    if l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
+    if half or l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
         return False
     # Two suffixes of their own; names that end alike are rather two names under one suffix.
     return alike_labels(c0, n0, name, size) < 3

@@ -4,7 +4,7 @@ A lookup is looked for under its client and name.  One under the first label of 
 another name: that is looked for only where the client has a lookup that may.  A forwarder's query is looked for under its
 question, whoever asked it; lookups are entered so from the first time on that one may forward.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
@@ -65,6 +65,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
     while at and seen < MOST_CHAIN:
         if t.index.nodes[at].hash == key:
             seen += 1
+            t.steps += 1
             l = t.index.nodes[at].l
             if (l.client[0] != ex.client[0] or l.client[1] != ex.client[1]) and is_current(l, q.name, q.size):
                 for i in range(l.attempt_count):
@@ -169,6 +170,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                     best = l
                     role[0] = r
         at = p.after
+    t.steps += seen
     if best != NULL:
         return best
     at = 0
@@ -190,6 +192,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                     best = l
                     anew = True
         at = t.index.nodes[at].after
+    t.steps += seen
     if best == NULL:
         role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
         return serial

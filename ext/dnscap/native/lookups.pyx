@@ -15,7 +15,6 @@ from dnscap.native.acquaintances cimport acquaintances_close, acquaintances_open
 from dnscap.native.ahead cimport FAR, look_ahead
 from dnscap.native.answers cimport on_answer, on_extra
 from dnscap.native.assembly cimport LABELLED_AT, LISTS, Ahead, Place
-from dnscap.native.attempts cimport Lookup
 from dnscap.native.closing cimport expire, learn, over, take_over
 from dnscap.native.dials cimport known_at, on_closed, on_turn, take_ended
 from dnscap.native.exchanges cimport *
@@ -67,6 +66,8 @@ cdef class Lookups:
     ----------
     open : int
         Lookups that are not over, or wait for an older one that is not.
+    steps : int
+        Lookups that were looked at so far, to find the one that an event belongs to.
     """
 
     def __cinit__(self, bint judged=True, bint short_cuts=True):
@@ -85,7 +86,9 @@ cdef class Lookups:
         t.labelled_at = <uint32_t*>calloc(LABELLED_AT, sizeof(uint32_t))
         for i in range(LISTS):
             t.due_of[i] = INT64_MAX
-        if t.ring == NULL or t.labelled_at == NULL or not (names_open(t) and index_open(&t.index, seed) and acquaintances_open(&t.known, seed) and upstream_open(&t.upstream)):
+        if t.ring == NULL or t.labelled_at == NULL or not (
+                names_open(t) and index_open(&t.index, seed) and acquaintances_open(&t.known, seed)
+                and upstream_open(&t.upstream)):
             raise MemoryError("no memory for lookups")
 
     def __dealloc__(self):
@@ -157,6 +160,8 @@ cdef class Lookups:
                     on_extra(t, exchanges, h, batch)
                 elif h.kind == HAPPENED_ANSWER or h.kind == HAPPENED_UNREACHABLE or h.kind == HAPPENED_EXPIRED and batch is not None:
                     on_answer(t, exchanges, h, batch, ahead[i & (2 * FAR - 1)].lookup)
+                elif h.kind == HAPPENED_REJECTED:
+                    on_answer(t, exchanges, h, batch, NO_LOOKUP)   # too rare to be looked at ahead
                 elif h.kind == HAPPENED_SYN or h.kind == HAPPENED_CONNECTED or h.kind == HAPPENED_REFUSED:
                     settle_too(t, on_turn(t, &exchanges.turns[h.row], h.kind))
             if state(t) != 0:
@@ -194,6 +199,10 @@ cdef class Lookups:
     @property
     def open(self):
         return self.table.next - self.table.first
+
+    @property
+    def steps(self):
+        return self.table.steps
 
     def counts(self):
         """What limits made it give up, and queries left to their client's lookup.

@@ -11,6 +11,7 @@ cdef enum:
 
 cdef struct Job:
     uint64_t key
+    uint64_t value                 # hash of an RRset
     uint32_t tag                   # hash of the key
     uint32_t place                 # of the row, + 1; 0 none
     uint32_t message               # row of the batch

@@ -52,7 +52,7 @@ cdef void take_rrset(Tally* tally, const Job* job, const MessageColumns* c, cons
     cdef Version* v
     cdef uint32_t r = job.message, ttl = LONGEST_TTL, x, k, was = s.current
     cdef int64_t time = c.time[r]
-    cdef uint64_t value = value_of(q, job.start, job.end)
+    cdef uint64_t value = job.value
     cdef uint16_t flags = c.flags[r]
     cdef bint new
     for x in range(job.start, job.end):
@@ -191,7 +191,7 @@ cdef uint32_t last_alias(Tally* tally, const RecordColumns* q, uint32_t start, u
     cdef uint32_t x
     for x in range(start, end):
         if q.type[x] == TYPE_CNAME and q.section[x] & 3 == 0 and own_name(&tally.codes, q.name[x]) == name:
-            name = take_name(tally.codes.names, q.rdata_octets + q.rdata[x], q.rdata[x + 1] - q.rdata[x], False)
+            name = take_name(&tally.codes, q.rdata_octets + q.rdata[x], q.rdata[x + 1] - q.rdata[x], False)
             if name == NO_CODE:
                 break
     return name
@@ -306,14 +306,16 @@ cdef inline void fetch_row(const SeenTable* t, uint32_t tag) noexcept nogil:
         prefetch(<const uint8_t*>&t.rows[slot.place - 1] + 64)
 
 
-cdef inline void fetch_more(const SeenTable* t, const Seen* s, uint8_t kind) noexcept nogil:
-    """Fetch what a row refers to."""
-    if kind == JOB_RRSET:
-        prefetch(&t.versions[s.current])
-        prefetch(<const uint8_t*>&t.versions[s.current] + sizeof(Version) - 1)
-    else:
+cdef inline void fetch_more(const SeenTable* t, const Seen* s, const Job* job) noexcept nogil:
+    """Fetch what a row refers to, or the place that a value will have."""
+    if job.kind != JOB_RRSET:
         prefetch(&t.absences[s.absence])
         prefetch(<const uint8_t*>&t.absences[s.absence] + sizeof(Absence) - 1)
+    elif s.current == NO_VERSION:
+        prefetch(&t.values[key_hash(t, job.value) & t.value_mask])
+    else:
+        prefetch(&t.versions[s.current])
+        prefetch(<const uint8_t*>&t.versions[s.current] + sizeof(Version) - 1)
 
 
 cdef void carry_out(Tally* tally, const MessageColumns* c, const RecordColumns* q, Job* jobs, uint32_t count) noexcept nogil:
@@ -325,7 +327,10 @@ cdef void carry_out(Tally* tally, const MessageColumns* c, const RecordColumns* 
         job.tag = key_hash(t, job.key)
         prefetch(&t.slots[job.tag & t.mask])
     for k in range(count):
-        fetch_row(t, jobs[k].tag)
+        job = &jobs[k]
+        fetch_row(t, job.tag)
+        if job.kind == JOB_RRSET:
+            job.value = value_of(q, job.start, job.end)
     for k in range(count):
         job = &jobs[k]
         job.place = find_row(t, job.key, job.tag)
@@ -335,7 +340,7 @@ cdef void carry_out(Tally* tally, const MessageColumns* c, const RecordColumns* 
             if job.place == 0:
                 tally.rows_dropped += 1
         if job.place:
-            fetch_more(t, &t.rows[job.place - 1], job.kind)
+            fetch_more(t, &t.rows[job.place - 1], job)
     for k in range(count):
         job = &jobs[k]
         if unlikely(job.place == 0):

@@ -4,7 +4,7 @@ When the table of what is said is full, it goes on with one name in four, then i
 come again and again: a flood of random names passes by and leaves the others where they are.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp
 
 from dnscap.native.interning cimport (
@@ -13,9 +13,16 @@ from dnscap.native.interning cimport (
 from dnscap.native.names_table cimport raw_hash
 
 
+cdef int codes_open(Codes* k) noexcept nogil:
+    k.seen = <uint64_t*>calloc(1 << SEEN_BITS - 6, sizeof(uint64_t))
+    return 0 if k.seen != NULL else -1
+
+
 cdef void codes_close(Codes* k) noexcept nogil:
     free(k.name_codes)
     free(k.name_refs)
+    free(k.name_hashes)
+    free(k.seen)
     free(k.address_codes)
 
 
@@ -49,13 +56,15 @@ cdef int know_codes(Codes* k) noexcept nogil:
     cdef uint32_t room
     if names.count > k.names_room:
         room = names.count + names.count // 2 + 64
-        if widen_codes(&k.name_codes, room) != 0 or widen_codes(&k.name_refs, room) != 0:
+        if widen_codes(&k.name_codes, room) != 0 or widen_codes(&k.name_refs, room) != 0 \
+                or widen_codes(&k.name_hashes, room) != 0:
             return -1
         k.names_room = room
     while k.names_known < names.count:
         e = <const Entry*>(names.arena + k.arena_at)
         k.name_refs[k.names_known] = <uint32_t>(k.arena_at // ENTRY_ALIGN)
         k.name_codes[k.names_known] = UNKNOWN
+        k.name_hashes[k.names_known] = 0 if is_challenge(e) else hash_name(entry_octets(e), e.size)
         k.arena_at += (sizeof(Entry) + e.size + ENTRY_ALIGN - 1) & ~<size_t>(ENTRY_ALIGN - 1)
         k.names_known += 1
     if k.their_addresses.count > k.addresses_room:
@@ -69,22 +78,29 @@ cdef int know_codes(Codes* k) noexcept nogil:
     return 0
 
 
-cdef uint32_t take_name(NameTable* into, const uint8_t* name, uint32_t size, bint verified) noexcept nogil:
-    cdef uint8_t[320] folded
-    cdef uint64_t capitals, hash
-    if size == 0 or size > 255:
-        return NO_CODE
-    hash = fold_hash(name, folded, size, into.seed, &capitals)
-    return intern_name(into, folded, size, <uint32_t>hash, verified)
-
-
-cdef bint is_sampled(const Codes* k, const Entry* e) noexcept nogil:
-    """Whether a name is one of the sample: by its octets, so that all servers and types of a name go together.
+cdef inline uint32_t hash_name(const uint8_t* folded, uint32_t size) noexcept nogil:
+    """Hash of a name by its octets, so that all servers and types of a name go together.
 
     Without a random seed, so that two runs follow the same names; whoever evades it has evaded a statistic.
     """
-    cdef uint64_t hash = raw_hash(entry_octets(e), e.size, <uint64_t>0x9E3779B97F4A7C15)
-    return (hash ^ hash >> 32) & ((<uint64_t>1 << k.thinned) - 1) == 0 or is_challenge(e)
+    cdef uint64_t hash = raw_hash(folded, size, <uint64_t>0x9E3779B97F4A7C15)
+    return <uint32_t>(hash ^ hash >> 32)
+
+
+cdef uint32_t take_name(Codes* k, const uint8_t* name, uint32_t size, bint verified) noexcept nogil:
+    cdef uint8_t[320] folded
+    cdef uint64_t capitals, hash
+    cdef uint32_t place
+    if size == 0 or size > 255:
+        return NO_CODE
+    hash = fold_hash(name, folded, size, k.names.seed, &capitals)
+    place = hash_name(folded, size) >> 32 - SEEN_BITS
+    k.seen[place >> 6] |= <uint64_t>1 << (place & 63)
+    return intern_name(k.names, folded, size, <uint32_t>hash, verified)
+
+
+cdef bint is_sampled(const Codes* k, const Entry* e) noexcept nogil:
+    return hash_name(entry_octets(e), e.size) & ((<uint32_t>1 << k.thinned) - 1) == 0 or is_challenge(e)
 
 
 cdef inline bint is_challenge(const Entry* e) noexcept nogil:
@@ -108,17 +124,26 @@ cdef bint is_known(const Codes* k, const Entry* e) noexcept nogil:
     return False
 
 
+cdef inline bint is_shunned(const Codes* k, uint32_t code) noexcept nogil:
+    """Whether a name is neither one of the sample nor among those that are followed."""
+    cdef uint32_t hash = k.name_hashes[code], place = hash >> 32 - SEEN_BITS
+    if hash & ((<uint32_t>1 << k.thinned) - 1) == 0:
+        return False
+    return not k.seen[place >> 6] >> (place & 63) & 1 \
+        or not is_known(k, <const Entry*>(k.theirs.arena + <size_t>k.name_refs[code] * ENTRY_ALIGN))
+
+
 cdef uint32_t meet_name(Codes* k, uint32_t code) noexcept nogil:
     cdef uint32_t own = k.name_codes[code]
     cdef const Entry* e
     if SHUNNED <= own < SHUNNED + POPULAR:
         k.name_codes[code] += 1
         return NO_CODE
-    e = <const Entry*>(k.theirs.arena + <size_t>k.name_refs[code] * ENTRY_ALIGN)
-    if own == UNKNOWN and k.thinned and not is_sampled(k, e) and not is_known(k, e):
+    if own == UNKNOWN and k.thinned and is_shunned(k, code):
         k.name_codes[code] = SHUNNED + 1
         return NO_CODE
-    k.name_codes[code] = take_name(k.names, entry_octets(e), e.size, True)
+    e = <const Entry*>(k.theirs.arena + <size_t>k.name_refs[code] * ENTRY_ALIGN)
+    k.name_codes[code] = take_name(k, entry_octets(e), e.size, True)
     return k.name_codes[code]
 
 

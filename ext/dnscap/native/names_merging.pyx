@@ -38,7 +38,7 @@ cdef int absorb(Tally* into, Tally* other) noexcept nogil:
         if into.codes.thinned and seen < POPULAR and not is_sampled(&into.codes, e):
             into.rows_dropped += seen
             continue
-        name = take_name(into.codes.names, entry_octets(e), e.size, True)
+        name = take_name(&into.codes, entry_octets(e), e.size, True)
         server = <uint32_t>(s.key >> 18) & 0x7FFFF
         server = find_address(into.codes.addresses, keys[2 * server], keys[2 * server + 1],
                               address_tag(into.codes.addresses, keys[2 * server], keys[2 * server + 1]))
@@ -112,7 +112,7 @@ cdef void add_absence_up(Tally* into, Seen* a, const Seen* b, Tally* other, cons
             x.zone = NO_CODE
             if y.zone != NO_CODE:
                 e = <const Entry*>(other.codes.names.arena + <size_t>refs[y.zone] * ENTRY_ALIGN)
-                x.zone = take_name(into.codes.names, entry_octets(e), e.size, True)
+                x.zone = take_name(&into.codes, entry_octets(e), e.size, True)
             a.flags = <uint8_t>(a.flags & ~(SEEN_NXDOMAIN | SEEN_NO_SOA) | b.flags & (SEEN_NXDOMAIN | SEEN_NO_SOA))
     x.negatives += y.negatives
     if y.servfails or y.refused:

@@ -13,7 +13,7 @@ from dnscap.native.decoder cimport Batch
 from dnscap.native.interning cimport NO_CODE, Dictionary, prefetch, unlikely
 from dnscap.native.message_columns cimport HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
 from dnscap.native.names_answers cimport BLOCK, BLOCK_ROOM, Job, Tally, carry_out, plan
-from dnscap.native.names_codes cimport Codes, codes_close, forget_codes, know_codes, translate
+from dnscap.native.names_codes cimport Codes, codes_close, codes_open, forget_codes, know_codes, translate
 from dnscap.native.names_merging cimport absorb
 from dnscap.native.names_table cimport SeenRow, SeenTable, Version, give_out, table_close, table_open
 from dnscap.native.octets cimport load64
@@ -109,6 +109,7 @@ cdef bint thin_out(NamesSeen self) noexcept:
     y.rows_dropped += thinner.tally.rows_dropped
     y.values_dropped += thinner.tally.values_dropped
     y.table, thinner.tally.table = thinner.tally.table, y.table
+    y.codes.seen, thinner.tally.codes.seen = thinner.tally.codes.seen, y.codes.seen
     self.dictionary = thinner.dictionary
     own_dictionary(self)
     forget_codes(&y.codes)
@@ -138,7 +139,7 @@ cdef class NamesSeen:
         self.tally.most_rows = most_rows if most_rows > 2 * BLOCK_ROOM else 2 * BLOCK_ROOM
         self.dictionary = Dictionary()
         own_dictionary(self)
-        if table_open(&self.tally.table, seed) != 0:
+        if table_open(&self.tally.table, seed) != 0 or codes_open(&self.tally.codes) != 0:
             raise MemoryError("no memory for what is said of names")
 
     def __dealloc__(self):

@@ -1,15 +1,15 @@
 """Open lookups; see open_lookups.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
-from dnscap.native.assembly cimport Assembly
+from dnscap.native.assembly cimport LABELLED_AT, Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
 from dnscap.native.grouping cimport LARGE, settling
 from dnscap.native.interning cimport big_alloc
-from dnscap.native.lookup_index cimport label_key, link, stream_key, unlink_key
+from dnscap.native.lookup_index cimport label_key, link, unlink_key
 
 cdef enum:
     LINE = 64                  # octets
@@ -17,6 +17,7 @@ cdef enum:
     MOST_IN_SLAB = 3276        # 2 MiB of them, a large page
     MOST_TYPES = 4             # of one name in one lookup: A, AAAA, HTTPS
     MS = 1000000               # nanoseconds
+cdef int64_t TIMER = 5000000000     # what resolv.conf has stubs wait for an answer where it says nothing else
 
 cdef struct Slab:              # lookups lie behind it
     Slab* before
@@ -125,7 +126,7 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint32_t i, j, types = 0
     cdef const Attempt* a
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
-    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False
+    cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, half = False
     cdef int64_t gap = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -154,8 +155,13 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
             truncated |= asked[j].outcome == OUTCOME_TRUNCATED
             if asked[j].answered < 0 or asked[j].outcome == OUTCOME_TRUNCATED:
                 answered = False
+        else:
+            half = True
     l.complete = complete
-    label(t, l, answered and (not positive or l.answer_count >= LARGE))
+    # Of two families one may be said not to be, and the other never answered: glibc goes on to the next name all the same.
+    label(t, l, not positive and half if not answered else not positive or l.answer_count >= LARGE)
+    if l.labelled and not answered:
+        t.labelled_at[l.client_hash & (LABELLED_AT - 1)] = tick_of(t.now + TIMER)      # it does so when its timer is up
     if answered:
         l.negative = not positive
         l.step = t.now

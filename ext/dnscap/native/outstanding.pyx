@@ -114,8 +114,8 @@ def lookups_at(Lookups lookups not None, numbers not None):
             continue
         if t.ring[number & t.ring_mask].l != NULL:
             rows.append(row_of(t.ring[number & t.ring_mask].l))
-        elif t.ring[number & t.ring_mask].row != NULL:
-            if not unpack(&over.columns, t.ring[number & t.ring_mask].row, number, 1, COLUMNS_ALL):
+        elif t.ring[number & t.ring_mask].u.row != NULL:
+            if not unpack(&over.columns, t.ring[number & t.ring_mask].u.row, number, 1, COLUMNS_ALL):
                 raise MemoryError("no memory for lookups")
             over.count += 1
     return rows, over

@@ -101,7 +101,6 @@ cdef void read_reply(Resolving* t, const Entry* e, Batch batch, uint32_t row, Re
     cdef const RecordColumns* c = &batch.record_columns
     cdef uint32_t at = first_record(t, c, row), seen = 0, last = NO_MESSAGE, size, begin, _followed
     cdef uint8_t[NAME_TEXT_ROOM] text
-    cdef const uint8_t* name
     cdef uint8_t* end
     cdef Alias* a
     cdef Target* target
@@ -120,8 +119,7 @@ cdef void read_reply(Resolving* t, const Entry* e, Batch batch, uint32_t row, Re
                 else:
                     answered = True
                 if reply.aliased:
-                    name = name_at(batch, c.name[at], &size)
-                    add_known(w, hash_of(t, batch.dictionary, c.name[at]), name, size)
+                    add_known(w, hash_of(t, batch.dictionary, c.name[at]), &t.eras[t.era_count - 1], c.name[at])
         elif c.section[at] & 3 == 1 and c.type[at] == TYPE_SOA and not answered:
             reply.negative = True
             reply.ttl = min(reply.ttl, negative_ttl(c, at))

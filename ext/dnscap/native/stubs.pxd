@@ -24,6 +24,8 @@ cdef struct Profile:
     uint8_t all_families       # fails where one family fails, though another was answered
     uint8_t truncation_final   # takes a truncated answer as it is
     uint8_t rests              # after a failure of one family it keeps the answer of the other
+    uint8_t first_counts       # the family asked first decides: without an answer of it the other's is thrown away
+    uint8_t all_servers        # asks all servers at once and takes what comes first
 
 cdef const Profile* profile(uint8_t stub) noexcept nogil
 

@@ -19,16 +19,16 @@ cdef enum:
     ROUNDED = 1900000000       # glibc rounds shorter waits of later servers up
 
 cdef Profile[10] PROFILES
-PROFILES[0] = Profile(b"", 5000000000, 1, 0, 0, 0, 1)
-PROFILES[1] = Profile(b"glibc", 5000000000, 1, 1, 0, 0, 1)
-PROFILES[2] = Profile(b"musl", 2500000000, 1, 1, 1, 1, 0)
-PROFILES[3] = Profile(b"go", 5000000000, 0, 0, 0, 0, 1)
-PROFILES[4] = Profile(b"c-ares", 2000000000, 1, 1, 0, 0, 1)
-PROFILES[5] = Profile(b"dnspython", 2000000000, 0, 0, 0, 0, 1)
-PROFILES[6] = Profile(b"systemd-resolved", 5000000000, 1, 0, 0, 0, 1)
-PROFILES[7] = Profile(b"dig", 5000000000, 1, 1, 0, 0, 1)
-PROFILES[8] = Profile(b"windows", 1000000000, 1, 1, 0, 0, 1)
-PROFILES[9] = Profile(b"dnsmasq", 10000000000, 1, 0, 0, 0, 1)
+PROFILES[0] = Profile(b"", 5000000000, 1, 0, 0, 0, 1, 0, 0)
+PROFILES[1] = Profile(b"glibc", 5000000000, 1, 1, 0, 0, 1, 1, 0)
+PROFILES[2] = Profile(b"musl", 2500000000, 1, 1, 1, 1, 0, 0, 1)
+PROFILES[3] = Profile(b"go", 5000000000, 0, 0, 0, 0, 1, 0, 0)
+PROFILES[4] = Profile(b"c-ares", 2000000000, 1, 1, 0, 0, 1, 0, 0)
+PROFILES[5] = Profile(b"dnspython", 2000000000, 0, 0, 0, 0, 1, 0, 0)
+PROFILES[6] = Profile(b"systemd-resolved", 5000000000, 1, 0, 0, 0, 1, 0, 0)
+PROFILES[7] = Profile(b"dig", 5000000000, 1, 1, 0, 0, 1, 0, 0)
+PROFILES[8] = Profile(b"windows", 1000000000, 1, 1, 0, 0, 1, 0, 0)
+PROFILES[9] = Profile(b"dnsmasq", 10000000000, 1, 0, 0, 0, 1, 0, 0)
 
 
 cdef const Profile* profile(uint8_t stub) noexcept nogil:
@@ -126,6 +126,9 @@ cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, i
         return STUB_GLIBC
     if a.port != b.port and a.transport != TRANSPORT_TCP:
         if a.answered < 0 or a.answered > b.time:
+            if a.server[0] != b.server[0] or a.server[1] != b.server[1]:
+                score[0] = 6   # at once, of two servers: c-ares with rotate counts on with each query
+                return STUB_CARES
             score[0] = 4
             return STUB_GO     # before 1.19 without EDNS
         # One family after the other from two ports: glibc on its own accord goes on at once, an application that calls

@@ -30,6 +30,7 @@ cdef enum:                     # nanoseconds
     SLOW = 100000000           # one answer that took longer is slow by itself
     RETRIED = 200000000        # a wait for an answer that never comes is at least this long (unbound 376 ms, BIND 800 ms)
 
+cdef int64_t DISCARDED = 1900000000  # unbound sends no answer that took longer (its discard-timeout): the client has to ask again
 cdef int64_t EARLIER = 3000000000  # begun so long before, for another client of the same resolver
 
 
@@ -318,7 +319,7 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
                 cause = CAUSE_SLOW_AUTHORITATIVE
             cover(cost, reach, cause, q.time, next_at if next_at > q.time else end, begin, end)
             continue
-        if next_at < q.answered and q.answered - q.time >= SLOW:
+        if next_at < q.answered and q.answered - q.time >= SLOW and not q.forwarded:
             cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
             slowest = max(slowest, q.answered - q.time)
             continue
@@ -351,6 +352,8 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
                 if tried:
                     blocked += 1
                     cover(cost, reach, CAUSE_UPSTREAM_TCP_BLOCKED, q.answered, next_at, begin, end)
+        elif q.forwarded:
+            pass                   # a resolver that is slow, for all that is seen of it
         elif q.answered - q.time >= SLOW:
             slowest = max(slowest, q.answered - q.time)
             cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
@@ -381,4 +384,4 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         all_time += cost[i]
     if failed and own and (all_time >= SLOW or slowest >= SLOW):
         return True
-    return all_time * 2 >= end - begin
+    return all_time * 2 >= end - begin or all_time >= DISCARDED

@@ -3,7 +3,7 @@
 A verdict looks only at the lookup's own attempts and at what is known of its servers, so it can be given as soon as the
 lookup is over, and does not change with what follows.
 """
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport INT64_MAX, int16_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from dnscap.native.attempts cimport *
@@ -23,6 +23,7 @@ cdef enum:
     LINEAR = 4                 # SYNs that are sent again at equal distance (tcp_syn_linear_timeouts)
 
 cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
+cdef int64_t SHORTEST = 1000000000  # the shortest wait that resolv.conf can ask for
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
 cdef int64_t LONGEST_DIAL = 137000000000   # more than the 127 s after which Linux gives up a connection (tcp_syn_retries)
 
@@ -76,6 +77,7 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
     cdef Attempt* a
     cdef Question* q
     cdef int64_t again
+    cdef bint everyone = profile(l.end.stub).all_servers != 0
     w.question_count = 0
     for i in range(l.attempt_count):
         a = &l.attempts[i]
@@ -98,8 +100,9 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
             q.settled = -1
         q.last = <int16_t>i
         if usable(w, a):
-            # Asked anew after an answer (glibc, for both families or a larger buffer): the last one counts.
-            if q.winner < 0 or a.answered < q.settled or a.time >= q.settled:
+            # Asked anew after an answer (glibc, for both families or a larger buffer): the last one counts.  Where all
+            # servers are asked at once, one may have answered before the next was asked: that is not anew.
+            if q.winner < 0 or a.answered < q.settled or a.time >= q.settled and not (everyone and a.time - q.begun < TOGETHER):
                 q.winner = <int16_t>i
                 q.settled = a.answered
             q.resolved = 1
@@ -125,15 +128,43 @@ cdef void ask(Work* w, Lookup* l) noexcept nogil:
 
 
 cdef void give_up(Work* w, Lookup* l) noexcept nogil:
-    """Mark answers that came when the stub had given up, by the waits it showed before."""
+    """Mark answers that came when the stub had given up: its host says so, or the waits it showed before do."""
     cdef Question* q
     cdef Attempt* a
     cdef uint32_t i, j
     cdef int64_t gap, start, until
-    cdef bint changed = False
+    cdef bint changed = False, rejected, taken
+    cdef int64_t heard = -1
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.answered >= 0 and not a.flags & ATTEMPT_REJECTED:
+            heard = max(heard, a.answered)
+        if a.outcome == OUTCOME_TRUNCATED:
+            heard = INT64_MAX      # it closed that socket to go on over TCP
     for j in range(w.question_count):
         q = &w.questions[j]
-        if not q.resolved or q.last == q.first:
+        if not q.resolved and not q.failed:
+            continue
+        rejected = taken = False
+        for i in range(l.attempt_count):
+            a = &l.attempts[i]
+            if a.qtype == q.qtype and a.candidate == q.candidate and a.answered >= 0:
+                if a.flags & ATTEMPT_REJECTED:
+                    rejected = True
+                else:
+                    taken = True
+        # A stub also closes its socket at an answer that ends the lookup; it has asked nothing since then.  And what was
+        # rejected may be a second copy, made on the way: no timer is up when a copy comes.
+        if rejected and not taken and heard < l.attempts[l.attempt_count - 1].time:
+            gap = observed(l, q, &start)
+            until = l.attempts[q.last].time + (gap if gap > 0 else SHORTEST) - SLACK
+            for i in range(l.attempt_count):
+                a = &l.attempts[i]
+                if a.qtype == q.qtype and a.candidate == q.candidate and a.flags & ATTEMPT_REJECTED and a.answered > until:
+                    a.flags |= ATTEMPT_LATE
+                    changed = True
+            continue
+        if q.last == q.first:
             continue
         gap = observed(l, q, &start)
         if gap < 0:
@@ -294,7 +325,8 @@ cdef void release(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                     if most - least > WIDEST:
                         least = most - WIDEST
                 # The client went on with its next lookup: this one was over, unless it runs several at a time.
-                if l.next_start >= 0 and l.next_start > l.last and l.next_start < at:
+                # No stub gives up sooner than its shortest timer: a lookup that begins before that runs beside this one.
+                if l.next_start >= 0 and l.next_start > l.last and l.next_start < at and l.next_start - start > ROUND:
                     if sure and at - l.next_start <= SLACK:
                         pass
                     else:
@@ -334,7 +366,13 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
     cdef uint32_t i, j
     cdef uint8_t final = <uint8_t>(l.candidate_count - 1)
     cdef bint ok = False, nodata = False, out = False, cut = False, truncated = False
+    cdef bint first_out = False, first_failed = False
+    cdef int16_t begun = -1        # the attempt that the final name was first asked with
     cdef uint8_t bad = OUTCOME_OPEN, walk = OUTCOME_OPEN
+    for i in range(w.question_count):
+        q = &w.questions[i]
+        if q.candidate == final and (begun < 0 or q.first < begun):
+            begun = q.first
     for i in range(w.question_count):
         q = &w.questions[i]
         if q.candidate != final:
@@ -359,16 +397,20 @@ cdef uint8_t outcome(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             cut = True
         elif q.open:
             out = True
+            first_out |= q.first == begun
         else:
             a = &l.attempts[q.last]
+            first_failed |= q.first == begun
             if a.outcome == OUTCOME_TRUNCATED:
                 truncated = True
             elif q.patient and (a.outcome == OUTCOME_FORMERR or a.outcome == OUTCOME_NOTIMP):
                 out = True         # it never took the answer for one
             elif a.answered >= 0 and (bad == OUTCOME_OPEN or bad == OUTCOME_UNREACHABLE):
                 bad = a.outcome
-    if ok and not (p.all_families and (out or bad != OUTCOME_OPEN)):
+    if ok and not (p.all_families and (out or bad != OUTCOME_OPEN)) and not (p.first_counts and first_out and w.basis != END_UNKNOWN):
         return LOOKUP_OK
+    if p.first_counts and first_failed and nodata and bad == OUTCOME_SERVFAIL and walk == OUTCOME_OPEN:
+        return LOOKUP_NODATA       # that the other family has no records is taken for the whole answer
     if walk != OUTCOME_OPEN:
         bad = walk
     if w.basis == END_UNKNOWN:
@@ -463,7 +505,7 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
                 w.forced[CAUSE_TRUNCATION] = 1
             elif a.flags & ATTEMPT_LOOP:
                 w.forced[CAUSE_CNAME_LOOP] = 1
-            elif failure(a):
+            elif failure(a) and not a.flags & ATTEMPT_LATE:
                 w.forced[cause_of(a.outcome)] = 1
             elif a.outcome == OUTCOME_UNREACHABLE:
                 w.forced[CAUSE_SERVER_UNREACHABLE] = 1

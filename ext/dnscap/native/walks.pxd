@@ -1,7 +1,7 @@
 """What a resolver asked upstream for one of its clients, joined by cause."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from dnscap.native.resolution_state cimport Entry, Resolving
+from dnscap.native.resolution_state cimport Entry, Era, Resolving
 
 cdef enum:
     MOST_TARGETS = 24          # names that one walk looks for: the question, its aliases, name servers on the way
@@ -17,8 +17,8 @@ cdef extern from *:
 cdef struct Target:            # a name that the walk needs
     uint64_t[40] path          # suffixes.pxd; of one that only has its hash only set once the walk is looked for
     uint64_t name              # hash of the whole name
-    const unsigned char* text  # in presentation format, as long as the path is not set; NULL then
-    uint32_t size
+    const Era* era             # that `code` is of, as long as the path is not set; NULL then
+    uint32_t code
     uint32_t labels
     bint host                  # of a name server: its addresses are wanted
 
@@ -41,9 +41,9 @@ cdef struct Walk:
 
 cdef bint open_targets(Walk* w) noexcept nogil      # False without memory
 cdef void close_targets(Walk* w) noexcept nogil
-# A name that is needed, its text as long as the exchange is looked at; one whose hash is known need not be taken apart yet.
+# A name that is needed; one whose hash is known need not be taken apart yet.
 cdef Target* add_target(const Resolving* t, Walk* w, const unsigned char* text, uint32_t size, bint host) noexcept nogil
-cdef void add_known(Walk* w, uint64_t name, const unsigned char* text, uint32_t size) noexcept nogil
+cdef void add_known(Walk* w, uint64_t name, const Era* era, uint32_t code) noexcept nogil
 # Look for the exchanges of the very question.
 cdef void find_direct(Resolving* t, Walk* w, const Entry* e) noexcept nogil
 # And for those on the way there; fills numbers.

@@ -50,7 +50,7 @@ cdef Target* add_target(const Resolving* t, Walk* w, const uint8_t* text, uint32
     a = &w.targets[w.target_count]
     a.labels = suffixes(t.seed, text, size, a.path)
     a.name = a.path[a.labels]
-    a.text = NULL
+    a.era = NULL
     a.host = host
     for i in range(w.target_count):
         if w.targets[i].name == a.name:
@@ -59,7 +59,7 @@ cdef Target* add_target(const Resolving* t, Walk* w, const uint8_t* text, uint32
     return a
 
 
-cdef void add_known(Walk* w, uint64_t name, const uint8_t* text, uint32_t size) noexcept nogil:
+cdef void add_known(Walk* w, uint64_t name, const Era* era, uint32_t code) noexcept nogil:
     cdef Target* a
     cdef uint32_t i
     if w.target_count == MOST_TARGETS:
@@ -69,16 +69,18 @@ cdef void add_known(Walk* w, uint64_t name, const uint8_t* text, uint32_t size) 
             return
     a = &w.targets[w.target_count]
     a.name = name
-    a.text = text
-    a.size = size
+    a.era = era
+    a.code = code
     a.host = False
     w.target_count += 1
 
 
 cdef inline void take_apart(const Resolving* t, Target* a) noexcept nogil:
-    if a.text != NULL:
-        a.labels = suffixes(t.seed, a.text, a.size, a.path)
-        a.text = NULL
+    cdef const Era* era = a.era
+    if era != NULL:
+        a.labels = suffixes(t.seed, <const uint8_t*>era.text + era.offsets[a.code],
+                            <uint32_t>(era.offsets[a.code + 1] - era.offsets[a.code]), a.path)
+        a.era = NULL
 
 
 cdef inline bint overlaps(const Entry* u, const Entry* e) noexcept nogil:
@@ -319,7 +321,7 @@ cdef void find_walk(Resolving* t, Walk* w, Entry* e) noexcept nogil:
                         memcpy(w.targets[w.target_count].path, &z.hosts[j * HOST_SUFFIXES], (z.labels[j] + 1) * sizeof(uint64_t))
                         w.targets[w.target_count].labels = z.labels[j]
                         w.targets[w.target_count].name = z.hosts[j * HOST_SUFFIXES + z.labels[j]]
-                        w.targets[w.target_count].text = NULL
+                        w.targets[w.target_count].era = NULL
                         w.targets[w.target_count].host = True
                         w.target_count += 1
         i += 1
