@@ -367,7 +367,6 @@ cdef void settle_owners(Work* w) noexcept nogil:
     w.scratch_used = 0
 
 
-
 cdef int walk_and_keep(Work* w, const Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     w.job_count = 0
     w.scratch_used = 0

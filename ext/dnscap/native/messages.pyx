@@ -172,7 +172,7 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     for i in range(n):
         if unlikely(rows[i].wholeness != WHOLE):
             w.columns.status[first + i] = <uint8_t>(STATUS_TRUNCATED_CAPTURE if rows[i].wholeness == CUT_BY_CAPTURE
-                                                       else STATUS_FIRST_FRAGMENT)
+                                                    else STATUS_FIRST_FRAGMENT)
             w.columns.status_at[first + i] = rows[i].size
     w.columns.count = first + n
     w.columns.options[first + n] = w.columns.options_used
