@@ -11,7 +11,8 @@ from libc.string cimport memcmp, memset
 from dnscap.native.datagrams cimport CUT_BY_CAPTURE, FIRST_FRAGMENT, NO_STREAM, WHOLE, Datagram
 from dnscap.native.domain cimport STATUS_COUNT
 from dnscap.native.interning cimport NO_CODE
-from dnscap.native.messages cimport HAS_NAME, MessageColumns, Messages, RecordColumns
+from dnscap.native.message_columns cimport HAS_NAME, MessageColumns, RecordColumns
+from dnscap.native.messages cimport Messages
 from dnscap.native.octets cimport be16
 from dnscap.native.presentation cimport edns_text, rdata_text
 from dnscap.native.text cimport Text, text_open
@@ -64,8 +65,8 @@ cdef int run(const uint8_t* data, size_t size) except -1:
 
 
 cdef void empty() noexcept:
-    kept.columns.count = kept.columns.options_used = 0
-    kept.records.count = kept.records.rdata_used = 0
+    kept.work.columns.count = kept.work.columns.options_used = 0
+    kept.work.records.count = kept.work.records.rdata_used = 0
 
 
 cdef void set_rows(Datagram* rows, const uint8_t* octets, uint32_t size) noexcept nogil:
@@ -93,7 +94,7 @@ cdef void set_rows(Datagram* rows, const uint8_t* octets, uint32_t size) noexcep
 
 
 cdef int check_messages(uint32_t size) except -1:
-    cdef const MessageColumns* c = &kept.columns
+    cdef const MessageColumns* c = &kept.work.columns
     cdef uint32_t names = kept.dictionary.names.count
     cdef uint32_t i, at, end
     cdef uint16_t length
@@ -127,11 +128,11 @@ cdef int check_messages(uint32_t size) except -1:
 
 
 cdef int check_records() except -1:
-    cdef const RecordColumns* r = &kept.records
+    cdef const RecordColumns* r = &kept.work.records
     cdef uint32_t names = kept.dictionary.names.count
     cdef uint32_t i, size
     for i in range(r.count):
-        if r.message[i] >= kept.columns.count or (i and r.message[i] < r.message[i - 1]):
+        if r.message[i] >= kept.work.columns.count or (i and r.message[i] < r.message[i - 1]):
             raise AssertionError("records out of order")
         if r.name[i] >= names:
             raise AssertionError("an owner that is not in the dictionary")
@@ -148,8 +149,8 @@ cdef int check_records() except -1:
 
 
 cdef int check_again() except -1:
-    cdef const MessageColumns* c = &kept.columns
-    cdef const RecordColumns* r = &kept.records
+    cdef const MessageColumns* c = &kept.work.columns
+    cdef const RecordColumns* r = &kept.work.records
     cdef uint32_t first = 0, i, at, size
     if c.status[0] != c.status[AGAIN] or c.status_at[0] != c.status_at[AGAIN]:
         raise AssertionError(

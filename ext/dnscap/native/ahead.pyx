@@ -14,7 +14,7 @@ from dnscap.native.exchanges cimport HAPPENED_EXPIRED, HAPPENED_QUERY, NO_LOOKUP
 from dnscap.native.interning cimport NO_CODE, NameTable, prefetch
 from dnscap.native.lookup_index cimport name_key
 from dnscap.native.lookups_by_name cimport first_of, place_at
-from dnscap.native.messages cimport HAS_NAME, MessageColumns
+from dnscap.native.message_columns cimport HAS_NAME, MessageColumns
 from dnscap.native.open_lookups cimport open_lookup
 from dnscap.native.upstreams cimport UPSTREAM_SLOTS
 

@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from dnscap.native.events cimport Event
 from dnscap.native.interning cimport Dictionary
-from dnscap.native.messages cimport MessageColumns, RecordColumns
+from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.tcp cimport Connection, Turn
 
 

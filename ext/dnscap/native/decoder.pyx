@@ -14,7 +14,8 @@ from dnscap.native.flows cimport StreamTable
 from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.framing cimport FRAMING_END, FRAMING_FULL, Framing
 from dnscap.native.interning cimport Dictionary
-from dnscap.native.messages cimport MessageColumns, Messages, RecordColumns, free_messages, free_records
+from dnscap.native.message_columns cimport MessageColumns, RecordColumns, free_messages, free_records
+from dnscap.native.messages cimport Messages
 from dnscap.native.tcp cimport Connection
 from dnscap.native.walk cimport Walk
 
@@ -218,7 +219,7 @@ cdef class Decoder:
     @property
     def rows(self):
         """Messages decoded and not yet taken."""
-        return self.decoder.columns.count
+        return self.decoder.work.columns.count
 
     @property
     def events_lost(self):
@@ -228,8 +229,8 @@ cdef class Decoder:
     cdef Batch close_batch(self):
         cdef Batch batch = Batch()
         cdef StreamTable* streams = self.walk.streams.table
-        batch.columns = self.decoder.columns
-        batch.record_columns = self.decoder.records
+        batch.columns = self.decoder.work.columns
+        batch.record_columns = self.decoder.work.records
         batch.dictionary = self.decoder.dictionary
         batch.first_message = self.decoder.base
         batch.closed = streams.closed
@@ -260,7 +261,7 @@ cdef class Decoder:
         cdef Datagram* d
         cdef int bad
         while at < self.box.count:
-            first = self.decoder.base + self.decoder.columns.count
+            first = self.decoder.base + self.decoder.work.columns.count
             bad = self.decoder.decode(self.box.rows + at, self.box.count - at, &done)
             if self.wanted - first < done:
                 with gil:
@@ -338,7 +339,7 @@ cdef class Decoder:
         batches = self.cut
         self.cut = []
         cdef StreamTable* streams = self.walk.streams.table
-        if rest and (self.decoder.columns.count or streams.closed_count or streams.turn_count
+        if rest and (self.decoder.work.columns.count or streams.closed_count or streams.turn_count
                      or self.event_log.count):
             batches.append(self.close_batch())
             # The dictionary goes on while it has room: batches share it.

@@ -7,7 +7,7 @@ from dnscap.native.exchange_state cimport Matcher
 from dnscap.native.exchange_words cimport (
     EXCHANGE_COOKIE, EXCHANGE_DO, EXCHANGE_EDNS, EXCHANGE_MIXED_CASE,
 )
-from dnscap.native.messages cimport HAS_CAPITALS, HAS_EDNS, MessageColumns
+from dnscap.native.message_columns cimport HAS_CAPITALS, HAS_EDNS, MessageColumns
 
 # Match the messages of a batch from row `first` up to `end`, what `gather_notes` found there before.  0, or -1 without memory.
 cdef int match_rows(Matcher* t, Batch batch, PagePool pool, uint32_t first, uint32_t end) noexcept nogil

@@ -50,7 +50,7 @@ from dnscap.native.exchange_translations cimport came, enter_alias, expect_sight
 from dnscap.native.exchange_waiting cimport clock, give_up
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, likely, prefetch, unlikely
-from dnscap.native.messages cimport HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.message_columns cimport HAS_DELEGATION, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.octets cimport be16
 
 cdef enum:

@@ -11,7 +11,7 @@ from dnscap.native.exchange_rows cimport ExchangeBatch, PagePool, columns_of, pl
 from dnscap.native.exchange_state cimport Matcher
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, Dictionary
-from dnscap.native.messages cimport HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.message_columns cimport HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.tcp cimport Turn
 
 cdef class Exchanges:

@@ -20,7 +20,7 @@ from dnscap.native.exchange_state cimport NO_GROUP
 from dnscap.native.exchange_waiting cimport clock, close_all, give_up, release
 from dnscap.native.exchange_words cimport *
 from dnscap.native.interning cimport NO_CODE, Dictionary
-from dnscap.native.messages cimport HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.message_columns cimport HAS_NAME, HAS_TYPE, MessageColumns
 
 cdef enum:
     MOST_ROWS = 1 << 21        # about 240 MiB; at 70,000 queries a second the longest wait of a stub

@@ -1,7 +1,7 @@
 """What a response says of names: jobs for the table, planned message by message and carried out block by block."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from dnscap.native.messages cimport MessageColumns, RecordColumns
+from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.names_codes cimport Codes
 from dnscap.native.names_table cimport SeenTable
 

@@ -5,7 +5,7 @@ The keys of a block of jobs are looked for before any of its rows is touched, so
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.interning cimport NO_CODE, prefetch, unlikely
-from dnscap.native.messages cimport MessageColumns, RecordColumns
+from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.names_codes cimport own_address, own_name, take_name
 from dnscap.native.names_table cimport (
     NO_RRSET, NO_VERSION, SECTION_ANSWER, SEEN_ASKED, SEEN_AUTHORITATIVE, SEEN_MORE, SEEN_NO_SOA, SEEN_NXDOMAIN,

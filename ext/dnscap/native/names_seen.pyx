@@ -11,7 +11,7 @@ import os
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.interning cimport NO_CODE, Dictionary, prefetch, unlikely
-from dnscap.native.messages cimport HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
+from dnscap.native.message_columns cimport HAS_HEADER, HAS_NAME, HAS_TYPE, MessageColumns, RecordColumns
 from dnscap.native.names_answers cimport BLOCK, BLOCK_ROOM, Job, Tally, carry_out, plan
 from dnscap.native.names_codes cimport Codes, codes_close, codes_open, forget_codes, know_codes, translate
 from dnscap.native.names_merging cimport absorb

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dnscap.native.interning cimport mix128
-from dnscap.native.messages cimport RecordColumns
+from dnscap.native.message_columns cimport RecordColumns
 from dnscap.native.octets cimport load64
 
 cdef enum:

@@ -5,7 +5,7 @@ from posix.stdlib cimport posix_memalign
 from libc.string cimport memcpy, memset
 
 from dnscap.native.interning cimport NO_CODE, fold_hash, likely, mix128
-from dnscap.native.messages cimport RecordColumns
+from dnscap.native.message_columns cimport RecordColumns
 from dnscap.native.octets cimport PADDING, load32
 from dnscap.native.rdata cimport TYPE_A
 

@@ -10,7 +10,7 @@ from dnscap.native.decoder cimport Batch
 from dnscap.native.domain cimport NAME_ROOM
 from dnscap.native.exchanges cimport *
 from dnscap.native.interning cimport Dictionary, fold_hash
-from dnscap.native.messages cimport MessageColumns, RecordColumns
+from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.octets cimport be16, be32, mapped_ip4
 from dnscap.native.resolution_state cimport *
 from dnscap.native.suffixes cimport MOST_SUFFIXES, question_of, suffixes

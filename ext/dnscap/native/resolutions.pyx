@@ -19,7 +19,7 @@ from dnscap.native.exchange_state cimport EARLY
 from dnscap.native.exchanges cimport *
 from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT, STATUS_TRUNCATED_CAPTURE
 from dnscap.native.interning cimport Dictionary, big_alloc, prefetch, unlikely
-from dnscap.native.messages cimport HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.message_columns cimport HAS_NAME, HAS_TYPE, MessageColumns
 from dnscap.native.replies cimport Reply, hash_of, learn_from, read_reply
 from dnscap.native.resolution_columns cimport ResolutionBatch, write_row
 from dnscap.native.resolution_state cimport *
