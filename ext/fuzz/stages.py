@@ -81,10 +81,10 @@ class Stages:
                 self._look_at(rows[start : start + LOOKUP.size])
             for name in LOOKUP_COLUMNS:
                 self.lookup_octets[name] += lookups.column(name)
-        resolutions = self.resolutions.take()
-        rows = resolutions.column("rows")
-        for start in range(0, len(rows), resolutions.row_size):
-            self.judged.append(RESOLUTION_FIRST.unpack_from(rows, start)[1])
+        while (resolutions := self.resolutions.take()).count:
+            rows = resolutions.column("rows")
+            for start in range(0, len(rows), resolutions.row_size):
+                self.judged.append(RESOLUTION_FIRST.unpack_from(rows, start)[1])
 
     def _look_at(self, row: bytes) -> None:
         values = LOOKUP.unpack(row)

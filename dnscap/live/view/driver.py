@@ -61,7 +61,7 @@ class TerminalDriver(LinuxDriver):
         def leave() -> None:
             app.left = True
 
-        self._file: Any = _Screen(sys.__stdout__, leave)
+        self._file: Any = _Screen(sys.stdout, leave)
         if _keys is not None:
             self.fileno = _keys
             self.input_tty = True

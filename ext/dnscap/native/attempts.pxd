@@ -231,7 +231,7 @@ cdef struct ServerNote:        # what is known of a server, over all lookups
     uint32_t pairs_without_first   # or only the second,
     uint32_t pairs_without_second  # or only the first,
     uint32_t pairs_silent      # or neither,
-    uint32_t pairs_asked_again # or both answered, and asked again all the same
+    uint32_t pairs_asked_again  # or both answered, and asked again all the same
     uint32_t lost_alone        # queries that were not sent in pairs
     uint32_t broken            # of all these but whole ones, how many: as long as there is none, whole ones are not counted
     uint32_t load              # now, as a power of two

@@ -106,7 +106,7 @@ cdef int grow_hashes(uint64_t** hashes, uint32_t* room, uint32_t count) noexcept
     return 0
 
 
-cdef inline uint64_t hash_name(const KeyIndex* x, const uint8_t* name, uint32_t size) noexcept nogil:
+cdef uint64_t hash_name(const KeyIndex* x, const uint8_t* name, uint32_t size) noexcept nogil:
     cdef uint8_t[320] folded
     cdef uint64_t capitals
     return mix128(fold_hash(name, folded, size, x.seed[3], &capitals) ^ x.seed[1], size ^ x.seed[2])

@@ -113,7 +113,7 @@ cdef inline uint32_t slot_of(const Table* t, uint64_t key) noexcept nogil:
     return i
 
 
-cdef inline void expect(const Table* t, uint64_t key) noexcept nogil:
+cdef void expect(const Table* t, uint64_t key) noexcept nogil:
     """Have the place of a key on its way from memory."""
     cdef uint32_t i = <uint32_t>stir(key ^ t.seed) & t.mask
     prefetch(&t.slots[i])
