@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from dnscap.exchanges.arrow import EXCHANGE_COLUMNS, ROLES
 from dnscap.lookups.arrow import LOOKUP_COLUMNS, answer_details
 from dnscap.lookups.arrow import Columns as LookupColumns
-from dnscap.native.kept import count_aliases, join, pick
-from dnscap.native.tallies import KeptExchanges
+from dnscap.native.kept import KeptExchanges, count_aliases, join, pick
 
 if TYPE_CHECKING:
     from dnscap.native.exchange_rows import ExchangeBatch

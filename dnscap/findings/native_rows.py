@@ -19,8 +19,10 @@ from dnscap.findings.costs import WANTED, CauseTally
 from dnscap.findings.scorecard import ScoreTally
 from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.messages.around import address_text
+from dnscap.native.key_tables import Numbers
+from dnscap.native.name_counts import Names
 from dnscap.native.stubs import names as stub_names
-from dnscap.native.tallies import Names, Numbers, Pairs, count_exchanges, count_lookups
+from dnscap.native.tallies import Pairs, count_exchanges, count_lookups
 from dnscap.servers.tally import MOST_CLIENTS, MOST_SERVERS, MOST_TYPES, OUTCOMES, PATIENCE, ServerTally
 from dnscap.tables.columns import Numbering
 

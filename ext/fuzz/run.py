@@ -2,6 +2,7 @@
 
 ``run.py --seconds 60``                every target, a minute each
 ``run.py --seconds 600 walk``          one target
+``run.py --seconds 10 --from 1``       the same inputs every time, as far as the machine gets in that time
 ``run.py --seeds``                     every seed once, under the sanitizers
 ``run.py --again walk FILE``           one input, as libFuzzer reported it
 
@@ -39,6 +40,7 @@ def _environment(target: Target) -> dict[str, str]:
         "DNSCAP_FUZZ_PYTHON": sys.executable,
         "DNSCAP_FUZZ_ENTRY": target.entry,
         "PYTHONPATH": str(OUT),
+        "PYTHONHASHSEED": "0",  # the same input takes the same way every time
         "PYTHONMALLOC": "malloc",  # Python's own pools would hide overruns of its objects
         "ASAN_OPTIONS": ":".join(ASAN_OPTIONS),
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -56,8 +58,8 @@ def _write_seeds(target: Target) -> Path:
     return where
 
 
-def run(target: Target, seconds: int, *, once: bool) -> tuple[bool, str]:
-    """Fuzz one target; return whether it held, and a line for the table."""
+def run(target: Target, seconds: int, *, begin: int | None, once: bool) -> tuple[bool, str]:
+    """Fuzz one target, from the random number `begin` or any; return whether it held, and a line for the table."""
     findings = BUILD / "findings"
     corpus = BUILD / "corpus" / target.name
     for directory in (findings, corpus):
@@ -69,6 +71,7 @@ def run(target: Target, seconds: int, *, once: bool) -> tuple[bool, str]:
     ]
     command += ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"]
     command += ["-runs=0"] if once else [f"-max_total_time={seconds}"]
+    command += [] if begin is None else [f"-seed={begin}"]
     command += [str(corpus), str(_write_seeds(target))]
     log = BUILD / f"{target.name}.log"
     began = time.monotonic()
@@ -96,6 +99,7 @@ def main() -> int:
     )
     parser.add_argument("targets", nargs="*", help="names of targets; all where none is named")
     parser.add_argument("--seconds", type=int, default=60, help="time for each target")
+    parser.add_argument("--from", dest="begin", type=int, metavar="N", help="the random number to begin from")
     parser.add_argument("--seeds", action="store_true", help="only run each seed once")
     parser.add_argument("--again", type=Path, metavar="FILE", help="run this one input")
     asked = parser.parse_args()
@@ -114,7 +118,7 @@ def main() -> int:
         if reason:
             sys.stdout.write(f"{target.name:10} left out: {reason}\n")
             continue
-        good, line = run(target, asked.seconds, once=asked.seeds)
+        good, line = run(target, asked.seconds, begin=asked.begin, once=asked.seeds)
         held = held and good
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

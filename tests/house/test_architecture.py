@@ -107,6 +107,8 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.servers*",
             "dnscap.clients*",
             "dnscap.native.tallies",
+            "dnscap.native.key_tables",
+            "dnscap.native.name_counts",
             "dnscap.native.course",
             "dnscap.native.kept",
             "dnscap.native.cache_tally",

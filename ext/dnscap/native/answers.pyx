@@ -172,7 +172,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     cdef Place* p
     cdef uint32_t note
     if lookup == NO_LOOKUP:
-        lookup = exchanges.lookup_of(h.exchange)
+        lookup = lookup_in(exchanges.table, h.exchange)
     if lookup == NO_LOOKUP:
         u = upstream_of(&t.upstream, h.exchange)
         if u != NULL and h.kind == HAPPENED_ANSWER:

@@ -43,10 +43,6 @@ cdef class Exchanges:
     cdef int finish(self) noexcept nogil
     # What the message of a QUERY or EXTRA says, which is a row of `batch`; `qname` is a code of the batch's dictionary.
     cdef void tell(self, const Happening* h, Batch batch, Exchange* into) noexcept nogil
-    # The lookup that a row was given to; NO_LOOKUP without, or where it has left.
-    cdef uint64_t lookup_of(self, uint64_t number) noexcept nogil
-    # Give a row to a lookup.  Rows that came into being in the batch at hand have not left yet.
-    cdef void give(self, uint64_t number, uint64_t lookup, uint8_t role) noexcept nogil
 
 
 cdef inline void tell_query(const MessageColumns* c, const uint64_t* addresses, const Happening* h, Exchange* into) noexcept nogil:

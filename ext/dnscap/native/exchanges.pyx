@@ -13,14 +13,13 @@ import os
 
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchange_index cimport close_wire, index_close, index_open, know_wire
-from dnscap.native.exchange_matching cimport match_rows, query_flags
+from dnscap.native.exchange_matching cimport match_rows
 from dnscap.native.exchange_notes cimport gather_notes, take_note
-from dnscap.native.exchange_rows cimport PagePool, close_rows, columns_of, place, take_rows
+from dnscap.native.exchange_rows cimport PagePool, close_rows, take_rows
 from dnscap.native.exchange_state cimport NO_GROUP
 from dnscap.native.exchange_waiting cimport clock, close_all, give_up, release
 from dnscap.native.exchange_words cimport *
-from dnscap.native.interning cimport NO_CODE, Dictionary
-from dnscap.native.message_columns cimport HAS_NAME, HAS_TYPE, MessageColumns
+from dnscap.native.interning cimport Dictionary
 
 cdef enum:
     MOST_ROWS = 1 << 21        # about 240 MiB; at 70,000 queries a second the longest wait of a stub
@@ -167,46 +166,19 @@ cdef class Exchanges:
         return done(self)
 
     cdef void tell(self, const Happening* h, Batch batch, Exchange* into) noexcept nogil:
-        cdef const MessageColumns* c = &batch.columns
-        cdef const uint64_t* keys = batch.dictionary.addresses.keys
-        cdef uint32_t r = h.row
-        cdef bint response = c.flags[r] & FLAG_QR != 0
-        cdef const uint64_t* client = keys + 2 * <size_t>(c.dst[r] if response else c.src[r])
-        cdef const uint64_t* server = keys + 2 * <size_t>(c.src[r] if response else c.dst[r])
+        cdef uint64_t client
+        cdef uint32_t i
         memset(into, 0, sizeof(Exchange))
-        into.number = h.exchange
-        into.time = c.time[r]
-        into.client[0] = client[0]
-        into.client[1] = client[1]
-        into.server[0] = server[0]
-        into.server[1] = server[1]
-        into.qname = c.qname[r] if c.presence[r] & HAS_NAME else NO_CODE
-        into.stream = c.stream[r]
-        into.first = h.first
-        into.client_port = c.dst_port[r] if response else c.src_port[r]
-        into.server_port = c.src_port[r] if response else c.dst_port[r]
-        into.id = c.id[r]
-        into.transport = c.transport[r]
-        into.opcode = c.flags[r] >> 11 & 15
-        if c.presence[r] & HAS_TYPE:
-            into.qtype = c.qtype[r]
-            into.qclass = c.qclass[r]
-        else:
-            into.flags = EXCHANGE_NO_QUESTION
-        if not response:
-            into.flags |= query_flags(c, r)
-            if into.flags & EXCHANGE_EDNS:
-                into.edns_udp_size = c.edns_udp_size[r]
-
-    cdef uint64_t lookup_of(self, uint64_t number) noexcept nogil:
-        cdef Matcher* t = self.table
-        return columns_of(&t.rows, number).lookup[place(number)] if t.rows.taken <= number < t.rows.tail else NO_LOOKUP
-
-    cdef void give(self, uint64_t number, uint64_t lookup, uint8_t role) noexcept nogil:
-        cdef Matcher* t = self.table
-        if t.rows.taken <= number < t.rows.tail:
-            columns_of(&t.rows, number).lookup[place(number)] = lookup
-            columns_of(&t.rows, number).role[place(number)] = role
+        tell_query(&batch.columns, batch.dictionary.addresses.keys, h, into)
+        if batch.columns.flags[h.row] & FLAG_QR:
+            # The other way round, and nothing said of how it was asked for.
+            for i in range(2):
+                client = into.client[i]
+                into.client[i] = into.server[i]
+                into.server[i] = client
+            into.client_port, into.server_port = into.server_port, into.client_port
+            into.flags &= EXCHANGE_NO_QUESTION
+            into.edns_udp_size = 0
 
     def feed(self, Batch batch not None):
         """Match the messages of a batch."""

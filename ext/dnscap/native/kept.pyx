@@ -1,9 +1,15 @@
-"""Lookups that are kept whole: picked out of their batches, put together, and what is told of them without texts."""
+"""Lookups that are kept whole, with their exchanges; see kept.pxd."""
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
 
+from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
+from dnscap.native.exchanges cimport NO_LOOKUP
+from dnscap.native.key_tables cimport enter, slot_of, table_close, table_open
 from dnscap.native.lookup_columns cimport COLUMNS_ALL, COLUMNS_RECORDS, LookupBatch, LookupRow, put_i32, put_octets
-from dnscap.native.text cimport Text
+from dnscap.native.text cimport Text, text_close, text_open
 
 cdef enum:
     CNAME = 5
@@ -98,3 +104,115 @@ def count_aliases(LookupBatch batch not None, uint32_t[::1] out not None):
                 memcpy(&size, octets + at + 2, 2)
                 out[i] += kind == CNAME
                 at += HEAD + size
+
+
+@cython.final
+cdef class KeptExchanges:
+    """Exchanges of the lookups that are kept, each copied out of its page.
+
+    Parameters
+    ----------
+    most : int
+        Exchanges kept in all.
+    most_each : int
+        Exchanges kept of one lookup.
+
+    Attributes
+    ----------
+    passed_over : int
+        Exchanges that were not kept because there are enough in all.
+    """
+
+    def __cinit__(self, uint32_t most, uint32_t most_each):
+        self.most = most
+        self.most_each = most_each
+        self.table = table_open()
+        if text_open(&self.rows, 256) != 0:
+            raise MemoryError("no memory for exchanges")
+
+    def __dealloc__(self):
+        table_close(self.table)
+        text_close(&self.rows)
+        free(self.counts)
+
+    def __len__(self):
+        return self.rows.size // sizeof(KeptExchange)
+
+    @property
+    def row_size(self):
+        """Octets of a KeptExchange."""
+        return sizeof(KeptExchange)
+
+    def follow(self, const uint64_t[::1] lookups not None):
+        """Keep the exchanges of these lookups from now on."""
+        cdef Py_ssize_t i
+        cdef uint32_t room
+        cdef uint32_t* counts
+        for i in range(lookups.shape[0]):
+            if self.table.count >= self.room:
+                room = self.room * 2 + 256
+                counts = <uint32_t*>realloc(self.counts, <size_t>room * sizeof(uint32_t))
+                if counts == NULL:
+                    raise MemoryError("no memory for exchanges")
+                self.counts = counts
+                self.room = room
+            self.counts[self.table.count] = 0
+            if enter(self.table, lookups[i]) < 0:
+                raise MemoryError("no memory for exchanges")
+
+    def feed(self, ExchangeBatch batch not None):
+        """Take those of a batch that belong to a lookup that is kept."""
+        cdef RowColumns c = batch.page.c
+        cdef KeptExchange row
+        cdef uint32_t i, k, at
+        cdef uint32_t* count
+        cdef bint good = True
+        memset(&row, 0, sizeof(row))
+        with nogil:
+            for i in range(batch.count):
+                k = batch.first_row + i
+                if c.lookup[k] == NO_LOOKUP:
+                    continue
+                at = self.table.slots[slot_of(self.table, c.lookup[k])]
+                if not at:
+                    continue
+                count = &self.counts[at - 1]
+                if count[0] >= self.most_each:
+                    continue
+                if self.rows.size // sizeof(KeptExchange) >= self.most:
+                    self.passed_over += 1
+                    continue
+                count[0] += 1
+                row.exchange = batch.first_exchange + i
+                row.lookup = c.lookup[k]
+                row.time = c.time[k]
+                row.latency = c.latency[k]
+                row.tcp_rtt = c.tcp_rtt[k] if k < batch.page.rtts_known else -1
+                row.query_frame = c.query_frame[k]
+                row.response_frame = c.response_frame[k]
+                row.query = c.query[k]
+                row.response = c.response[k]
+                row.server = c.server[k]
+                row.qname = c.qname[k]
+                row.transmission = c.transmission[k]
+                row.client_port = c.client_port[k]
+                row.id = c.id[k]
+                row.qtype = c.qtype[k]
+                row.flags = c.flags[k]
+                row.outcome = c.outcome[k]
+                row.transport = c.transport[k]
+                row.role = c.role[k]
+                good &= put_octets(&self.rows, &row, sizeof(row))
+        if not good:
+            raise MemoryError("no memory for exchanges")
+
+    def taken(self):
+        """What was kept since this was called last, as octets of KeptExchange structs."""
+        cdef bytes octets = PyBytes_FromStringAndSize(<char*>self.rows.octets, <Py_ssize_t>self.rows.size)
+        self.most -= min(self.most, <uint32_t>(self.rows.size // sizeof(KeptExchange)))
+        self.rows.size = 0
+        return octets
+
+    def make_room(self, uint32_t rows):
+        """So many of the rows that were taken are no longer kept."""
+        self.most += rows

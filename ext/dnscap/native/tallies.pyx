@@ -6,11 +6,8 @@ dnscap/clients and dnscap/findings, which do the same to rows of saved tables.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport free, realloc
 from cpython.bytes cimport PyBytes_FromStringAndSize
-
-import os
 
 from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
 from dnscap.native.exchanges cimport (
@@ -20,11 +17,9 @@ from dnscap.native.exchanges cimport (
 )
 from dnscap.native.histograms cimport BUCKETS, OCTAVES, PARTS, Histograms, Scale
 from dnscap.native.interning cimport NO_CODE, prefetch
-from dnscap.native.lookup_columns cimport (
-    COLUMNS_CANDIDATES, COLUMNS_CAUSES, COLUMNS_NAME, COLUMNS_ROWS, LookupBatch, LookupRow, put_octets,
-)
-from dnscap.native.lookup_index cimport hash_client, hash_text, stir
-from dnscap.native.text cimport text_close, text_open
+from dnscap.native.key_tables cimport Numbers, enter, expect as expect_key, slot_of, table_close, table_open
+from dnscap.native.lookup_columns cimport COLUMNS_CANDIDATES, COLUMNS_CAUSES, COLUMNS_ROWS, LookupBatch, LookupRow
+from dnscap.native.lookup_index cimport hash_client
 
 cdef enum:
     PLAIN = 0                  # grades of lookups (dnscap/clients/keeping.py)
@@ -50,229 +45,6 @@ cdef enum:
     EDNS_FORMERR = 5
     EDNS_IGNORED = 6
     PLAIN_ANSWERED = 7
-
-# ---------------------------------------------------------------- tables of keys
-
-cdef struct Table:
-    uint64_t* keys             # where the slot is taken
-    uint32_t* slots            # place of the key, and 1; 0 free
-    uint32_t mask
-    uint32_t count
-    uint64_t seed
-
-
-cdef Table* table_open() except NULL:
-    cdef Table* t = <Table*>calloc(1, sizeof(Table))
-    if t != NULL:
-        t.mask = 1023
-        t.keys = <uint64_t*>malloc(1024 * sizeof(uint64_t))
-        t.slots = <uint32_t*>calloc(1024, sizeof(uint32_t))
-        if t.keys != NULL and t.slots != NULL:
-            t.seed = <uint64_t>int.from_bytes(os.urandom(8), "little")
-            return t
-    table_close(t)
-    raise MemoryError("no memory to count")
-
-
-cdef void table_close(Table* t) noexcept:
-    if t != NULL:
-        free(t.keys)
-        free(t.slots)
-        free(t)
-
-
-cdef bint widen(Table* t) noexcept nogil:
-    """Twice the slots; False without memory."""
-    cdef uint32_t mask = t.mask * 2 + 1, i, j
-    cdef uint64_t* keys = <uint64_t*>malloc((<size_t>mask + 1) * sizeof(uint64_t))
-    cdef uint32_t* slots = <uint32_t*>calloc(<size_t>mask + 1, sizeof(uint32_t))
-    if keys == NULL or slots == NULL:
-        free(keys)
-        free(slots)
-        return False
-    for i in range(t.mask + 1):
-        if t.slots[i]:
-            j = <uint32_t>stir(t.keys[i] ^ t.seed) & mask
-            while slots[j]:
-                j = (j + 1) & mask
-            slots[j] = t.slots[i]
-            keys[j] = t.keys[i]
-    free(t.keys)
-    free(t.slots)
-    t.keys = keys
-    t.slots = slots
-    t.mask = mask
-    return True
-
-
-cdef inline uint32_t slot_of(const Table* t, uint64_t key) noexcept nogil:
-    """Where a key is, or would be."""
-    cdef uint32_t i = <uint32_t>stir(key ^ t.seed) & t.mask
-    while t.slots[i] and t.keys[i] != key:
-        i = (i + 1) & t.mask
-    return i
-
-
-cdef void expect(const Table* t, uint64_t key) noexcept nogil:
-    """Have the place of a key on its way from memory."""
-    cdef uint32_t i = <uint32_t>stir(key ^ t.seed) & t.mask
-    prefetch(&t.slots[i])
-    prefetch(&t.keys[i])
-
-
-cdef inline int64_t enter(Table* t, uint64_t key) noexcept nogil:
-    """Place of a key, entered if new; -1 without memory.  `t.count` has grown where it is new."""
-    cdef uint32_t i = slot_of(t, key)
-    if t.slots[i]:
-        return t.slots[i] - 1
-    if t.count * 2 > t.mask:
-        if not widen(t):
-            return -1
-        i = slot_of(t, key)
-    t.keys[i] = key
-    t.count += 1
-    t.slots[i] = t.count
-    return t.count - 1
-
-
-@cython.final
-cdef class Numbers:
-    """Numbers told apart: whether one has come before, and which of many are among them."""
-
-    def __cinit__(self):
-        self.table = table_open()
-
-    def __dealloc__(self):
-        table_close(self.table)
-
-    def __len__(self):
-        return self.table.count
-
-    def add(self, const uint64_t[::1] keys not None):
-        """Enter keys."""
-        cdef Py_ssize_t i
-        for i in range(keys.shape[0]):
-            if enter(self.table, keys[i]) < 0:
-                raise MemoryError("no memory to count")
-
-    def clear(self):
-        """Forget all."""
-        cdef uint32_t i
-        for i in range(self.table.mask + 1):
-            self.table.slots[i] = 0
-        self.table.count = 0
-
-
-@cython.final
-cdef class KeptExchanges:
-    """Exchanges of the lookups that are kept, each copied out of its page.
-
-    Parameters
-    ----------
-    most : int
-        Exchanges kept in all.
-    most_each : int
-        Exchanges kept of one lookup.
-
-    Attributes
-    ----------
-    passed_over : int
-        Exchanges that were not kept because there are enough in all.
-    """
-
-    def __cinit__(self, uint32_t most, uint32_t most_each):
-        self.most = most
-        self.most_each = most_each
-        self.table = table_open()
-        if text_open(&self.rows, 256) != 0:
-            raise MemoryError("no memory for exchanges")
-
-    def __dealloc__(self):
-        table_close(self.table)
-        text_close(&self.rows)
-        free(self.counts)
-
-    def __len__(self):
-        return self.rows.size // sizeof(KeptExchange)
-
-    @property
-    def row_size(self):
-        """Octets of a KeptExchange."""
-        return sizeof(KeptExchange)
-
-    def follow(self, const uint64_t[::1] lookups not None):
-        """Keep the exchanges of these lookups from now on."""
-        cdef Py_ssize_t i
-        cdef uint32_t room
-        cdef uint32_t* counts
-        for i in range(lookups.shape[0]):
-            if self.table.count >= self.room:
-                room = self.room * 2 + 256
-                counts = <uint32_t*>realloc(self.counts, <size_t>room * sizeof(uint32_t))
-                if counts == NULL:
-                    raise MemoryError("no memory for exchanges")
-                self.counts = counts
-                self.room = room
-            self.counts[self.table.count] = 0
-            if enter(self.table, lookups[i]) < 0:
-                raise MemoryError("no memory for exchanges")
-
-    def feed(self, ExchangeBatch batch not None):
-        """Take those of a batch that belong to a lookup that is kept."""
-        cdef RowColumns c = batch.page.c
-        cdef KeptExchange row
-        cdef uint32_t i, k, at
-        cdef uint32_t* count
-        cdef bint good = True
-        memset(&row, 0, sizeof(row))
-        with nogil:
-            for i in range(batch.count):
-                k = batch.first_row + i
-                if c.lookup[k] == NO_LOOKUP:
-                    continue
-                at = self.table.slots[slot_of(self.table, c.lookup[k])]
-                if not at:
-                    continue
-                count = &self.counts[at - 1]
-                if count[0] >= self.most_each:
-                    continue
-                if self.rows.size // sizeof(KeptExchange) >= self.most:
-                    self.passed_over += 1
-                    continue
-                count[0] += 1
-                row.exchange = batch.first_exchange + i
-                row.lookup = c.lookup[k]
-                row.time = c.time[k]
-                row.latency = c.latency[k]
-                row.tcp_rtt = c.tcp_rtt[k] if k < batch.page.rtts_known else -1
-                row.query_frame = c.query_frame[k]
-                row.response_frame = c.response_frame[k]
-                row.query = c.query[k]
-                row.response = c.response[k]
-                row.server = c.server[k]
-                row.qname = c.qname[k]
-                row.transmission = c.transmission[k]
-                row.client_port = c.client_port[k]
-                row.id = c.id[k]
-                row.qtype = c.qtype[k]
-                row.flags = c.flags[k]
-                row.outcome = c.outcome[k]
-                row.transport = c.transport[k]
-                row.role = c.role[k]
-                good &= put_octets(&self.rows, &row, sizeof(row))
-        if not good:
-            raise MemoryError("no memory for exchanges")
-
-    def taken(self):
-        """What was kept since this was called last, as octets of KeptExchange structs."""
-        cdef bytes octets = PyBytes_FromStringAndSize(<char*>self.rows.octets, <Py_ssize_t>self.rows.size)
-        self.most -= min(self.most, <uint32_t>(self.rows.size // sizeof(KeptExchange)))
-        self.rows.size = 0
-        return octets
-
-    def make_room(self, uint32_t rows):
-        """So many of the rows that were taken are no longer kept."""
-        self.most += rows
 
 
 # ---------------------------------------------------------------- exchanges
@@ -338,7 +110,7 @@ def count_exchanges(
                     prefetch(&outcomes[server, 0])
                     prefetch(&extras[server, 0])
                     prefetch(&latencies.places[server * OCTAVES + buckets[j % STRETCH] // PARTS])
-                    expect(type_keys.table, <uint64_t>server << 32 | c.qtype[j])
+                    expect_key(type_keys.table, <uint64_t>server << 32 | c.qtype[j])
         outcome = c.outcome[k]
         flags = c.flags[k]
         latency = c.latency[k]
@@ -482,7 +254,7 @@ cdef class Pairs:
 
     cdef void expect(self, const uint64_t* client, uint8_t stub) noexcept nogil:
         """Have the place of a pair on its way from memory."""
-        expect(self.table, hash_client(self.table.seed + stub, client))
+        expect_key(self.table, hash_client(self.table.seed + stub, client))
 
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
@@ -660,100 +432,3 @@ cdef void sift(int64_t* heap, uint32_t size, int64_t waited, int64_t number) noe
         at = child
     heap[2 * at] = waited
     heap[2 * at + 1] = number
-
-
-@cython.final
-cdef class Names:
-    """How often each name was resolved, and how often it did not exist.
-
-    Parameters
-    ----------
-    limit : int
-        Names counted.
-    """
-
-    def __cinit__(self, uint32_t limit):
-        self.limit = limit
-        self.table = table_open()
-        self.ends = <uint32_t*>calloc(<size_t>limit + 1, sizeof(uint32_t))
-        self.counts = <uint64_t*>calloc(2 * <size_t>limit + 2, sizeof(uint64_t))
-        if self.ends == NULL or self.counts == NULL:
-            raise MemoryError("no memory to count")
-
-    def __dealloc__(self):
-        table_close(self.table)
-        free(self.text)
-        free(self.ends)
-        free(self.counts)
-
-    cdef bint count_name(self, uint64_t key, const uint8_t* name, uint32_t size, uint32_t which) noexcept nogil:
-        cdef uint32_t i, n
-        cdef uint8_t* text
-        cdef size_t room
-        while True:
-            i = slot_of(self.table, key)
-            if not self.table.slots[i]:
-                break
-            n = self.table.slots[i] - 1
-            if self.ends[n + 1] - self.ends[n] == size and memcmp(self.text + self.ends[n], name, size) == 0:
-                self.counts[2 * n + which] += 1
-                return True
-            key += 1
-        n = self.table.count
-        if n >= self.limit:
-            self.overflowed += 1
-            return True
-        if self.ends[n] + size > self.text_room:
-            room = 2 * (self.ends[n] + <size_t>size) + 4096
-            text = <uint8_t*>realloc(self.text, room)
-            if text == NULL:
-                return False
-            self.text = text
-            self.text_room = room
-        if enter(self.table, key) < 0:
-            return False
-        memcpy(self.text + self.ends[n], name, size)
-        self.ends[n + 1] = self.ends[n] + size
-        self.counts[2 * n + which] += 1
-        return True
-
-    def count(self, LookupBatch batch not None, uint64_t all_up_to, uint64_t one_in):
-        """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
-        cdef const LookupRow* rows = rows_of(batch, COLUMNS_NAME)
-        cdef const int32_t* ends = <const int32_t*>batch.columns.name_ends.octets
-        cdef const uint8_t* names = batch.columns.name.octets
-        cdef uint64_t[STRETCH] keys, places
-        cdef uint64_t i, p
-        cdef uint32_t n = 0, k
-        cdef bint good = True
-        if one_in == 0:
-            raise ValueError("one lookup in none")
-        with nogil:
-            for i in range(batch.count):
-                if not (rows[i].lookup >= all_up_to and rows[i].lookup % one_in or rows[i].outcome > NXDOMAIN):
-                    keys[n] = hash_text(self.table.seed, names + ends[i], <uint32_t>(ends[i + 1] - ends[i]))
-                    places[n] = i
-                    expect(self.table, keys[n])
-                    n += 1
-                if n == STRETCH or i + 1 == batch.count:
-                    for k in range(n):
-                        p = places[k]
-                        good &= self.count_name(keys[k], names + ends[p], <uint32_t>(ends[p + 1] - ends[p]), rows[p].outcome)
-                    n = 0
-        if not good:
-            raise MemoryError("no memory to count")
-
-    def counts_of(self, bint absent):
-        """How often each name was resolved, or did not exist, in the order in which they first came.
-
-        Returns
-        -------
-        list of int
-        """
-        return [self.counts[2 * i + absent] for i in range(self.table.count)]
-
-    def name(self, uint32_t number):
-        """A name by its place in that order."""
-        if number >= self.table.count:
-            raise IndexError("no such name")
-        return self.text[self.ends[number]:self.ends[number + 1]].decode("utf-8", "replace")

@@ -28,6 +28,30 @@ cdef int64_t WIDEST = 5900000000   # a span wider than this says nothing
 cdef int64_t SHORTEST = 1000000000  # the shortest wait that resolv.conf can ask for
 cdef int64_t COMMON = 5000000000   # what most stubs wait for a connection
 cdef int64_t LONGEST_DIAL = 137000000000   # more than the 127 s after which Linux gives up a connection (tcp_syn_retries)
+cdef int64_t LONGEST = 86400000000000      # a day: no lookup takes as long, and a clock that says so is not believed
+
+
+cdef inline int64_t near(const Lookup* l, int64_t time) noexcept nogil:
+    return min(max(time, l.time - LONGEST), l.time + LONGEST)
+
+
+cdef void bound_times(Lookup* l) noexcept nogil:
+    """Take times of a clock that leapt for ones near the lookup, so that sums of any waits stay within bounds."""
+    cdef uint32_t i
+    cdef Attempt* a
+    cdef Dial* d
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        a.time = near(l, a.time)
+        if a.answered >= 0:
+            a.answered = near(l, a.answered)
+    for i in range(l.dial_count):
+        d = &l.dials[i]
+        d.time = near(l, d.time)
+        d.last = near(l, d.last)
+        if d.ended >= 0:
+            d.ended = near(l, d.ended)
+    l.last = near(l, l.last)
 
 
 cdef void pair_again(Lookup* l) noexcept nogil:
@@ -614,6 +638,7 @@ cdef void judge(Lookup* l, const Surroundings* s) noexcept nogil:
     memset(w.forced, 0, sizeof(w.forced))
     w.wait_count = 0
     w.fragments = 0
+    bound_times(l)
     pair_again(l)
     for i in range(l.attempt_count):
         if l.attempts[i].transport == TRANSPORT_TCP:
