@@ -12,6 +12,7 @@ of the run, and appended to the file named by ``DNSCAP_SKIPS`` where that is set
 from __future__ import annotations
 
 import ctypes.util
+import gc
 import importlib.util
 import os
 import re
@@ -113,6 +114,12 @@ def pytest_configure(config: pytest.Config) -> None:
     unknown = REQUIRED - FEATURES.keys() - {"all"}
     if unknown:
         raise pytest.UsageError(f"DNSCAP_REQUIRE names unknown features: {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay to the end, out of what each collection of garbage goes through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

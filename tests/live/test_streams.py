@@ -6,13 +6,16 @@ import io
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import dnscap
+from dnscap.cli import main
 from dnscap.live.feeds import StreamFeed
 from dnscap.live.opening import open_stream
 from dnscap.live.session import LiveBatch, Session
@@ -147,6 +150,7 @@ def test_an_interrupt_ends_the_loop_with_what_was_open(monkeypatch: pytest.Monke
 
 
 def live(*arguments: str, octets: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run ``dnscap live -`` as a process of its own."""
     return subprocess.run(
         [*PROGRAM, "live", "-", *arguments],
         input=octets,
@@ -157,38 +161,50 @@ def live(*arguments: str, octets: bytes) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def test_lines_are_what_the_table_commands_write(tmp_path: Path) -> None:
+@pytest.fixture
+def here(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run a command in this process, with some octets as its standard input."""
+
+    def run(*arguments: str, octets: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(octets)))
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capfdbinary.readouterr()
+        return subprocess.CompletedProcess(list(arguments), int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def test_lines_are_what_the_table_commands_write(
+    here: Callable[..., subprocess.CompletedProcess[bytes]],
+) -> None:
     path = CAPTURES[0]
     for form in ("jsonl", "csv"):
         done = live("--format", form, octets=path.read_bytes())
-        table = subprocess.run(
-            [*PROGRAM, "lookups", str(path), "--format", form],
-            capture_output=True,
-            env=ENVIRONMENT,
-            check=True,
-        )
-        assert done.stdout == table.stdout
+        assert done.stdout == here("lookups", str(path), "--format", form).stdout
         assert done.returncode == 0
     assert b"frames, " in done.stderr
     assert b"finding: high: nameserver-timeout" in done.stderr
 
 
-def test_lines_can_be_chosen() -> None:
-    octets = CAPTURES[0].read_bytes()
-    rows = [json.loads(line) for line in live("--format", "jsonl", octets=octets).stdout.splitlines()]
-    assert len(live("--slow", "200ms", octets=octets).stdout.splitlines()) == sum(
-        row["duration"] >= 0.2 for row in rows
-    )
-    assert not live("--failed", octets=octets).stdout
-    assert not live("--where", "duration < interval 1 millisecond", octets=octets).stdout
-    assert live("--where", "nosuch = 1", octets=octets).returncode == 2
-    assert live("--failed", "--messages", octets=octets).returncode == 2
-    assert b"query" in live("--messages", octets=octets).stdout
-    assert b"unfinished" in live("--exchanges", octets=octets).stdout
-    found = live("--findings", "--format", "jsonl", "-q", octets=octets)
+def test_lines_can_be_chosen(here: Callable[..., subprocess.CompletedProcess[bytes]]) -> None:
+    def lines(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return here("live", "-", "-Z", "root", *arguments, octets=CAPTURES[0].read_bytes())
+
+    rows = [json.loads(line) for line in lines("--format", "jsonl").stdout.splitlines()]
+    assert len(lines("--slow", "200ms").stdout.splitlines()) == sum(row["duration"] >= 0.2 for row in rows)
+    assert not lines("--failed").stdout
+    assert not lines("--where", "duration < interval 1 millisecond").stdout
+    assert lines("--where", "nosuch = 1").returncode == 2
+    assert lines("--failed", "--messages").returncode == 2
+    assert b"query" in lines("--messages").stdout
+    assert b"unfinished" in lines("--exchanges").stdout
+    found = lines("--findings", "--format", "jsonl", "-q")
     assert json.loads(found.stdout.splitlines()[0])["id"] == "nameserver-timeout"
     assert not found.stderr
-    assert live("--fail-on", "high", octets=octets).returncode == 1
+    assert lines("--fail-on", "high").returncode == 1
 
 
 def test_a_reader_that_goes_away_is_quiet() -> None:
