@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -102,13 +103,12 @@ class Live:
         self._network = network
 
     def ready(self) -> Live:
-        """Wait until its socket is open: the kernel lists it."""
-        for _ in range(200):
-            listed = self._network.run("cat", "/proc/net/packet").stdout.count("\n")
-            if listed > 1 or self.process.poll() is not None:
+        """Wait until it captures: from then on it heeds SIGTERM itself."""
+        status = Path(f"/proc/{program_of(self.process.pid)}/status")
+        for _ in range(2000):
+            if self.process.poll() is not None or _caught(status) >> signal.SIGTERM - 1 & 1:
                 break
-            time.sleep(0.05)
-        time.sleep(0.6)  # from the socket to the thread that reads it
+            time.sleep(0.01)
         return self
 
     def end(self, how: int = signal.SIGINT) -> tuple[int, str, str]:
@@ -124,6 +124,19 @@ class Live:
         self._directory.cleanup()
         assert "Traceback" not in err, err
         return code, out, err
+
+
+def program_of(pid: int) -> int:
+    """The process that nsenter became, or started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = children.read_text().split() if children.exists() else []
+    return int(found[0]) if found else pid
+
+
+def _caught(status: Path) -> int:
+    """The signals that a process catches, a bit each."""
+    found = re.search(r"^SigCgt:\s*(\w+)", status.read_text() if status.exists() else "", re.M)
+    return int(found[1], 16) if found else 0
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import dnscap
-from tests.live.networks import ROOT, Network, free_port, network, sender, sink
+from dnscap.cli import main
+from tests.live.networks import ROOT, Network, free_port, network, program_of, sender, sink
 
 pytestmark = pytest.mark.requires("netns", "libpcap")
 
@@ -157,7 +158,7 @@ def test_privileges_are_given_up(here: Network, tmp_path: Path) -> None:
         parent.chmod(parent.stat().st_mode | 0o055)
     live = here.live("-i", "lo", "-w", tmp_path / "saved.pcapng", stay=False)
     live.ready()
-    status = Path(f"/proc/{_program(live.process.pid)}/status").read_text()
+    status = Path(f"/proc/{program_of(live.process.pid)}/status").read_text()
     assert re.search(r"Uid:\s+65534\s+65534\s+65534\s+65534", status)
     assert re.search(r"Groups:\s*\n", status)
     assert re.search(r"CapEff:\s+0+\n", status)
@@ -169,13 +170,6 @@ def test_privileges_are_given_up(here: Network, tmp_path: Path) -> None:
     assert code == 0, err
     assert len(out.splitlines()) == 3
     assert (tmp_path / "saved.pcapng").stat().st_uid == 65534
-
-
-def _program(pid: int) -> int:
-    """The process that nsenter became, or started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = children.read_text().split() if children.exists() else []
-    return int(found[0]) if found else pid
 
 
 def test_further_files_must_be_possible(here: Network, tmp_path: Path) -> None:
@@ -197,14 +191,21 @@ def test_without_the_privilege_it_says_what_grants_it(here: Network) -> None:
     assert "setcap cap_net_raw,cap_net_admin=eip" in done.stderr
 
 
-def test_mistakes_are_named(here: Network) -> None:
-    assert "no such interface; did you mean lo?" in here.live("-i", "l0").wait()[2]
-    code, _, err = here.live("-f", "prot 53").wait()
+def test_mistakes_are_named(capfd: pytest.CaptureFixture[str]) -> None:
+    """All of them before anything is captured or given up, so that this process can make them."""
+
+    def live(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["live", *arguments])
+        return int(ended.value.code or 0), *capfd.readouterr()
+
+    assert "no such interface; did you mean lo?" in live("-i", "l0")[2]
+    code, _, err = live("-f", "prot 53")
     assert code == 2
     assert "not a filter for any: prot 53" in err
-    assert here.live("--metrics", "nowhere").wait()[0] == 2
-    assert here.live("--keep", "3", "-w", "x.pcapng").wait()[0] == 2
-    assert "lo" in here.live("-D", stay=False).wait()[1].split()
+    assert live("--metrics", "nowhere")[0] == 2
+    assert live("--keep", "3", "-w", "x.pcapng")[0] == 2
+    assert "lo" in live("-D")[1].split()
 
 
 @pytest.mark.requires("prometheus")
@@ -290,7 +291,7 @@ def test_a_server_that_dies_is_found_at_once(here: Network, tmp_path: Path, how:
     live = here.live("-i", "lo").ready()
     client = here.start("unshare", "--mount", "sh", "-c", bind, "sh", sys.executable, "-c", CLIENT)
     time.sleep(2)
-    os.kill(_program(server.pid), how)
+    os.kill(program_of(server.pid), how)
     killed = time.time()
     said = None
     while said is None and time.time() < killed + 6:
@@ -301,7 +302,7 @@ def test_a_server_that_dies_is_found_at_once(here: Network, tmp_path: Path, how:
         ):
             said = time.time()
     client.kill()
-    os.kill(_program(server.pid), signal.SIGKILL)
+    os.kill(program_of(server.pid), signal.SIGKILL)
     code, out, err = live.end()
     assert said is not None, err
     assert client.stdout is not None

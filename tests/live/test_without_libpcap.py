@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import dnscap
-from tests.live.networks import PROGRAM, ROOT, Live, Network, network, sender, sink
+from tests.live.networks import ROOT, Network, network, sender, sink
 
 pytestmark = pytest.mark.requires("netns", "scapy")
 
@@ -36,17 +37,34 @@ def here() -> Iterator[Network]:
         yield one
 
 
-def ready(live: Live) -> Live:
-    """Wait until it captures: its sockets are open some time after it began."""
-    live.ready()
-    time.sleep(1.0)
-    return live
+SEVERAL = """
+import json, sys
+from dnscap.cli import main
+for arguments in json.loads(sys.argv[1]):
+    code = None
+    try:
+        main(["live", *arguments])
+    except SystemExit as ended:
+        code = ended.code
+    for stream in (sys.stdout, sys.stderr):
+        print(f"exit {code}", file=stream, flush=True)
+"""
+"""Runs the command line several times over."""
+
+
+def several(here: Network, *runs: list[str], before: tuple[str, ...] = ()) -> list[tuple[int, str, str]]:
+    """Exit code and what is written of each run, all in one process: most of the time goes into starting it."""
+    done = here.run(*before, sys.executable, "-c", SEVERAL, json.dumps(runs), cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    out, err = (re.split(r"^exit (\d+)\n", text, flags=re.M) for text in (done.stdout, done.stderr))
+    assert len(out) == len(err) == 2 * len(runs) + 1
+    return [(int(out[at + 1]), out[at], err[at]) for at in range(0, 2 * len(runs), 2)]
 
 
 def test_each_frame_is_captured_once(here: Network, tmp_path: Path) -> None:
     sink(here)
     saved = tmp_path / "saved.pcapng"
-    live = ready(here.live("--messages", "--format", "jsonl", "-w", saved))
+    live = here.live("--messages", "--format", "jsonl", "-w", saved).ready()
     here.run(*sender(200, 0.001), check=True)
     code, out, err = live.end()
     rows = [json.loads(line) for line in out.splitlines()]
@@ -63,7 +81,7 @@ def test_interfaces_of_their_own_are_captured_together(here: Network) -> None:
     here.pair()
     here.run("ip", "address", "add", "10.9.0.1/24", "dev", "left", check=True)
     here.run("ip", "neighbour", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "left", check=True)
-    live = ready(here.live("--messages", "--format", "jsonl"))
+    live = here.live("--messages", "--format", "jsonl").ready()
     ask = "import socket; s = socket.socket(2, 2); s.sendto(bytes.fromhex({!r}), ('10.9.0.2', 53))"
     query = "12340100000100000000000001780000010001"
     here.run(sys.executable, "-c", ask.format(query), check=True)
@@ -76,7 +94,7 @@ def test_interfaces_of_their_own_are_captured_together(here: Network) -> None:
 
 def test_it_ends_by_itself_and_counts(here: Network) -> None:
     sink(here)
-    live = ready(here.live("-i", "lo", "-c", "7"))
+    live = here.live("-i", "lo", "-c", "7").ready()
     here.run(*sender(30), check=True)
     code, _, err = live.wait()
     assert code == 0
@@ -86,7 +104,7 @@ def test_it_ends_by_itself_and_counts(here: Network) -> None:
 def test_drops_are_counted(here: Network) -> None:
     """Far more at once than a socket holds: what is not captured is said to be dropped."""
     sink(here)
-    live = ready(here.live("-i", "lo", "--messages", "--format", "csv"))
+    live = here.live("-i", "lo", "--messages", "--format", "csv").ready()
     here.run(*sender(60_000), check=True)
     time.sleep(1)
     code, out, err = live.end()
@@ -98,24 +116,21 @@ def test_drops_are_counted(here: Network) -> None:
 
 
 def test_mistakes_are_named(here: Network) -> None:
-    code, _, err = here.live("-i", "l0").wait()
-    assert code == 3
-    assert "there is no such interface; did you mean lo?" in err
-    code, _, err = here.live("-f", "port 53").wait()
-    assert code == 3
-    assert "a filter needs libpcap, which is not installed" in err
-    assert "lo" in here.live("-D", stay=False).wait()[1].split()
+    interface, filtered, listed = several(here, ["-i", "l0"], ["-f", "port 53"], ["-D"])
+    assert interface[0] == 3
+    assert "there is no such interface; did you mean lo?" in interface[2]
+    assert filtered[0] == 3
+    assert "a filter needs libpcap, which is not installed" in filtered[2]
+    assert "lo" in listed[1].split()
 
 
 def test_without_the_privilege_it_says_what_grants_it(here: Network) -> None:
     if not shutil.which("setpriv"):
         pytest.skip("netns: no setpriv on this machine")
-    for interface in ("any", "lo"):
-        done = here.run(
-            "setpriv", "--bounding-set=-net_raw,-net_admin", *PROGRAM, "live", "-i", interface, cwd=ROOT
-        )
-        assert done.returncode == 3
-        assert "you may not capture" in done.stderr
+    bounded = ("setpriv", "--bounding-set=-net_raw,-net_admin")
+    for code, _, err in several(here, ["-i", "any"], ["-i", "lo"], before=bounded):
+        assert code == 3
+        assert "you may not capture" in err
 
 
 def test_without_scapy_either_it_says_how_to_get_one(here: Network) -> None:

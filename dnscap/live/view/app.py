@@ -208,6 +208,8 @@ class View(App[None]):
         if self.left or (self.watched.ended and self._leave_at_end and self.watched.session.fault is None):
             self.exit()
             return
+        if not self.screen_stack or not self.screen_stack[0].query(LookupTable):
+            return  # it is being taken down, and the table went first
         if self.watched.ended and not self._told_end:
             self._told_end = True
             self._say("The capture has ended; q quits")

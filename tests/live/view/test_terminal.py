@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import pty
 import re
@@ -20,8 +21,9 @@ from pathlib import Path
 import pytest
 
 import dnscap
-from tests.live.networks import ENVIRONMENT, PROGRAM, ROOT, Network, network
-from tests.live.test_interfaces import CLIENT, UNBOUND, _program
+from dnscap.cli import main
+from tests.live.networks import ENVIRONMENT, PROGRAM, ROOT, Network, network, program_of
+from tests.live.test_interfaces import CLIENT, UNBOUND
 from tests.live.view.watching import LOOKUPS
 
 LEFT = "\x1b[?1049l"
@@ -215,9 +217,8 @@ def test_damage_is_told_and_stays_in_sight() -> None:
     assert "record of" in closing
 
 
-@pytest.mark.parametrize("argument", ["--lines", "--messages", "--format=csv", "--where=true"])
-def test_lines_can_be_had_on_a_terminal(argument: str) -> None:
-    with stream(argument) as (terminal, writing):
+def test_lines_can_be_had_on_a_terminal() -> None:
+    with stream("--lines") as (terminal, writing):
         os.write(writing, (LOOKUPS / "dead-first-glibc.pcap").read_bytes())
         os.close(writing)
         terminal.process.wait(30)
@@ -225,6 +226,20 @@ def test_lines_can_be_had_on_a_terminal(argument: str) -> None:
         assert "\x1b" not in terminal.written
         assert "mail.example.lab." in terminal.written
         os.dup2(os.open(os.devnull, os.O_RDONLY), writing)  # which the block closes
+
+
+@pytest.mark.parametrize("argument", ["--lines", "--messages", "--format=csv", "--where=true"])
+def test_what_says_how_lines_look_wants_lines(
+    argument: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dnscap.cli.live._may_draw", lambda: True)
+    capture = io.BytesIO((LOOKUPS / "dead-first-glibc.pcap").read_bytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(capture))
+    with pytest.raises(SystemExit):
+        main(["live", "-", "-Z", "root", argument])
+    written = capfd.readouterr().out
+    assert "\x1b" not in written
+    assert "mail.example.lab." in written
 
 
 @pytest.fixture
@@ -258,14 +273,14 @@ def test_a_server_that_dies_is_seen_within_a_second(
         terminal.wait_for(r"host\d\.example\.test\.")
         terminal.wait_for("none dropped")
         time.sleep(1)
-        os.kill(_program(server.pid), how)
+        os.kill(program_of(server.pid), how)
         killed = time.time()
         said = terminal.wait_for(words, 6)
         if how == signal.SIGSTOP:
             terminal.wait_for("waits for 127")
             terminal.wait_for("silent [12]")
         client.kill()
-        os.kill(_program(server.pid), signal.SIGKILL)
+        os.kill(program_of(server.pid), signal.SIGKILL)
         assert client.stdout is not None
         first = next(float(line) for line in client.stdout.read().split() if float(line) > killed - 0.1)
         timeout = 1.0 if how == signal.SIGSTOP else 0.0
