@@ -19,7 +19,7 @@ from pathlib import Path
 from targets import BUILD, HERE, ROOT, TARGETS, Target
 
 SANITIZERS = "address,undefined"
-GUARDED = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
+GUARDED = ["-O1", "-g1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
 GUARDED += ["-fno-sanitize=pointer-overflow"]  # as setup.py, and for its reason
 
 

@@ -9,8 +9,9 @@ from dnscap.clients.kept_rows import MOST_TEXT_LIST, ExchangeStore, LookupStore
 from dnscap.lookups.assembling import Assembling
 from dnscap.native.kept import join, pick
 from tests.lookups.captures import DATA
+from tests.sampling import some
 
-CAPTURES = sorted(DATA.glob("*.pcap"))
+CAPTURES = some(sorted(DATA.glob("*.pcap")))
 
 
 def batches(path):

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exchanges.traffic import Traffic, query, response, rows_cut, rows_of
+from tests.sampling import examples
 
 NAMES = ["a.example", "b.example"]
 
@@ -44,7 +45,7 @@ def traffics(draw):
     return traffic
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(traffics())
 def test_batches_leave_no_trace(traffic):
     octets = traffic.octets()
@@ -53,7 +54,7 @@ def test_batches_leave_no_trace(traffic):
         assert rows_cut(octets, cut) == whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(traffics())
 def test_each_message_has_its_place(traffic):
     from dnscap.reading import Capture

@@ -1,4 +1,4 @@
-"""Read a capture in a process of its own, and tell what came of it and how much memory that took."""
+"""Read captures in a process of their own, and tell what came of it and how much memory that took."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ import dnscap
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-capture = dnscap.read(sys.argv[1])
 for batch in dnscap.read(__import__("base64").b64decode("1MOyoQIABAAAAAAAAAAAAAAAAABlAAAA")).batches():
     pass
 before, start, messages, records, connections = peak(), time.monotonic(), 0, 0, 0
-for batch in capture.batches():
-    batch.to_arrow("messages")
-    batch.to_arrow("records")
-    connections += batch.to_arrow("connections").num_rows
-    messages += batch.messages
-    records += batch.records
+for path in sys.argv[1:]:
+    capture = dnscap.read(path)
+    for batch in capture.batches():
+        batch.to_arrow("messages")
+        batch.to_arrow("records")
+        connections += batch.to_arrow("connections").num_rows
+        messages += batch.messages
+        records += batch.records
 quality = capture.quality
 print(json.dumps({
     "messages": messages, "records": records, "connections": connections,
@@ -52,12 +53,19 @@ class Outcome:
     seconds: float
 
 
-def read_apart(path: Path) -> Outcome:
-    """Stream a capture with records in another process; `megabytes` is by how much its memory grew."""
+def read_apart(*paths: Path) -> Outcome:
+    """Stream captures with records in another process; `megabytes` is by how much its memory grew.
+
+    Counts, notes and faults are those of the last.
+    """
     root = Path(dnscap.__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(path)], capture_output=True, text=True, timeout=120, env=environment
+        [sys.executable, "-c", CODE, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return Outcome(**json.loads(done.stdout))

@@ -4,6 +4,7 @@ import pytest
 
 import dnscap
 from tests.lookups.captures import lookups_of, octets_of
+from tests.sampling import some
 
 # Of each capture: what each of its lookups must be blamed on, most costly first.
 CAUSES = {
@@ -126,7 +127,7 @@ def test_a_healthy_capture_may_end_anywhere(name):
     """The capture's end leaves queries without an answer that was on its way: nothing was lost."""
     octets = octets_of(name)
     assert octets[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1")
-    for cut in cuts_of(octets):
+    for cut in some(list(cuts_of(octets))):
         capture = dnscap.read(cut)
         blamed = [row for row in lookups_of(cut) if row["causes"]]
         assert not blamed, (len(cut), blamed)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnscap.native.lines import format_csv, format_jsonl
+from tests.sampling import examples
 
 ODD = 'abc,"\\;=+-@ \t\r\n\x00\x1b\x7f\x85\u202e\u2028\ufeff\uff1dé漢😀'
 FORMULA = ("=", "+", "-", "@", "\uff0b", "\uff0d", "\uff1d", "\uff20")
@@ -144,7 +145,7 @@ def unescaped(cell: str, text: str) -> bool:
 
 
 @given(batches())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_json_lines_hold_the_values(batch: pa.RecordBatch) -> None:
     lines = format_jsonl(batch).decode().splitlines()
 
@@ -161,7 +162,7 @@ def test_json_lines_hold_the_values(batch: pa.RecordBatch) -> None:
 
 
 @given(batches())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_csv_holds_the_values(batch: pa.RecordBatch) -> None:
     text = format_csv(batch).decode()
 

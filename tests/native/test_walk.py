@@ -31,6 +31,7 @@ from scapy.layers.vxlan import VXLAN  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
 from dnscap.native.walk import Walk  # noqa: E402
+from tests.sampling import examples  # noqa: E402
 
 NOW = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -670,7 +671,7 @@ def test_frames_cut_at_every_length(name):
         max_size=10,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_octets_under_any_link_type(frames):
     counts = walk(*((link, octets, NOW) for link, octets in frames), finish=True)[2]
     assert counts["frames"] == len(frames)
@@ -681,7 +682,7 @@ def test_any_octets_under_any_link_type(frames):
     st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
     st.data(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_damaged_frames(name, changes, data):
     link, frame = MANGLED[name]
     octets = bytearray(bytes(frame))

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dnscap
+from tests.sampling import examples
 
 from .built import messages
 from .packets import fragments4, pcap, pcapng, stream4, udp4, udp6
 
-QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FLAGS = {
     "qr": 0x8000,
     "aa": 0x0400,
