@@ -107,7 +107,7 @@ def test_dictionaries_no_longer_in_use_are_bounded(many):
 def test_limits_do_not_depend_on_batches(many):
     octets = many.octets()
     whole, _, _ = exchanges(many, most_rows=100)
-    rows, counts = cut_up(octets, 33, most_rows=100)
+    rows, counts = cut_up(octets, 90, most_rows=100)
     assert counts["exchanges_evicted"] == 900
     assert without_numbers(rows) == without_numbers(whole)
 

@@ -141,6 +141,8 @@ def _record_differences(account: Account, records: list[dict[str, Any]]) -> list
             for r in records
             if r["section"] == short and r["type"] not in (41, 250)
         ]
+        if not rows and not ours:
+            continue
         for exact in (False, True):
             want = Counter(record_key(*r, exact=exact) for r in rows)
             if want == Counter(record_key(*r, exact=exact) for r in ours):

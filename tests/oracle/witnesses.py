@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,7 @@ def _by_dnspython(row: dict[str, str]) -> Account:
     return Account(says, malformed, clean, bool(row["n_qd"]), records)
 
 
+@lru_cache(1 << 16)
 def fold(name: str | None) -> bytes | None:
     """Octets of a name in lower case, so that one with escapes and one without them can be compared."""
     if name is None:
