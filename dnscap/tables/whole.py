@@ -18,14 +18,14 @@ from dnscap import registry
 from dnscap.messages import edns_text
 from dnscap.messages.arrow import (
     DIRECTIONS,
-    MESSAGE_COLUMNS,
+    HAS_EDNS,
     RECORD_COLUMNS,
     SECTIONS,
     TRANSPORTS,
     BatchColumns,
     status_texts,
 )
-from dnscap.native.growing import Pages, Texts
+from dnscap.native.growing import Lists, Pages, Texts
 from dnscap.native.message_gathering import MessageGathering, RecordGathering
 from dnscap.schema import TABLES
 from dnscap.tables.frames import UTC, code_width, framed, strings
@@ -100,7 +100,7 @@ class WholeMessages:
         expected = _expected(self.rows + batch.messages, share)
         self._gathering.expect(expected)
         self._gathering.add(batch.native)
-        self._interfaces.add(columns)
+        self._interfaces.add(columns, self._gathering.one_interface)
         options = columns.options()
         for name, kind in _TEXTS.items():
             self._texts[name].expect(expected)
@@ -108,10 +108,12 @@ class WholeMessages:
             if made is None:
                 self._texts[name].append_none(batch.messages)
             else:
-                valid, ends, text, lacking = made
-                self._texts[name].append(batch.messages, valid, ends, text, lacking)
-        self._names.add(MESSAGE_COLUMNS["edns_options"](columns))
-        self._errors.add(MESSAGE_COLUMNS["ede"](columns))
+                self._texts[name].append(batch.messages, *made)
+        valid, lacking = columns.valid(HAS_EDNS)
+        names = None if lacking == batch.messages else (valid, *options.names(edns_text.NAMES), lacking)
+        self._names.add(batch.messages, names, expected)
+        errors = options.errors(edns_text.MEANINGS)
+        self._errors.add(batch.messages, None if errors is None else (*errors[:4], errors[5]), expected)
         self._padding.add(options.padding(), batch.messages)
 
     def frame(self) -> pd.DataFrame:
@@ -234,32 +236,36 @@ class _Masks:
 
 
 class _Lists:
-    """A column of lists of texts."""
+    """A column of lists of texts, in pieces whose offsets do not run over."""
 
     def __init__(self) -> None:
+        self._lists = Lists()
         self._parts: list[pa.Array] = []
-        self._octets = 0
-        self._lacking = 0  # rows at the end that have no list
 
-    def add(self, part: pa.Array) -> None:
-        if part.null_count == len(part):
-            self._lacking += len(part)
+    def add(self, rows: int, made: tuple[Any, Any, Any, Any, int] | None, expected: int) -> None:
+        """Take over the lists of a batch: validity, starts, ends, text and how many rows have none."""
+        if self._lists.size > MOST_LISTED:
+            self._close()
+        self._lists.expect(expected)
+        if made is None:
+            self._lists.append_none(rows)
             return
-        self._close()
-        self._parts.append(part)
-        self._octets += part.nbytes
+        valid, starts, ends, text, lacking = made
+        valid = None if valid is None else np.frombuffer(valid, np.uint8)
+        self._lists.append(rows, valid, starts, ends, text, lacking)
 
     def _close(self) -> None:
-        if self._lacking:
-            self._parts.append(edns_text.absent(self._lacking, pa.list_(pa.string())))
-            self._lacking = 0
+        rows, lacking, count = self._lists.rows, self._lists.lacking, self._lists.count
+        valid, starts, ends, text = (None if p is None else pa.py_buffer(p) for p in self._lists.finish())
+        values = pa.Array.from_buffers(pa.string(), count, [None, ends, text], 0)
+        type_ = pa.list_(pa.string())
+        self._parts.append(pa.Array.from_buffers(type_, rows, [valid, starts], lacking, 0, [values]))
+        self._lists = Lists()
 
     def values(self) -> Any:
+        """The column as pandas holds it."""
         self._close()
-        parts = self._parts
-        if len(parts) > 1 and self._octets < MOST_LISTED:
-            parts = [pa.concat_arrays(parts)]
-        self._parts = []
+        parts, self._parts = self._parts, []
         return pd.arrays.ArrowExtensionArray(pa.chunked_array(parts, pa.list_(pa.string())))
 
 
@@ -298,12 +304,12 @@ class _Interfaces:
     def _place(self, name: str | None) -> int:
         return self._places.setdefault(name, len(self._places) - 1)
 
-    def add(self, columns: BatchColumns) -> None:
+    def add(self, columns: BatchColumns, one: bool) -> None:
         sources, indices = columns.message("source"), columns.message("interface")
         rows = len(sources)
         if rows == 0:
             return
-        if (sources == sources[0]).all() and (indices == indices[0]).all():
+        if one:
             self._parts.append((rows, self._place(columns.interfaces(int(sources[0]), int(indices[0])))))
             return
         keys = sources.astype(np.uint64) << np.uint64(32) | indices.astype(np.uint64)

@@ -42,6 +42,20 @@ cdef class Texts:
                    const int32_t* offsets, const char* text, uint32_t many) noexcept nogil
 
 
+cdef class Lists:
+    cdef Room starts           # int32, one more than rows: places among the texts
+    cdef Room bits             # as of texts
+    cdef Room ends             # int32, one more than texts
+    cdef Room text
+    cdef readonly size_t rows
+    cdef readonly size_t lacking
+    cdef readonly size_t count
+    cdef readonly size_t size
+    cdef size_t expected
+
+    cdef int reserve(self, size_t rows, size_t count, size_t octets) noexcept nogil
+
+
 # Room for `need` octets in all and some more, of which `used` are in use; huge pages as far as `expected` octets reach.
 # 0, or -1 without memory.
 cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept nogil

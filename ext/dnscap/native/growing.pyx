@@ -5,6 +5,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from dnscap.native.interning cimport prefetch
 from dnscap.native.octets cimport load64
 
 cdef extern from "pages.h" nogil:
@@ -16,10 +17,18 @@ cdef enum:
     PAGE = 1 << 12             # octets looked at together for zeros
     HUGE = 1 << 21
     STEP = 32                  # texts are copied in steps of this; nearly all names take one
+    AHEAD = 16                 # rows by which texts are asked for before they are copied
     SLACK = 2 * STEP           # octets of room behind what is asked for: a step may run over
     MOST_NUMBERS = 1 << 16
+    MOST_LISTED = 0x7FFFFFFF   # texts in lists, and their octets: Arrow's offsets have 32 bits
 
 cdef uint64_t EMPTY = 0        # what the buffer of an empty column points to
+
+
+cdef inline size_t nearest_huge(size_t octets, size_t most) noexcept nogil:
+    """Whole huge pages: a last one that would stay half empty is not taken."""
+    octets += HUGE // 2
+    return (octets if octets < most else most) & ~<size_t>(HUGE - 1)
 
 
 cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept nogil:
@@ -35,16 +44,14 @@ cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept n
             return -1
         r.huge = 0
         if need > HUGE or expected > HUGE:
-            r.huge = (expected if expected > need else need) & ~<size_t>(HUGE - 1)
+            r.huge = nearest_huge(expected if expected > need else need, wide)
             will_fill(data, r.huge)
         put_octets(data, r.data, used)
         free_pages(r.data, r.octets)
         r.data = data
         r.octets = wide
     elif need > r.huge + HUGE and expected >= need:
-        r.huge = expected & ~<size_t>(HUGE - 1)
-        if r.huge > (r.octets & ~<size_t>(HUGE - 1)):
-            r.huge = r.octets & ~<size_t>(HUGE - 1)
+        r.huge = nearest_huge(expected, r.octets)
         will_fill(r.data, r.huge)
     return 0
 
@@ -250,44 +257,43 @@ cdef class Texts:
     cdef void begin_bits(self) noexcept nogil:
         """The first row without a text is about to come: all those before it have one."""
         if self.lacking == 0:
-            memset(self.bits.data, 255, self.rows // 8)
-            if self.rows & 7:
-                self.bits.data[self.rows // 8] = <uint8_t>((1 << (self.rows & 7)) - 1)
+            fill_bits(self.bits.data, self.rows)
 
     cdef int spell(self, const uint32_t* codes, const uint8_t* presence, uint8_t bit, size_t n,
                    const int32_t* offsets, const char* text, uint32_t many) noexcept nogil:
-        cdef size_t k, size = 0, lacking = 0, last = <size_t>offsets[many]
+        cdef size_t k, size = self.size, lacking = 0, last = <size_t>offsets[many], room
         cdef uint32_t length, start
         cdef int64_t* end
         cdef uint8_t* to
-        cdef bint there
-        for k in range(n):
-            there = codes[k] < many and (presence == NULL or presence[k] & bit)
-            lacking += not there
-            if there:
-                size += <uint32_t>(offsets[codes[k] + 1] - offsets[codes[k]])
-        if self.reserve(n, size) != 0:
+        if self.reserve(n, n * STEP) != 0:
             return -1
-        if lacking:
-            self.begin_bits()
-        end = <int64_t*>self.ends.data + self.rows
-        size = self.size
+        end = <int64_t*>self.ends.data + self.rows + 1
         to = self.text.data
+        room = self.text.octets - SLACK
         for k in range(n):
-            if lacking and not (codes[k] < many and (presence == NULL or presence[k] & bit)):
-                end[k + 1] = <int64_t>size
+            if k + AHEAD < n and codes[k + AHEAD] < many:
+                prefetch(text + offsets[codes[k + AHEAD]])
+            if codes[k] >= many or (presence != NULL and not presence[k] & bit):
+                lacking += 1
+                end[k] = <int64_t>size
                 continue
             start = <uint32_t>offsets[codes[k]]
             length = <uint32_t>offsets[codes[k] + 1] - start
+            if size + length > room:
+                if room_for(&self.text, size, size + length + (n - k) * STEP, 0) != 0:
+                    return -1
+                to = self.text.data
+                room = self.text.octets - SLACK
             # A step may run over into what the next row overwrites, but never past the dictionary.
             if length <= STEP and start + <size_t>STEP <= last:
                 memcpy(to + size, text + start, STEP)
             else:
                 memcpy(to + size, text + start, length)
             size += length
-            end[k + 1] = <int64_t>size
+            end[k] = <int64_t>size
         self.size = size
-        if self.lacking or lacking:
+        if lacking or self.lacking:
+            self.begin_bits()
             for k in range(n):
                 if codes[k] < many and (presence == NULL or presence[k] & bit):
                     self.bits.data[(self.rows + k) >> 3] |= <uint8_t>(1 << ((self.rows + k) & 7))
@@ -335,7 +341,9 @@ cdef class Texts:
                     memcpy(self.text.data + self.size, &text[first], size)
                 put_ends(<int64_t*>self.ends.data + self.rows + 1, end + 1, rows, <int64_t>self.size - <int64_t>first)
                 self.size += size
-                put_bits(self, bits, rows, lacking)
+                put_bits(self.bits.data, self.rows, bits, rows, lacking, self.lacking)
+                self.lacking += lacking
+                self.rows += rows
         if bad:
             raise MemoryError("no memory for a column of texts")
 
@@ -377,6 +385,137 @@ cdef class Texts:
         return bits, pages_of(&self.ends, (rows + 1) * 8), pages_of(&self.text, self.size)
 
 
+@cython.final
+cdef class Lists:
+    """A column of lists of texts in the layout of Arrow's lists of strings.
+
+    Attributes
+    ----------
+    rows, lacking : int
+        How many rows there are, and how many of them have no list.
+    count, size : int
+        How many texts they hold, and octets of these.
+    """
+
+    def __dealloc__(self):
+        room_close(&self.starts)
+        room_close(&self.bits)
+        room_close(&self.ends)
+        room_close(&self.text)
+
+    cdef int reserve(self, size_t rows, size_t count, size_t octets) noexcept nogil:
+        cdef size_t all_rows = self.rows + rows
+        cdef double more = 0
+        if self.expected > all_rows and self.rows:
+            more = <double>self.expected / <double>self.rows
+        if room_for(&self.starts, (self.rows + 1) * 4 if self.rows else 0, (all_rows + 1) * 4, self.expected * 4) != 0 \
+                or room_for(&self.bits, bit_octets(self.rows), bit_octets(all_rows), bit_octets(self.expected)) != 0 \
+                or room_for(&self.ends, (self.count + 1) * 4 if self.count else 0, (self.count + count + 1) * 4,
+                            <size_t>(<double>self.count * 4 * more)) != 0 \
+                or room_for(&self.text, self.size, self.size + octets, <size_t>(<double>self.size * more)) != 0:
+            return -1
+        return 0
+
+    def append(self, size_t rows, const uint8_t[::1] valid, const uint8_t[::1] starts not None,
+               const uint8_t[::1] ends not None, const uint8_t[::1] text not None, size_t lacking):
+        """Lists as another column has them, whose first text is the first of its texts.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        valid : buffer of uint8 or None
+            Packed bits that tell which rows have a list; None where all have.
+        starts, ends : buffer of uint8
+            32-bit numbers, one more than there are: where each list starts among the texts, and each text in `text`.
+        text : buffer of uint8
+            Their octets.
+        lacking : int
+            How many rows have no list.
+        """
+        cdef const int32_t* start = <const int32_t*>&starts[0] if starts.shape[0] else NULL
+        cdef const int32_t* end = <const int32_t*>&ends[0] if ends.shape[0] else NULL
+        cdef const uint8_t* bits = &valid[0] if valid is not None and valid.shape[0] else NULL
+        cdef size_t k, count, size
+        cdef int32_t* to
+        cdef bint good = True
+        cdef int bad
+        if rows == 0:
+            return
+        if <size_t>starts.shape[0] // 4 <= rows or ends.shape[0] < 4 \
+                or (valid is not None and <size_t>valid.shape[0] < bit_octets(rows)):
+            raise ValueError("there are not so many rows")
+        if start[rows] < 0 or <size_t>start[rows] >= <size_t>ends.shape[0] // 4:
+            raise ValueError("lists do not fit the texts")
+        count = <size_t>start[rows]
+        with nogil:
+            for k in range(rows):
+                good &= start[k] <= start[k + 1]
+            for k in range(count):
+                good &= end[k] <= end[k + 1]
+        if not good or start[0] != 0 or end[0] != 0 or end[count] > text.shape[0]:
+            raise ValueError("lists do not fit the texts")
+        size = <size_t>end[count]
+        if self.count + count > MOST_LISTED or self.size + size > MOST_LISTED:
+            raise OverflowError("more texts than 32 bits can count")
+        with nogil:
+            bad = self.reserve(rows, count, size)
+            if bad == 0:
+                to = <int32_t*>self.starts.data + self.rows + 1
+                if self.count + count:
+                    for k in range(rows):
+                        to[k] = start[k + 1] + <int32_t>self.count
+                to = <int32_t*>self.ends.data + self.count + 1
+                for k in range(count):
+                    to[k] = end[k + 1] + <int32_t>self.size
+                if size:
+                    memcpy(self.text.data + self.size, &text[0], size)
+                put_bits(self.bits.data, self.rows, bits, rows, lacking, self.lacking)
+                self.lacking += lacking
+                self.rows += rows
+                self.count += count
+                self.size += size
+        if bad:
+            raise MemoryError("no memory for a column of lists")
+
+    def append_none(self, size_t rows):
+        """Rows without a list."""
+        cdef int bad
+        cdef size_t k
+        cdef int32_t* to
+        with nogil:
+            bad = self.reserve(rows, 0, 0)
+            if bad == 0:
+                to = <int32_t*>self.starts.data + self.rows + 1
+                if self.count:
+                    for k in range(rows):
+                        to[k] = <int32_t>self.count
+                put_bits(self.bits.data, self.rows, NULL, rows, rows, self.lacking)
+                self.rows += rows
+                self.lacking += rows
+        if bad:
+            raise MemoryError("no memory for a column of lists")
+
+    def expect(self, size_t rows):
+        """So many rows are going to come in all, more or less."""
+        self.expected = rows
+
+    def finish(self):
+        """What was gathered; nothing can be appended any more.
+
+        Returns
+        -------
+        (Pages or None, Pages, Pages, Pages)
+            Packed bits that tell which rows have a list (None where all have), int32 starts of the lists,
+            int32 offsets of the texts, their octets.
+        """
+        if self.reserve(0, 0, 0) != 0:
+            raise MemoryError("no memory for a column of lists")
+        bits = pages_of(&self.bits, bit_octets(self.rows)) if self.lacking else None
+        return bits, pages_of(&self.starts, (self.rows + 1) * 4), pages_of(&self.ends, (self.count + 1) * 4), \
+            pages_of(&self.text, self.size)
+
+
 cdef void put_ends(int64_t* to, const int64_t* ends, size_t n, int64_t more) noexcept nogil:
     cdef size_t k
     if ends[n - 1] + more == 0:
@@ -385,16 +524,27 @@ cdef void put_ends(int64_t* to, const int64_t* ends, size_t n, int64_t more) noe
         to[k] = ends[k] + more
 
 
-cdef void put_bits(Texts self, const uint8_t* bits, size_t rows, size_t lacking) noexcept nogil:
-    cdef size_t k, at = self.rows
-    cdef uint8_t* to = self.bits.data
-    if lacking or (bits != NULL and self.lacking):
-        self.begin_bits()
-    elif self.lacking == 0:
-        self.rows += rows
+cdef void fill_bits(uint8_t* to, size_t n) noexcept nogil:
+    memset(to, 255, n // 8)
+    if n & 7:
+        to[n // 8] = <uint8_t>((1 << (n & 7)) - 1)
+
+
+cdef void put_bits(uint8_t* to, size_t at, const uint8_t* bits, size_t n, size_t lacking, size_t before) noexcept nogil:
+    """`n` bits behind `at` others, of which `before` are not set; none is written before one is not set."""
+    cdef size_t k
+    cdef uint32_t octet
+    if lacking == 0 and before == 0:
         return
-    for k in range(rows):
-        if bits == NULL or bits[k >> 3] >> (k & 7) & 1:
-            to[(at + k) >> 3] |= <uint8_t>(1 << ((at + k) & 7))
-    self.lacking += lacking
-    self.rows += rows
+    if before == 0:
+        fill_bits(to, at)
+    if lacking == n:
+        return
+    to += at >> 3
+    for k in range(bit_octets(n)):
+        octet = bits[k] if bits != NULL else 255
+        if n - 8 * k < 8:
+            octet &= (1 << (n & 7)) - 1
+        if octet != 0:
+            to[k] |= <uint8_t>(octet << (at & 7))
+            to[k + 1] |= <uint8_t>(octet >> (8 - (at & 7)))

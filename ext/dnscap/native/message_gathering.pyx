@@ -259,10 +259,13 @@ cdef class MessageGathering(Gathering):
         Their question names.
     addresses : Addresses
         What the codes of sources and destinations mean.
+    one_interface : bool
+        Whether all messages of the latest batch came by one interface.
     """
 
     cdef readonly Texts names
     cdef readonly Addresses addresses
+    cdef readonly bint one_interface
     cdef Room[MANY] columns
     cdef Codes[MANY_CODED] coded
     cdef Numbers[MANY_CODED] numbers
@@ -325,6 +328,7 @@ cdef class MessageGathering(Gathering):
         self.put(TRANSPORT, c.transport, n)
         self.put(STATUS, c.status, n)
         self.put(IP_TTL, c.ip_ttl, n)
+        self.one_interface = all_same(c.source, n) and all_same(c.interface, n)
         self.put_some(STREAM, NO_STREAM, c.stream, n)
         self.put_some(SIGHTING_OF, NO_SIGHTING, c.sighting_of, n)
         self.put_faults(c.status, c.status_at, n)
@@ -458,6 +462,14 @@ cdef class MessageGathering(Gathering):
             raise MemoryError("no memory for codes")
         return pages_of(&c.room, self.rows * c.width), c.width, \
             numbers_seen(&self.numbers[place]) if place >= FIRST_NUMBERED else []
+
+
+cdef bint all_same(const uint32_t* values, size_t n) noexcept nogil:
+    cdef size_t k
+    cdef uint32_t other = 0
+    for k in range(n):
+        other |= values[k] ^ values[0]
+    return other == 0
 
 
 cdef void put_numbered(uint32_t* to, uint64_t first, size_t n) noexcept nogil:

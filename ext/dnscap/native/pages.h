@@ -1,5 +1,5 @@
-/* Memory that is born zero and costs nothing before something else than zeros is written to it: a column of which
- * most values are zero takes next to no memory.  Large blocks ask for huge pages, as in names.h. */
+/* Memory that is born zero.  Of large blocks, pages cost nothing before something else than zeros is written to them:
+ * a column of which most values are zero takes next to no memory. */
 #ifndef DNSCAP_PAGES_H
 #define DNSCAP_PAGES_H
 #include <stddef.h>
@@ -18,10 +18,11 @@
 /* `octets` octets of zeros, a multiple of the page size; NULL without memory. */
 static inline void *zero_pages(size_t octets)
 {
-    size_t spare = octets < DNSCAP_HUGE ? 0 : DNSCAP_HUGE, before, behind;
-    uint8_t *p = mmap(NULL, octets + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t spare = DNSCAP_HUGE, before, behind;
+    uint8_t *p;
+    if (octets < DNSCAP_HUGE) return calloc(octets, 1);
+    p = mmap(NULL, octets + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
-    if (!spare) return p;
     before = (DNSCAP_HUGE - ((uintptr_t)p & (DNSCAP_HUGE - 1))) & (DNSCAP_HUGE - 1);
     behind = spare - before;
     if (before) munmap(p, before);
@@ -40,7 +41,8 @@ static inline void will_fill(void *p, size_t octets)
 
 static inline void free_pages(void *p, size_t octets)
 {
-    if (p) munmap(p, octets);
+    if (octets < DNSCAP_HUGE) free(p);
+    else if (p) munmap(p, octets);
 }
 #else
 static inline void *zero_pages(size_t octets) { return calloc(octets, 1); }
