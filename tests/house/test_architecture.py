@@ -44,7 +44,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *(
                 f"dnscap.native.{name}"
-                for name in ("links", "packets", "notices", "fast", "fragments", "walk")
+                for name in (
+                    "links",
+                    "packets",
+                    "notices",
+                    "fast",
+                    "fragments",
+                    "tunnels",
+                    "doh",
+                    "walk",
+                    "walk_rows",
+                )
             ),
             *(f"dnscap.native.{name}" for name in ("tcp", "flows", "connections", "reassembly", "stream*")),
         ),
