@@ -136,12 +136,37 @@ def _made(makers: dict[str, Callable[[], pa.Array]], columns: Sequence[str] | No
     )
 
 
-def connection_rows(batch: Batch) -> Array:
+class Surroundings:
+    """Connections and events of many batches, offered as one batch offers its own."""
+
+    def __init__(self) -> None:
+        self._connections: list[bytes] = []
+        self._events: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def add(self, batch: Batch) -> None:
+        """Keep what ended during a batch."""
+        self._connections.append(bytes(batch.connections()[0]))
+        self._events.append(bytes(batch.events()[0]))
+
+    def connections(self) -> tuple[bytes, int]:
+        """Octets of all rows, and of one."""
+        return b"".join(self._connections), CONNECTION.itemsize
+
+    def events(self) -> tuple[bytes, int]:
+        """Octets of all rows, and of one."""
+        return b"".join(self._events), EVENT.itemsize
+
+
+def connection_rows(batch: Batch | Surroundings) -> Array:
     """Connections that ended during a batch, as native rows of `CONNECTION`."""
-    return _structs(*batch.connections(), CONNECTION)
+    view, size = batch.connections()
+    return _structs(view, size, CONNECTION)
 
 
-def connections(batch: Batch, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+def connections(batch: Batch | Surroundings, columns: Sequence[str] | None = None) -> pa.RecordBatch:
     """Connections that ended during a batch; only the columns asked for are made."""
     rows = connection_rows(batch)
     makers: dict[str, Callable[[], pa.Array]] = {
@@ -180,9 +205,10 @@ def _icmp_text(row: Any) -> str | None:
     return ICMP.get((version, kind, code), f"type {kind} code {code}")
 
 
-def events(batch: Batch, first: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+def events(batch: Batch | Surroundings, first: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
     """Events noted during a batch, numbered from `first`; only the columns asked for are made."""
-    rows = _structs(*batch.events(), EVENT)
+    view, size = batch.events()
+    rows = _structs(view, size, EVENT)
 
     @cache
     def quotes() -> list[bytes]:

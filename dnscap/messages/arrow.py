@@ -51,13 +51,14 @@ def column_names(table: str) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _status_texts() -> pa.Array:
+def status_texts() -> pa.Array:
+    """Names of message statuses, in the order of their numbers."""
     return pa.array([name for name, _ in native.statuses()], pa.string())
 
 
-_TRANSPORTS = pa.array(["udp", "tcp"], pa.string())
-_DIRECTIONS = pa.array(["in", "out"], pa.string())
-_SECTIONS = pa.array(["answer", "authority", "additional"], pa.string())
+TRANSPORTS = pa.array(["udp", "tcp"], pa.string())
+DIRECTIONS = pa.array(["in", "out"], pa.string())
+SECTIONS = pa.array(["answer", "authority", "additional"], pa.string())
 
 
 Validity = tuple[pa.Buffer | None, int]
@@ -212,7 +213,7 @@ def _direction(b: BatchColumns) -> pa.Array:
     direction = b.message("direction")
     bits, lacking = native_columns.other_than(direction, 0)
     codes = direction - np.uint8(1)  # wraps where there is none
-    return coded(codes, _DIRECTIONS, validity(bits, len(direction), lacking), b.narrow)
+    return coded(codes, DIRECTIONS, validity(bits, len(direction), lacking), b.narrow)
 
 
 def _interface(b: BatchColumns) -> pa.Array:
@@ -249,7 +250,7 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "src_port": _number("src_port", pa.uint16()),
     "dst": lambda b: coded(b.message("dst"), b.addresses()),
     "dst_port": _number("dst_port", pa.uint16()),
-    "transport": lambda b: coded(b.message("transport"), _TRANSPORTS, narrow=b.narrow),
+    "transport": lambda b: coded(b.message("transport"), TRANSPORTS, narrow=b.narrow),
     "stream": _absent("stream"),
     "id": _number("id", pa.uint16(), HAS_ID),
     "qr": _flag(0x8000),
@@ -289,7 +290,7 @@ MESSAGE_COLUMNS: dict[str, MessageColumn] = {
     "size": _number("size", pa.uint32()),
     "ip_ttl": _number("ip_ttl", pa.uint8()),
     "sighting_of": _absent("sighting_of"),
-    "status": lambda b: coded(b.message("status"), _status_texts(), narrow=b.narrow),
+    "status": lambda b: coded(b.message("status"), status_texts(), narrow=b.narrow),
     "status_at": _status_at,
 }
 
@@ -301,7 +302,7 @@ def _record_message(b: BatchColumns) -> Array:
 
 RECORD_COLUMNS: dict[str, MessageColumn] = {
     "message": lambda b: plain(_record_message(b), pa.uint32()),
-    "section": lambda b: coded(b.record("section") & np.uint8(3), _SECTIONS, narrow=b.narrow),
+    "section": lambda b: coded(b.record("section") & np.uint8(3), SECTIONS, narrow=b.narrow),
     "name": lambda b: coded(b.record("name"), b.names()),
     "type": lambda b: numbered(b.record("type"), registry.rrtype_name, narrow=b.narrow),
     "class": lambda b: numbered(b.record("class"), registry.class_name, narrow=b.narrow),

@@ -94,6 +94,11 @@ class MessageBatch:
         return batch
 
     @property
+    def native_columns(self) -> BatchColumns:
+        """All native columns, of messages that are not kept as well."""
+        return self._columns
+
+    @property
     def kept(self) -> Array | None:
         """One value a message: whether it is kept; None where all are."""
         return self._kept
@@ -175,6 +180,11 @@ class Decoding:
         Messages in a batch at least; None for as few batches as possible.
     progress : callable, optional
         Called with octets read and octets in all (None where unknown) after each window.
+
+    Attributes
+    ----------
+    share : float
+        About how much of the inputs has been read, from 0 to 1; 0 where it cannot be told.
     """
 
     def __init__(
@@ -194,6 +204,7 @@ class Decoding:
         self._progress = progress
         self._names: list[tuple[str, str]] = []  # name and format of each input begun
         self._events = 0
+        self.share = 0.0
         self._interfaces: dict[tuple[int, int], str | None] = {}
 
     def watch(self, message: int) -> None:
@@ -226,11 +237,14 @@ class Decoding:
         if self._rows is None and windows.size is not None and not decoder.rows:
             decoder.reserve(windows.size)
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
+        begun = len(self._names)
         while True:
             view, last = windows.view()
             used = decoder.feed(view, last)
             view.release()
             windows.used(used)
+            if windows.size:
+                self.share = (begun - 1 + windows.position / windows.size) / len(self.inputs)
             if self._progress is not None:
                 self._progress(windows.position, windows.size)
             if decoder.ended or last:

@@ -18,8 +18,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 NSID, CLIENT_SUBNET, COOKIE = 3, 8, 10
 
-_NAMES = Vocabulary(registry.EDNS_OPTIONS)
-_MEANINGS = Vocabulary(registry.EXTENDED_ERRORS)
+NAMES = Vocabulary(registry.EDNS_OPTIONS)
+MEANINGS = Vocabulary(registry.EXTENDED_ERRORS)
 
 
 def absent(rows: int, type_: pa.DataType) -> pa.Array:
@@ -50,7 +50,7 @@ def names(options: Options, valid: pa.Buffer | None, lacking: int) -> pa.Array:
     """Mnemonics of all options of each row, as lists; null where `valid` says so."""
     if lacking == options.rows:
         return absent(options.rows, pa.list_(pa.string()))
-    lists, ends, text = options.names(_NAMES)
+    lists, ends, text = options.names(NAMES)
     values = pa.Array.from_buffers(pa.string(), options.count, [None, *_buffers(ends, text)], 0)
     buffers = [valid, pa.py_buffer(lists)]
     return pa.Array.from_buffers(pa.list_(pa.string()), options.rows, buffers, lacking, 0, [values])
@@ -58,7 +58,7 @@ def names(options: Options, valid: pa.Buffer | None, lacking: int) -> pa.Array:
 
 def extended_errors(options: Options) -> pa.Array:
     """Extended errors of each row (RFC 8914), as lists; null where there is none."""
-    made = options.errors(_MEANINGS)
+    made = options.errors(MEANINGS)
     if made is None:
         return absent(options.rows, pa.list_(pa.string()))
     valid, lists, ends, text, count, lacking = made

@@ -18,8 +18,8 @@ from dnscap.messages.decoding import (
     empty_table,
 )
 from dnscap.messages.message import Message
+from dnscap.reading.gathering import SURROUNDINGS, Gathers
 from dnscap.reading.naming import name_rows, named_table
-from dnscap.reading.passes import Passes
 from dnscap.schema import LOOKUPS, TABLES
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read(
     )
 
 
-class Capture(Passes):
+class Capture(Gathers):
     """A capture whose tables are lazy, cached attributes; made by `read`.
 
     Attributes
@@ -170,6 +170,8 @@ class Capture(Passes):
             return self._joined(name, list(self._lookup_parts(columns)), columns)
         if name == "resolutions":
             return self._joined(name, list(self._resolution_parts(columns)), columns)
+        if name in SURROUNDINGS and not self._keeping:
+            return self._surrounding(name, columns)
         batches = self._batches_of(name)
         return self._joined(name, [batch.to_arrow(name, columns) for batch in batches], columns)
 
@@ -280,6 +282,8 @@ class Capture(Passes):
 
         if name not in ("messages", "records"):
             return to_pandas(self.to_arrow(name, columns), name)
+        if not self._keeping and (name == "records" or columns is None):
+            return self._gathered(name, columns)
         batches = [b for b in self._batches_of(name) if (b.messages if name == "messages" else b.records)]
         if not batches:
             return to_pandas(empty_table(name, columns), name)

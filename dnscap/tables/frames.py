@@ -19,7 +19,7 @@ from dnscap.native import columns as native
 from dnscap.schema import TABLES, Column
 
 _TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-_UTC = pd.DatetimeTZDtype("ns", "UTC")
+UTC = pd.DatetimeTZDtype("ns", "UTC")
 _NO_TIME = np.iinfo(np.int64).min  # NaT
 
 _NUMPY = {"bool": "?", "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "i64": "i8", "float": "f8"}
@@ -69,7 +69,11 @@ def frame_of(
     """
     declared = {column.name: column for column in TABLES[name]}
     made = _Frame()
-    values = {column: made.values(column_of(column), declared.get(column)) for column in columns}
+    return framed({column: made.values(column_of(column), declared.get(column)) for column in columns}, rows)
+
+
+def framed(values: dict[str, Any], rows: int) -> pd.DataFrame:
+    """A frame of columns as pandas holds them, which share memory with others."""
     original = pd.DataFrame(values, index=pd.RangeIndex(rows), copy=False)
     # Columns share masks with each other and numbers with the capture.  While this second reference lives,
     # pandas copies a column before writing to it.
@@ -99,7 +103,7 @@ class _Frame:
             return self._category(_whole(_unified(column)))
         whole = _whole(column)
         if kind == "time":
-            return pd.DatetimeIndex(_moments(whole), dtype=_UTC, copy=False)
+            return pd.DatetimeIndex(_moments(whole), dtype=UTC, copy=False)
         if kind == "duration":
             return _moments(whole).view("m8[ns]")
         if kind == "float":
@@ -131,7 +135,7 @@ class _Frame:
         texts = whole.dictionary
         key = (texts.buffers()[-1].address if len(texts) else 0, len(texts))
         if key not in self._vocabularies:
-            categories = pd.Index(_strings(texts.cast(pa.large_string())), copy=False)
+            categories = pd.Index(strings(texts.cast(pa.large_string())), copy=False)
             # Checking that they are distinct costs more than everything else here, hence once a vocabulary.
             self._vocabularies[key] = pd.CategoricalDtype(categories), texts
         dtype, _ = self._vocabularies[key]
@@ -139,13 +143,18 @@ class _Frame:
         if indices.type not in _INDICES:
             indices = indices.cast(pa.int32())
         codes = _numbers(indices, _INDICES[indices.type])
-        width = 1 if len(texts) < 128 else 2 if len(texts) < 32768 else 4
+        width = code_width(len(texts))
         bits = indices.buffers()[0] if indices.null_count else None
         if bits is not None or codes.dtype != f"i{width}":
             valid = None if bits is None else _octets(bits)
             narrowed = native.narrowed(codes, valid, indices.offset, width)
             codes = np.frombuffer(narrowed, dtype=f"i{width}")
         return pd.Categorical.from_codes(codes, dtype=dtype, validate=False)
+
+
+def code_width(many: int) -> int:
+    """Octets of a code of a vocabulary of `many`, as pandas has it: -1 fits as well."""
+    return 1 if many < 128 else 2 if many < 32768 else 4
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -161,7 +170,8 @@ def _unified(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.unify_dictionaries()
 
 
-def _strings(texts: pa.ChunkedArray) -> Any:
+def strings(texts: pa.ChunkedArray) -> Any:
+    """Large strings as pandas holds them."""
     made: Any = _TEXT  # its stubs do not know how pandas takes Arrow data
     return made.__from_arrow__(texts)
 
@@ -200,7 +210,7 @@ def _moments(whole: pa.Array) -> Array:
 def _text(column: pa.ChunkedArray) -> Any:
     chunks = [_spelled(chunk) if isinstance(chunk, pa.DictionaryArray) else chunk for chunk in column.chunks]
     chunks = [chunk.cast(pa.large_string()) for chunk in chunks]
-    return _strings(pa.chunked_array(chunks, pa.large_string()))
+    return strings(pa.chunked_array(chunks, pa.large_string()))
 
 
 def _spelled(chunk: pa.DictionaryArray) -> pa.Array:

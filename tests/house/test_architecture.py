@@ -22,7 +22,10 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.registry",
             "dnscap.native",
             *(f"dnscap.native.{name}" for name in ("octets", "frames", "datagrams", "events", "domain")),
-            *(f"dnscap.native.{name}" for name in ("text", "digits", "quoting", "interning", "columns")),
+            *(
+                f"dnscap.native.{name}"
+                for name in ("text", "digits", "quoting", "interning", "columns", "growing")
+            ),
             "dnscap.native.histograms",
         ),
     ),
@@ -41,7 +44,17 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *(
                 f"dnscap.native.{name}"
-                for name in ("links", "packets", "notices", "fast", "fragments", "walk")
+                for name in (
+                    "links",
+                    "packets",
+                    "notices",
+                    "fast",
+                    "fragments",
+                    "tunnels",
+                    "doh",
+                    "walk",
+                    "walk_rows",
+                )
             ),
             *(f"dnscap.native.{name}" for name in ("tcp", "flows", "connections", "reassembly", "stream*")),
         ),

@@ -4,6 +4,7 @@ What numpy does in several passes, each over a fresh temporary whose pages must 
 Nothing here holds the GIL while it runs over rows.
 """
 cimport cython
+from cpython.buffer cimport PyBUF_FORMAT
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -35,7 +36,7 @@ cdef class Memory:
         buffer.itemsize = 1
         buffer.readonly = 0
         buffer.ndim = 1
-        buffer.format = NULL
+        buffer.format = <char*>b"B" if flags & PyBUF_FORMAT else NULL
         buffer.shape = &self.size
         buffer.strides = &self.stride
         buffer.suboffsets = NULL

@@ -14,9 +14,10 @@ from libc.string cimport memcpy, memset
 
 from dnscap.native.datagrams cimport (
     CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE,
-    Datagram, Outbox, outbox_add, outbox_clear, outbox_close, outbox_open, outbox_room,
+    Datagram, Outbox, outbox_add, outbox_close, outbox_open, outbox_room,
 )
-from dnscap.native.events cimport Event, EventLog, event_log_close, event_log_open
+from dnscap.native.doh cimport is_doh
+from dnscap.native.events cimport EventLog, event_log_close, event_log_open
 from dnscap.native.fast cimport fast_frame
 from dnscap.native.fragments cimport (
     INTEREST_DNS, INTEREST_NONE, INTEREST_UNKNOWN, Fragment, Fragments, Reassembled,
@@ -25,11 +26,11 @@ from dnscap.native.frames cimport FRAME_BATCH, Frame
 from dnscap.native.interning cimport likely, unlikely
 from dnscap.native.links cimport (
     LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
-    ethernet_layer, ethernet_likely, link_layer, nflog, typed_layer,
+    ethernet_layer, link_layer, nflog, typed_layer,
 )
 from dnscap.native.notices cimport arp_close, arp_open, note_arp, note_icmp
 from dnscap.native.octets cimport (
-    PADDING, be16, be32, be64, has, le16, le32, left, load64, mapped_ip4, take,
+    PADDING, be16, be32, has, le16, le32, left, load64, mapped_ip4, take,
 )
 from dnscap.native.packets cimport (
     MOST_EXTENSIONS, PROTOCOL_AH, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_ETHERIP, PROTOCOL_FRAGMENT,
@@ -40,37 +41,14 @@ from dnscap.native.packets cimport (
 )
 from dnscap.native.streams cimport Streams
 from dnscap.native.tcp cimport Segment
-
-import ipaddress
-
-cdef enum:
-    PORT_GTP = 2152
-    PORT_TEREDO = 3544
-    PORT_VXLAN = 4789
-    PORT_VXLAN_GPE = 4790
-    PORT_GENEVE = 6081
-    PORT_VXLAN_LINUX = 8472    # what Linux used before IANA gave one
+from dnscap.native.tunnels cimport NO_TUNNEL, etherip_tunnel, gre_tunnel, is_tunnel, udp_tunnel
+from dnscap.native.walk_rows cimport drain
 
 cdef struct Way:               # what stays the same while a frame is taken apart
     const Frame* frame
     Outbox* box
     EventLog* events
     bint tunnelled
-
-# Public resolvers that also speak DNS over HTTPS: Cloudflare, Google, Quad9, OpenDNS, AdGuard.
-cdef uint32_t[13] DOH_IP4 = [
-    0x01010101, 0x01000001, 0x01010102, 0x01010103, 0x08080808, 0x08080404, 0x09090909, 0x0909090A,
-    0x95707070,
-    0xD043DEDE, 0xD043DCDC, 0x5E8C0E0E, 0x5E8C0F0F,
-]
-cdef uint64_t[20] DOH_IP6 = [                   # upper and lower half in turn
-    0x2606470047000000, 0x1111, 0x2606470047000000, 0x1001,
-    0x2001486048600000, 0x8888, 0x2001486048600000, 0x8844,
-    0x262000FE00000000, 0x00FE, 0x262000FE00000000, 0x0009,
-    0x2620011900350000, 0x0035, 0x2620011900530000, 0x0053,
-    0x2A1050C000000000, 0x0AD100FF, 0x2A1050C000000000, 0x0AD200FF,
-]
-
 
 cdef inline uint32_t in32(uint64_t size) noexcept nogil:
     return <uint32_t>size if size < UINT32_MAX else UINT32_MAX
@@ -202,7 +180,7 @@ cdef int ip_packet(Walk walk, Way* way, Packet* p) noexcept nogil:
 
 cdef int transport(Walk walk, Way* way, Packet* p, const Ends* ends, uint32_t protocol) noexcept nogil:
     cdef const uint8_t* h
-    cdef uint32_t size
+    cdef uint32_t size, kind
     cdef Fragment f
     cdef int _i
     for _i in range(MOST_EXTENSIONS + 1):
@@ -220,12 +198,14 @@ cdef int transport(Walk walk, Way* way, Packet* p, const Ends* ends, uint32_t pr
         if protocol == PROTOCOL_IP6:
             return inner(walk, way, p, ends, TYPE_IP6)
         if protocol == PROTOCOL_GRE:
-            return gre(walk, way, p, ends)
+            kind = gre_tunnel(p)
+            if kind != NO_TUNNEL:
+                return inner(walk, way, p, ends, kind)
+            break
         if protocol == PROTOCOL_ETHERIP:
-            # RFC 3378: version 3, the rest zero
-            h = take(&p.body, 2)
-            if h != NULL and be16(h) == 0x3000:
-                return inner(walk, way, p, ends, TYPE_BRIDGED)
+            kind = etherip_tunnel(p)
+            if kind != NO_TUNNEL:
+                return inner(walk, way, p, ends, kind)
             break
         if protocol == PROTOCOL_AH:
             size = 4           # in units of four octets, less two (RFC 4302 section 2.2)
@@ -316,30 +296,11 @@ cdef int fragment(Walk walk, Way* way, Packet* p, const Ends* ends, Fragment* f)
     return transport(walk, way, p, ends, whole.protocol)
 
 
-cdef bint is_doh(uint32_t port, const uint64_t* address, uint8_t version) noexcept nogil:
-    cdef const uint8_t* octets = <const uint8_t*>address
-    cdef uint32_t ip4
-    cdef int i
-    if port != 443:
-        return False
-    if version == 4:
-        ip4 = be32(octets + 12)
-        for i in range(13):
-            if ip4 == DOH_IP4[i]:
-                return True
-        return False
-    for i in range(10):
-        if be64(octets) == DOH_IP6[2 * i] and be64(octets + 8) == DOH_IP6[2 * i + 1]:
-            return True
-    return False
-
-
 cdef int udp(Walk walk, Way* way, Packet* p, const Ends* ends) noexcept nogil:
     cdef const uint8_t* h = take(&p.body, 8)
-    cdef uint32_t src_port, dst_port, length, size
+    cdef uint32_t src_port, dst_port, length, size, kind
     cdef uint64_t wire
     cdef Datagram* d
-    cdef int result
     if h == NULL:
         walk.seen.bad_ip += 1
         return 0
@@ -347,9 +308,9 @@ cdef int udp(Walk walk, Way* way, Packet* p, const Ends* ends) noexcept nogil:
     dst_port = be16(h + 2)
     if not is_dns(walk.dns_ports, src_port, dst_port):
         if is_tunnel(src_port) or is_tunnel(dst_port):
-            result = udp_tunnel(walk, way, p, ends, src_port, dst_port)
-            if result != NOT_A_TUNNEL:
-                return result
+            kind = udp_tunnel(p, src_port, dst_port)
+            if kind != NO_TUNNEL:
+                return inner(walk, way, p, ends, kind)
         if src_port == 853 or dst_port == 853:
             walk.seen.doq += 1
         elif is_doh(src_port, ends.src, ends.version) or is_doh(dst_port, ends.dst, ends.version):
@@ -437,120 +398,6 @@ cdef int tcp(Walk walk, Way* way, Packet* p, const Ends* ends) noexcept nogil:
     s.ip_version = ends.version
     s.direction = p.direction
     return walk.streams.segment(&s, way.box, way.events)
-
-
-# ---- tunnels
-
-cdef enum:
-    NOT_A_TUNNEL = 1           # what is behind the port is not what the tunnel would put there
-
-
-cdef inline bint is_tunnel(uint32_t port) noexcept nogil:
-    return (port == PORT_VXLAN or port == PORT_VXLAN_GPE or port == PORT_VXLAN_LINUX or port == PORT_GENEVE
-            or port == PORT_GTP or port == PORT_TEREDO)
-
-
-cdef inline bint starts_ip(const Packet* p) noexcept nogil:
-    return has(&p.body, 1) and (p.body.at[0] >> 4 == 4 or p.body.at[0] >> 4 == 6)
-
-
-cdef int gre(Walk walk, Way* way, Packet* p, const Ends* ends) noexcept nogil:
-    """RFC 2784, RFC 2890; version 1 (RFC 2637) carries PPP, ERSPAN a header and an Ethernet frame."""
-    cdef const uint8_t* h = take(&p.body, 4)
-    cdef uint32_t flags, kind, size = 0
-    if h != NULL:
-        flags = be16(h)
-        kind = be16(h + 2)
-        size = 4 * (flags >> 15) + 4 * (flags >> 13 & 1) + 4 * (flags >> 12 & 1)
-        if flags & 7 == 1:
-            size += 4 * (flags >> 7 & 1)       # acknowledgment number
-        # source routes (RFC 1701) went out of use
-        if flags & 0x4000 == 0 and flags & 7 < 2 and take(&p.body, size) != NULL:
-            if kind == 0x88BE and flags & 0x1000 == 0:     # ERSPAN type I: neither header nor sequence number
-                return inner(walk, way, p, ends, TYPE_BRIDGED)
-            if kind == 0x88BE:
-                if take(&p.body, 8) != NULL:
-                    return inner(walk, way, p, ends, TYPE_BRIDGED)
-            elif kind == 0x22EB:
-                h = take(&p.body, 12)
-                if h != NULL and (h[11] & 1 == 0 or take(&p.body, 8) != NULL):
-                    # the frame type of the header: 0 Ethernet, 2 IP
-                    if be16(h + 10) >> 10 & 31 == 0:
-                        return inner(walk, way, p, ends, TYPE_BRIDGED)
-                    if be16(h + 10) >> 10 & 31 == 2:
-                        return inner(walk, way, p, ends, TYPE_IP4)
-            elif kind > 1500:
-                return inner(walk, way, p, ends, kind)
-    walk.seen.other_transport += 1
-    return 0
-
-
-cdef int udp_tunnel(Walk walk, Way* way, Packet* p, const Ends* ends,
-                    uint32_t src_port, uint32_t dst_port) noexcept nogil:
-    """Follow a tunnel over UDP if there is one; if not, NOT_A_TUNNEL and the packet as it was."""
-    cdef Packet kept = p[0]
-    cdef const uint8_t* h = take(&p.body, 8)
-    cdef uint32_t kind, more
-    if h == NULL:
-        p[0] = kept
-        return NOT_A_TUNNEL
-    if src_port == PORT_GENEVE or dst_port == PORT_GENEVE:
-        # RFC 8926 section 3.4: version 0, options, the EtherType of what follows
-        kind = be16(h + 2)
-        if h[0] >> 6 == 0 and take(&p.body, (h[0] & 63) * 4) != NULL:
-            if kind == TYPE_BRIDGED and ethernet_likely(p):
-                return inner(walk, way, p, ends, TYPE_BRIDGED)
-            if (kind == TYPE_IP4 or kind == TYPE_IP6) and starts_ip(p):
-                return inner(walk, way, p, ends, kind)
-    elif src_port == PORT_GTP or dst_port == PORT_GTP:
-        # 3GPP TS 29.281: version 1, protocol type GTP, a user packet
-        if h[0] >> 5 == 1 and h[0] & 0x10 and h[1] == 0xFF:
-            if h[0] & 7 == 0 or gtp_options(p, h[0] & 4):
-                if starts_ip(p):
-                    return inner(walk, way, p, ends, TYPE_IP4)
-    elif src_port == PORT_TEREDO or dst_port == PORT_TEREDO:
-        # RFC 4380 section 5.1.1: authentication and origin come before the IPv6 packet
-        p.body.at = h
-        if has(&p.body, 4) and be16(h) == 0x0001:
-            more = 13 + h[2] + h[3]
-            if take(&p.body, more) == NULL:
-                p[0] = kept
-                return NOT_A_TUNNEL
-        if has(&p.body, 8) and be16(p.body.at) == 0:
-            p.body.at += 8
-        if has(&p.body, 40) and p.body.at[0] >> 4 == 6 and be16(p.body.at + 4) + 40 <= on_wire(p):
-            return inner(walk, way, p, ends, TYPE_IP6)
-    elif h[0] & 0x08:
-        # VXLAN (RFC 7348 section 5), or its generic extension, which names what follows; both use both ports
-        if (h[3] == 1 or h[3] == 2) and starts_ip(p):
-            return inner(walk, way, p, ends, TYPE_IP4)
-        if ethernet_likely(p):
-            return inner(walk, way, p, ends, TYPE_BRIDGED)
-    p[0] = kept
-    return NOT_A_TUNNEL
-
-
-cdef bint gtp_options(Packet* p, uint32_t extended) noexcept nogil:
-    """Take off sequence number, N-PDU number and extension headers."""
-    cdef const uint8_t* h = take(&p.body, 4)
-    cdef uint32_t size, kind
-    cdef int _i
-    if h == NULL:
-        return False
-    kind = h[3] if extended else 0
-    for _i in range(MOST_EXTENSIONS):
-        if kind == 0:
-            return True
-        if not has(&p.body, 1):
-            return False
-        size = p.body.at[0] * 4
-        if size == 0:
-            return False
-        h = take(&p.body, size)
-        if h == NULL:
-            return False
-        kind = h[size - 1]
-    return False
 
 
 # ---- the stage
@@ -696,39 +543,3 @@ cdef class Walk:
             outbox_close(&box)
             event_log_close(&log)
         return datagrams, events
-
-
-cdef object address(const uint64_t* octets):
-    return str(_mapped(ipaddress.IPv6Address((<const char*>octets)[:16])))
-
-
-def _mapped(address):
-    return address.ipv4_mapped or address
-
-
-cdef void drain(Outbox* box, EventLog* log, list datagrams, list events) except *:
-    cdef Datagram* d
-    cdef Event* e
-    cdef uint32_t i
-    for i in range(box.count):
-        d = &box.rows[i]
-        datagrams.append({
-            "payload": (<const char*>d.octets)[:d.size], "wire_size": d.wire_size, "wholeness": d.wholeness,
-            "src": address(d.src), "src_port": d.src_port, "dst": address(d.dst), "dst_port": d.dst_port,
-            "transport": d.transport, "stream": None if d.stream == NO_STREAM else d.stream,
-            "time": d.time, "frame": d.number, "frames": d.frames, "source": d.source,
-            "interface": d.interface, "place": d.place, "direction": d.direction,
-            "ip_ttl": d.ip_ttl, "ip_version": d.ip_version,
-        })
-    for i in range(log.count):
-        e = &log.rows[i]
-        events.append({
-            "kind": e.kind, "time": e.time, "frame": e.frame, "source": e.source,
-            "src": address(e.src), "dst": address(e.dst), "code": e.code, "octets": e.octets,
-            "quoted_src": address(e.quoted_src), "quoted_src_port": e.quoted_src_port,
-            "quoted_dst": address(e.quoted_dst), "quoted_dst_port": e.quoted_dst_port,
-            "transport": e.transport, "stream": None if e.stream == NO_STREAM else e.stream,
-            "quote": (<const char*>e.quote)[:e.quote_size],
-        })
-    outbox_clear(box)
-    log.count = 0
