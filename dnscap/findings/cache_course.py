@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dnscap.messages.around import address_text
+from dnscap.native.cache_course import CacheCourses
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.resolutions.words import ASKED_ON, CACHES, FROM_CACHE
-from dnscap.tables.histogram import BUCKETS, buckets_of, percentile
+from dnscap.tables.histogram import BUCKETS, SCALE, buckets_of, percentile
+
+if TYPE_CHECKING:
+    from dnscap.native.resolution_columns import ResolutionBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,6 +27,9 @@ MOST_DEPTHS = 8
 
 _CACHED = np.array([word in FROM_CACHE for word in CACHES])
 _ASKED = np.array([word in ASKED_ON for word in CACHES])
+_MISS = np.array([word == "miss" for word in CACHES])
+_KINDS = (_CACHED * 1 + _ASKED * 2 + _MISS * 4).astype(np.uint8)
+"""As native code has them."""
 
 
 def _histogram() -> Array:
@@ -110,6 +118,23 @@ class CacheCourse:
         self.resolvers: dict[str, ResolverCourse] = {}
         self.depths: Array = np.zeros(MOST_DEPTHS + 1, dtype=np.int64)
         self.depth_times: Array = np.zeros((MOST_DEPTHS + 1, BUCKETS), dtype=np.int64)
+        self._native = _native_counts()
+
+    def feed_native(self, batch: ResolutionBatch) -> None:
+        """As `feed`, of a native batch; `settle` gives what was counted so."""
+        self._native.feed(batch, self.depths, self.depth_times)
+
+    def settle(self) -> None:
+        """Have native counts among those of the resolvers."""
+        native, self._native = self._native, _native_counts()
+        for number in range(len(native)):
+            theirs = ResolverCourse()
+            octets, verdicts, inferred, theirs.answered, theirs.certainty, theirs.waited = native.resolver(
+                number, theirs.cached, theirs.asked
+            )
+            theirs.verdicts.update(_by_word(verdicts))
+            theirs.inferred.update(_by_word(inferred))
+            self._add(address_text(octets), theirs)
 
     def feed(self, verdicts: Verdicts) -> None:
         """Count some resolutions."""
@@ -133,7 +158,7 @@ class CacheCourse:
             counts.answered += int(alone.sum())
             _count(counts.inferred, verdicts.cache[alone])
             counts.certainty += float(verdicts.probability[alone].sum())
-        walked = verdicts.seen & answered & (verdicts.cache == CACHES.index("miss"))
+        walked = verdicts.seen & answered & _MISS[verdicts.cache]
         depth = verdicts.start_depth[walked].astype(np.int64)
         depth = np.where((depth < 0) | (depth >= MOST_DEPTHS), MOST_DEPTHS, depth)
         self.depths += np.bincount(depth, minlength=MOST_DEPTHS + 1)
@@ -151,21 +176,31 @@ class CacheCourse:
 
     def merge(self, other: CacheCourse) -> None:
         """Add what another counted."""
+        other.settle()
         self.depths += other.depths
         self.depth_times += other.depth_times
         for address, theirs in other.resolvers.items():
-            if (mine := self._of(address)) is None:
-                continue
-            mine.verdicts += theirs.verdicts
-            mine.inferred += theirs.inferred
-            mine.cached += theirs.cached
-            mine.asked += theirs.asked
-            mine.answered += theirs.answered
-            mine.certainty += theirs.certainty
-            mine.waited += theirs.waited
+            self._add(address, theirs)
+
+    def _add(self, address: str, theirs: ResolverCourse) -> None:
+        if (mine := self._of(address)) is None:
+            return
+        mine.verdicts += theirs.verdicts
+        mine.inferred += theirs.inferred
+        mine.cached += theirs.cached
+        mine.asked += theirs.asked
+        mine.answered += theirs.answered
+        mine.certainty += theirs.certainty
+        mine.waited += theirs.waited
 
 
 def _count(counter: Counter[str], cache: Array) -> None:
-    for word, count in zip(CACHES, np.bincount(cache, minlength=len(CACHES)).tolist(), strict=True):
-        if count:
-            counter[word] += count
+    counter.update(_by_word(np.bincount(cache, minlength=len(CACHES)).tolist()))
+
+
+def _by_word(counts: list[int]) -> dict[str, int]:
+    return {word: count for word, count in zip(CACHES, counts, strict=False) if count}
+
+
+def _native_counts() -> CacheCourses:
+    return CacheCourses(SCALE, MOST_RESOLVERS, _KINDS)

@@ -49,7 +49,7 @@ class AcmeChallenge(NameRule):
         """Give one finding a challenge."""
         for name, servers in challenges(seen):
             said = []
-            frames = []
+            frames: list[int] = []
             for server in servers:
                 if server.values and server.values[-1].last >= server.last_negative:
                     last = server.values[-1]

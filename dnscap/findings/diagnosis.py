@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from dnscap.findings.origins import Origins
 from dnscap.findings.rule import Facts, Finding
 from dnscap.findings.scorecard import Figure, ScoreTally
 from dnscap.findings.slow_walks import SlowWalks
-from dnscap.messages.around import connection_rows
+from dnscap.messages.around import KINDS, connection_rows, event_kinds
 from dnscap.names import SeenNames
 from dnscap.resolutions.arrow import Verdicts
 from dnscap.schema import FINDINGS
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from dnscap.native.exchange_rows import ExchangeBatch
     from dnscap.native.lookup_columns import LookupBatch
     from dnscap.native.resolution_columns import ResolutionBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_EVENT_KINDS = 64
 
@@ -111,9 +114,7 @@ class Diagnosis:
             self._note_attempts(connections)
         if events is not None and events.num_rows:
             codes, words = Columns(events).codes("kind")
-            for code, word in enumerate(words):
-                if word in self._events or len(self._events) < MOST_EVENT_KINDS:
-                    self._events[word] += int((codes == code).sum())
+            self._count_events(codes, words)
 
     def feed_native(
         self,
@@ -138,7 +139,9 @@ class Diagnosis:
             totals = np.zeros(16, np.int64)
             self._caches.feed_native(resolutions, totals)
             self._score.add_verdicts(totals.tolist())
-            self._tell_of_caches(Verdicts.of(resolutions))
+            self.cache_course.feed_native(resolutions)
+            self.slow_walks.feed_native(resolutions)
+            self.moments.feed_native(resolutions)
 
     def feed_around(self, batch: MessageBatch) -> None:
         """Take connections and events of a batch of messages, of which most have none."""
@@ -150,19 +153,25 @@ class Diagnosis:
             if len(self.attempts) < MOST_ATTEMPTS and (ended["queries"] == 0).any():
                 self._note_attempts(batch.to_arrow("connections"))
         if batch.native.event_rows_count:
-            self.feed(events=batch.to_arrow("events", ["kind"]))
+            if batch.kept is not None:
+                self.feed(events=batch.to_arrow("events", ["kind"]))
+            else:
+                self._count_events(event_kinds(batch.native), KINDS)
+
+    def _count_events(self, codes: Array, words: Sequence[str]) -> None:
+        counts = np.bincount(codes[codes >= 0], minlength=len(words))
+        for word, count in zip(words, counts.tolist(), strict=False):
+            if word in self._events or len(self._events) < MOST_EVENT_KINDS:
+                self._events[word] += count
 
     def _note_attempts(self, connections: pa.RecordBatch) -> None:
         vain = connections.filter(pc.equal(connections.column("queries"), 0))
         self.attempts += plain_rows(vain.slice(0, max(MOST_ATTEMPTS - len(self.attempts), 0)))
 
-    def _tell_of_caches(self, resolutions: Verdicts) -> None:
+    def _feed_resolutions(self, resolutions: Verdicts) -> None:
         self.cache_course.feed(resolutions)
         self.slow_walks.feed(resolutions)
         self.moments.feed(resolutions)
-
-    def _feed_resolutions(self, resolutions: Verdicts) -> None:
-        self._tell_of_caches(resolutions)
         # Findings and figures rest on what is seen; what is inferred is only told.
         seen = resolutions.keep(resolutions.seen)
         self._caches.feed(seen)
@@ -234,6 +243,7 @@ class Diagnosis:
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
         self._caches.settle()
+        self.cache_course.settle()
         self._servers.told = self._caches.roles()
         self._servers.failovers = self.keeper.failovers()
         self.quality.queries = self.quality.responses = 0

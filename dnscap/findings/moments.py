@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.resolutions.arrow import Verdicts
+
+if TYPE_CHECKING:
+    from dnscap.native.resolution_columns import ResolutionBatch
 
 MOST_MOMENTS = 10_000
 """Resolutions kept; where there are more, none is: a part of them would look like the whole."""
@@ -55,18 +59,30 @@ class Moments:
 
     def feed(self, verdicts: Verdicts) -> None:
         """Keep some resolutions."""
-        if not self.whole or not len(verdicts):
-            return
-        self._count += len(verdicts)
-        if self._count > MOST_MOMENTS:
-            self.whole = False
-            self._of.clear()
+        if not self._has_room(len(verdicts)):
             return
         rows = plain_rows(verdicts.rows(np.arange(len(verdicts)), _COLUMNS))
         for row, seen in zip(rows, verdicts.seen.tolist(), strict=True):
             answered = None if row["latency"] is None else row["time"] + row["latency"]
             key = row["qname"], row["qtype"], row["resolver"]
             self._of[key].append(Moment(row["time"], answered, row["cache"], not seen, row["ttl"]))
+
+    def feed_native(self, batch: ResolutionBatch) -> None:
+        """As `feed`, of a native batch."""
+        if not self.whole:
+            return
+        if self._count + batch.count > MOST_MOMENTS:
+            self._has_room(batch.count)
+        else:
+            self.feed(Verdicts.of(batch))
+
+    def _has_room(self, more: int) -> bool:
+        """Whether so many more are kept; once they would be too many, none is."""
+        self._count += more
+        if self.whole and self._count > MOST_MOMENTS:
+            self.whole = False
+            self._of.clear()
+        return self.whole and more > 0
 
     def of(self, name: str, rtype: str) -> dict[str, list[Moment]]:
         """By resolver, in order of time."""

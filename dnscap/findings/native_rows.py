@@ -99,16 +99,18 @@ class ExchangeRows:
             public = np.zeros(len(more), np.uint8)
             public[: len(self._numbers)] = self._public[: len(self._numbers)]
             self._numbers, self._public = more, public
-        present = np.zeros(len(self._numbers), bool)
-        present[codes] = True
-        new = np.flatnonzero(present & (self._numbers < 0))
-        if len(new):
+        numbers = self._numbers[codes]
+        unknown = numbers < 0
+        if unknown.any():
+            new = np.unique(codes[unknown])
             texts = _texts(count, offsets, text).take(pa.array(new)).to_pylist()
             for code, address in zip(new.tolist(), texts, strict=True):
                 self._numbers[code] = self._servers.servers.number(address)
                 self._public[code] = is_public(address)
             self._servers.grow()
-        self._servers.servers.overflowed += int((self._numbers[codes] == MOST_SERVERS).sum())
+            numbers = self._numbers[codes]
+        if len(self._servers.servers) >= MOST_SERVERS:
+            self._servers.servers.overflowed += int((numbers == MOST_SERVERS).sum())
         self._servers.latency.grow(len(self._servers.outcomes))
 
     def _note_clients(self, keys: list[int]) -> None:

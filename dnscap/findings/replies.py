@@ -45,9 +45,7 @@ class Servfail(_Reply):
     disproved_by = "The same question answered by that server in the same seconds."
 
     def title(self, subject: str | None, cost: Cost, facts: Facts) -> str:
-        outcomes = {
-            row["outcome"] for kept in facts.kept for row in kept.exchanges if row["server"] == subject
-        }
+        outcomes = facts.outcomes_of(subject)
         # Codes beyond the old ones, such as BADVERS, stop a lookup in the same way.
         other = "other-rcode" in outcomes and "servfail" not in outcomes
         what = "answers with an unusual error code" if other else "says SERVFAIL"

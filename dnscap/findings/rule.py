@@ -146,6 +146,18 @@ class Facts:
             named.setdefault(kept.row["name"], []).append(kept)
         return named
 
+    def outcomes_of(self, server: str | None) -> set[str]:
+        """How exchanges with a server ended, of the lookups that are kept."""
+        return self._outcomes.get(server, set())
+
+    @cached_property
+    def _outcomes(self) -> dict[str | None, set[str]]:
+        outcomes: dict[str | None, set[str]] = {}
+        for kept in self.kept:
+            for server, outcome in kept.cells("server", "outcome"):
+                outcomes.setdefault(server, set()).add(outcome)
+        return outcomes
+
     def server(self, address: str) -> dict[str, Any] | None:
         """Row of the servers table."""
         return next((row for row in self.servers if row["server"] == address), None)

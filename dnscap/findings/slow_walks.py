@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import Picked, exchange_batch
-from dnscap.resolutions.arrow import Verdicts
+from dnscap.resolutions.arrow import Verdicts, resolution_batch
 from dnscap.resolutions.walk import Walk, walk_of
 from dnscap.resolutions.words import CACHES
 
 if TYPE_CHECKING:
     from dnscap.native.exchange_rows import ExchangeBatch
+    from dnscap.native.resolution_columns import ResolutionBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,6 +28,9 @@ MOST_HOPS = 40
 
 MOST_HELD = 16
 """Batches of exchanges held for walks that are not over when their exchanges are."""
+
+REACH = 1 << 16
+"""Exchanges that resolutions are joined over: a walk has none that is further back than so many."""
 
 _TAKEN = 4 * MOST_WALKS
 _EXCHANGE = ["exchange", "response", "time", "latency", "server", "transport", "qname", "qtype", "outcome"]
@@ -44,20 +48,43 @@ class SlowWalks:
         self._sent: dict[int, dict[str, Any]] = {}
         self._wanted: set[int] = set()
         self._held: deque[ExchangeBatch | pa.RecordBatch] = deque(maxlen=MOST_HELD)
+        self._told = 0  # exchange of the last resolution: those to come are of later ones
+        self._places: Array = np.empty(0, np.uint32)
+        self._latencies: Array = np.empty(0, np.int64)
 
     def feed(self, verdicts: Verdicts) -> None:
         """Look for slow ones among some resolutions."""
         if not len(verdicts):
             return
-        floor = min((row["latency"] for row in self._kept.values()), default=0)
-        least = floor if len(self._kept) >= MOST_WALKS else 0
-        slow = verdicts.seen & (verdicts.upstream_time > 0) & (verdicts.latency > least)
+        self._told = int(verdicts.exchange[-1])
+        slow = verdicts.seen & (verdicts.upstream_time > 0) & (verdicts.latency > self._least())
         slow &= (verdicts.cache != _COALESCED) & (verdicts.cache != _UNKNOWN)
         places = np.flatnonzero(slow)
         if not len(places):
             return
         order = np.argsort(-verdicts.latency[places], kind="stable")[:_TAKEN]
-        for row in plain_rows(verdicts.rows(places[order])):
+        self._consider_all(verdicts.rows(places[order]))
+
+    def feed_native(self, batch: ResolutionBatch) -> None:
+        """As `feed`, of a native batch."""
+        if len(self._places) < batch.count:
+            self._places = np.empty(batch.count, np.uint32)
+            self._latencies = np.empty(batch.count, np.int64)
+        self._told = batch.last_exchange
+        passed_over = 1 << _COALESCED | 1 << _UNKNOWN
+        found = batch.slower(self._least(), passed_over, self._places, self._latencies)
+        if found:
+            order = np.argsort(-self._latencies[:found], kind="stable")[:_TAKEN]
+            self._consider_all(resolution_batch(batch.pick(self._places[order])))
+
+    def _least(self) -> int:
+        """Nanoseconds that a walk has to take longer than to be kept."""
+        if len(self._kept) < MOST_WALKS:
+            return 0
+        return min((row["latency"] for row in self._kept.values()), default=0)
+
+    def _consider_all(self, rows: pa.RecordBatch) -> None:
+        for row in plain_rows(rows):
             self._consider(row)
         self._let_go()
 
@@ -95,6 +122,9 @@ class SlowWalks:
         if self._wanted:
             self._take(batch)
         self._held.append(batch)
+        end = _end_of(batch)
+        while self._held and _end_of(self._held[0]) <= max(self._told, end - REACH) - REACH:
+            self._held.popleft()
 
     def _take(self, batch: ExchangeBatch | pa.RecordBatch) -> None:
         wanted = np.array(sorted(self._wanted), dtype=np.int64)
@@ -123,3 +153,10 @@ class SlowWalks:
             walk_of(row, [self._sent[number] for number in row["upstream"] if number in self._sent], {})
             for row in ranked
         ]
+
+
+def _end_of(batch: ExchangeBatch | pa.RecordBatch) -> int:
+    """Number that follows on the last exchange of a batch."""
+    if isinstance(batch, pa.RecordBatch):
+        return int(batch.column("exchange")[-1].as_py()) + 1 if batch.num_rows else 0
+    return int(batch.first_exchange) + int(batch.exchanges)

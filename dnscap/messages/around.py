@@ -205,6 +205,12 @@ def _icmp_text(row: Any) -> str | None:
     return ICMP.get((version, kind, code), f"type {kind} code {code}")
 
 
+def event_kinds(batch: Batch) -> Array:
+    """Kinds of the events noted during a batch, as places in `KINDS`."""
+    kinds: Array = _structs(*batch.events(), EVENT)["kind"]
+    return kinds
+
+
 def events(batch: Batch | Surroundings, first: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
     """Events noted during a batch, numbered from `first`; only the columns asked for are made."""
     view, size = batch.events()

@@ -77,8 +77,6 @@ class Value:
         Responses that gave it.
     ttl_max, ttl_last : int
         TTLs in seconds.
-    first_frame, last_frame : int
-        Frames that gave it.
     value : int
         Equal for equal values.
     rrset : int
@@ -90,8 +88,6 @@ class Value:
     first: int
     last: int
     expires: int
-    first_frame: int
-    last_frame: int
     answers: int
     ttl_max: int
     ttl_last: int
@@ -104,16 +100,24 @@ class Value:
             self.first,
             self.last,
             self.expires,
-            self.first_frame,
-            self.last_frame,
+            self._first_frame,
+            self._last_frame,
             self.rrset,
             self.answers,
             self.ttl_max,
             self.ttl_last,
             *_,
         ) = rows.versions[number].item()
-        self.first_frame = Frame.at(self.first_frame, self.first)
-        self.last_frame = Frame.at(self.last_frame, self.last)
+
+    @property
+    def first_frame(self) -> Frame:
+        """The frame that gave it first."""
+        return Frame.at(self._first_frame, self.first)
+
+    @property
+    def last_frame(self) -> Frame:
+        """The frame that gave it last."""
+        return Frame.at(self._last_frame, self.last)
 
     def __repr__(self) -> str:
         return f"<Value {', '.join(self.rdata[:3])}>"

@@ -3,8 +3,11 @@
 import numpy as np
 
 import dnscap
+from dnscap.findings.cache_course import CacheCourse
 from dnscap.findings.caches import CacheTally
+from dnscap.findings.moments import Moments
 from dnscap.findings.rule import Facts
+from dnscap.findings.slow_walks import SlowWalks
 from tests.resolutions.traffic import MS, OTHER, SECOND, Traffic
 
 WWW = "www.example.com."
@@ -160,3 +163,36 @@ def test_native_rows_count_as_verdicts_do() -> None:
         native.settle()
         assert native.resolvers == whole.resolvers
         assert totals.sum() == sum(sum(counts.verdicts.values()) for counts in whole.resolvers.values())
+
+
+def test_courses_of_native_rows_are_those_of_verdicts() -> None:
+    whole, native = CacheCourse(), CacheCourse()
+    slow_whole, slow_native = SlowWalks(), SlowWalks()
+    moments_whole, moments_native = Moments(), Moments()
+    for traffic in (healthy(), seen_from_one_side()):
+        for batch in dnscap.read(traffic.octets()).resolution_batches():
+            for tally in (whole, slow_whole, moments_whole):
+                tally.feed(batch.verdicts())
+            for tally in (native, slow_native, moments_native):
+                tally.feed_native(batch.native)
+        native.settle()
+        assert native.resolvers.keys() == whole.resolvers.keys()
+        for address, theirs in whole.resolvers.items():
+            ours = native.resolvers[address]
+            assert (ours.verdicts, ours.inferred) == (theirs.verdicts, theirs.inferred)
+            assert (ours.answered, ours.waited) == (theirs.answered, theirs.waited)
+            assert abs(ours.certainty - theirs.certainty) < 1e-3
+            assert (ours.cached == theirs.cached).all() and (ours.asked == theirs.asked).all()
+        assert (native.depths == whole.depths).all() and (native.depth_times == whole.depth_times).all()
+    assert native.depths.sum() and sum(c.answered for c in native.resolvers.values())
+    assert [repr(walk) for walk in slow_native.walks()] == [repr(walk) for walk in slow_whole.walks()]
+    assert slow_native.walks()
+    assert moments_native.questions() == moments_whole.questions() != {}
+
+
+def seen_from_one_side() -> Traffic:
+    """Answers of which nothing upstream is seen."""
+    traffic = Traffic()
+    for number in range(8):
+        traffic.ask(number * SECOND, answer=(f"{WWW} {300 - number} A 203.0.113.1",))
+    return traffic

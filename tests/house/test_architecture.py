@@ -125,6 +125,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native.course",
             "dnscap.native.kept",
             "dnscap.native.cache_tally",
+            "dnscap.native.cache_course",
         ),
     ),
     ("findings", ("dnscap.findings*",)),

@@ -171,6 +171,8 @@ cdef class Decoder:
         UDP and TCP ports taken as DNS.
     records : bool
         Whether batches hold records.  Without, the same faults are found and no memory is spent on records.
+    most_names : int
+        Distinct names after which a batch is closed and a new dictionary begun.
     """
 
     cdef readonly Framing framing
@@ -185,10 +187,10 @@ cdef class Decoder:
     cdef uint64_t wanted           # number of the message to keep octets of
     cdef readonly object watched   # its octets, as far as captured; None until it has gone by
 
-    def __cinit__(self, dns_ports=(53, 5353, 5355), bint records=True):
+    def __cinit__(self, dns_ports=(53, 5353, 5355), bint records=True, uint32_t most_names=<uint32_t>-1):
         self.framing = Framing()
         self.walk = Walk(dns_ports)
-        self.decoder = Messages(records)
+        self.decoder = Messages(records, most_names)
         self.pool = ColumnPool()
         self.cut = []
         self.wanted = <uint64_t>-1
@@ -273,7 +275,7 @@ cdef class Decoder:
                     if bad != 0:
                         raise MemoryError("no memory for decoded messages")
                     self.cut.append(self.close_batch())
-                    self.renew(Dictionary())
+                    self.renew(Dictionary(self.decoder.dictionary.names.most))
         outbox_clear(&self.box)
         return 0
 

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from dnscap.native.exchange_rows cimport Rows, columns_of, leads_on, place
 from dnscap.native.interning cimport (
-    ENTRY_ALIGN, AddressTable, Dictionary, Entry, NameTable, big_alloc, entry_octets, fold_hash, mix128,
+    ENTRY_ALIGN, AddressTable, Dictionary, Entry, NameTable, entry_octets, fold_hash, map_alloc, map_free, mix128,
 )
 
 cdef enum:
@@ -15,10 +15,7 @@ cdef enum:
 
 
 cdef KeySlot* empty_slots(uint64_t count) noexcept nogil:
-    cdef KeySlot* slots = <KeySlot*>big_alloc(count * sizeof(KeySlot))
-    if slots != NULL:
-        memset(slots, 0, count * sizeof(KeySlot))
-    return slots
+    return <KeySlot*>map_alloc(count * sizeof(KeySlot))
 
 
 cdef int index_open(KeyIndex* x, const uint8_t* seed) noexcept nogil:
@@ -34,7 +31,7 @@ cdef int index_open(KeyIndex* x, const uint8_t* seed) noexcept nogil:
 
 
 cdef void index_close(KeyIndex* x) noexcept nogil:
-    free(x.slots)
+    map_free(x.slots)
     free(x.ends_heads)
 
 
@@ -70,7 +67,7 @@ cdef int index_grow(KeyIndex* x, const Rows* t, uint32_t tick) noexcept nogil:
         while slots[j].key != 0:
             j = (j + 1) & (room - 1)
         slots[j] = x.slots[i]
-    free(x.slots)
+    map_free(x.slots)
     x.slots = slots
     x.mask = room - 1
     x.count = live

@@ -58,6 +58,7 @@ cdef struct RowColumns:        # columns of one width stand together; those that
 cdef struct Page:
     RowColumns c
     void* block
+    size_t size                # of the block where it is a mapping of its own; else 0
     uint32_t bounds_known      # rows of latency_min and latency_max that hold a value
     uint32_t rtts_known        # likewise of tcp_rtt
     uint32_t holders           # the matcher and batches

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dnscap.native.interning cimport Dictionary, big_alloc
+from dnscap.native.interning cimport Dictionary, map_block, unmap_block
 
 cdef enum:
     # Columns of one width, in the order of RowColumns.
@@ -42,7 +42,8 @@ cdef Page* new_page(bint first) noexcept nogil:
     for i in range(COLUMNS):
         columns[i] = <void*>size
         size += PAGE_ROWS * width_of(i) + (i % 16 + 1) * LINE
-    p.block = malloc(size) if first else big_alloc(size)
+    p.size = 0 if first else size
+    p.block = malloc(size) if first else map_block(size)
     if p.block == NULL:
         free(p)
         return NULL
@@ -52,7 +53,10 @@ cdef Page* new_page(bint first) noexcept nogil:
 
 
 cdef void free_page(Page* p) noexcept nogil:
-    free(p.block)
+    if p.size:
+        unmap_block(p.block, p.size)
+    else:
+        free(p.block)
     free(p)
 
 

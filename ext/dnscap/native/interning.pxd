@@ -16,6 +16,10 @@ cdef extern from "names.h" nogil:
     uint32_t fold_name(const uint8_t* src, uint32_t most, uint8_t* to, uint64_t seed, uint64_t* hash,
                        uint64_t* capitals) noexcept
     void* big_alloc(size_t size) noexcept
+    void* map_alloc(size_t size) noexcept
+    void map_free(void* p) noexcept
+    void* map_block(size_t size) noexcept
+    void unmap_block(void* p, size_t size) noexcept
     void* big_grow(void* p, size_t used, size_t size) noexcept
 
 cdef enum:
@@ -34,6 +38,7 @@ cdef struct NameTable:
     Slot* slots
     uint32_t mask
     uint32_t count
+    uint32_t most              # names
     uint8_t* arena
     size_t used
     size_t room

@@ -1,8 +1,7 @@
 """Tables of distinct names and addresses; see interning.pxd."""
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 import os
 
@@ -11,6 +10,7 @@ from dnscap.native.text cimport NAME_TEXT_ROOM, put_ipv4, put_ipv6, put_name
 
 cdef enum:
     MOST_NAMES = 1 << 19           # codes of one generation: about 80 MiB of tables when names are of ordinary size
+    LEAST_NAMES = 1 << 16          # what a generation may have at least: several times what is entered at a time
     ARENA_OCTETS = 96 << 20        # reserved, touched only as it fills
     TEXT_OCTETS = 128 << 20
     LONGEST_TEXT = NAME_TEXT_ROOM
@@ -33,18 +33,17 @@ cdef bint well_formed(const uint8_t* name, uint32_t size) noexcept nogil:
 cdef int grow_slots(Slot** slots, uint32_t* mask) noexcept nogil:
     cdef uint32_t wide = mask[0] * 4 + 3
     cdef Slot* old = slots[0]
-    cdef Slot* new = <Slot*>big_alloc((<size_t>wide + 1) * sizeof(Slot))
+    cdef Slot* new = <Slot*>map_alloc((<size_t>wide + 1) * sizeof(Slot))
     cdef uint32_t i, j
     if new == NULL:
         return -1
-    memset(new, 0, (<size_t>wide + 1) * sizeof(Slot))
     for i in range(mask[0] + 1):
         if old[i].ref != 0:
             j = old[i].tag & wide
             while new[j].ref != 0:
                 j = (j + 1) & wide
             new[j] = old[i]
-    free(old)
+    map_free(old)
     slots[0] = new
     mask[0] = wide
     return 0
@@ -62,7 +61,7 @@ cdef uint32_t intern_name(NameTable* t, const uint8_t* name, uint32_t size, uint
         i = (i + 1) & t.mask
     if not verified and not well_formed(name, size):
         return NO_CODE
-    if t.count >= MOST_NAMES or t.used + 512 > t.room or t.text_offsets[t.count] + LONGEST_TEXT > t.text_room:
+    if t.count >= t.most or t.used + 512 > t.room or t.text_offsets[t.count] + LONGEST_TEXT > t.text_room:
         return NO_CODE
     if <uint64_t>t.count * 2 > t.mask:
         if grow_slots(&t.slots, &t.mask) != 0:
@@ -138,9 +137,15 @@ cdef class TextView:
 
 @cython.final
 cdef class Dictionary:
-    """One generation of distinct names and addresses."""
+    """One generation of distinct names and addresses.
 
-    def __cinit__(self):
+    Parameters
+    ----------
+    most_names : int
+        Names that it may hold, as far as tables allow.
+    """
+
+    def __cinit__(self, uint32_t most_names=MOST_NAMES):
         # Random seeds: which names collide must not be the choice of whoever sends them.
         cdef bytes seeds = os.urandom(16)
         cdef const uint8_t* octets = seeds
@@ -148,38 +153,37 @@ cdef class Dictionary:
         cdef AddressTable* a = &self.addresses
         memcpy(&n.seed, octets, 8)
         memcpy(&a.seed, octets + 8, 8)
+        n.most = min(max(most_names, <uint32_t>LEAST_NAMES), <uint32_t>MOST_NAMES)
         n.mask = a.mask = FIRST_SLOTS - 1
-        n.slots = <Slot*>big_alloc(FIRST_SLOTS * sizeof(Slot))
-        a.slots = <Slot*>big_alloc(FIRST_SLOTS * sizeof(Slot))
+        n.slots = <Slot*>map_alloc(FIRST_SLOTS * sizeof(Slot))
+        a.slots = <Slot*>map_alloc(FIRST_SLOTS * sizeof(Slot))
         n.room = ARENA_OCTETS
         n.used = ENTRY_ALIGN
         n.text_room = TEXT_OCTETS
         a.room = MOST_ADDRESSES
-        n.arena = <uint8_t*>big_alloc(ARENA_OCTETS + PADDING)
-        n.text = <char*>big_alloc(TEXT_OCTETS)
-        n.text_offsets = <int32_t*>big_alloc((MOST_NAMES + 1) * sizeof(int32_t))
-        a.keys = <uint64_t*>big_alloc(<size_t>MOST_ADDRESSES * 16)
-        a.text = <char*>big_alloc(<size_t>MOST_ADDRESSES * ADDRESS_TEXT)
-        a.text_offsets = <int32_t*>big_alloc((MOST_ADDRESSES + 1) * sizeof(int32_t))
+        n.arena = <uint8_t*>map_alloc(ARENA_OCTETS + PADDING)
+        n.text = <char*>map_alloc(TEXT_OCTETS)
+        n.text_offsets = <int32_t*>map_alloc((MOST_NAMES + 1) * sizeof(int32_t))
+        a.keys = <uint64_t*>map_alloc(<size_t>MOST_ADDRESSES * 16)
+        a.text = <char*>map_alloc(<size_t>MOST_ADDRESSES * ADDRESS_TEXT)
+        a.text_offsets = <int32_t*>map_alloc((MOST_ADDRESSES + 1) * sizeof(int32_t))
         if not (n.slots and a.slots and n.arena and n.text and n.text_offsets and a.keys and a.text and a.text_offsets):
             raise MemoryError("no memory for the tables of names and addresses")
-        memset(n.slots, 0, FIRST_SLOTS * sizeof(Slot))
-        memset(a.slots, 0, FIRST_SLOTS * sizeof(Slot))
         n.text_offsets[0] = a.text_offsets[0] = 0
 
     def __dealloc__(self):
-        free(self.names.slots)
-        free(self.names.arena)
-        free(self.names.text)
-        free(self.names.text_offsets)
-        free(self.addresses.slots)
-        free(self.addresses.keys)
-        free(self.addresses.text)
-        free(self.addresses.text_offsets)
+        map_free(self.names.slots)
+        map_free(self.names.arena)
+        map_free(self.names.text)
+        map_free(self.names.text_offsets)
+        map_free(self.addresses.slots)
+        map_free(self.addresses.keys)
+        map_free(self.addresses.text)
+        map_free(self.addresses.text_offsets)
 
     cdef bint has_room(self, uint32_t names, uint32_t addresses) noexcept nogil:
         cdef const NameTable* n = &self.names
-        return (n.count + names <= MOST_NAMES
+        return (n.count + names <= n.most
                 and n.used + <size_t>names * 288 <= n.room
                 and n.text_offsets[n.count] + <size_t>names * LONGEST_TEXT <= n.text_room
                 and self.addresses.count + addresses <= MOST_ADDRESSES)

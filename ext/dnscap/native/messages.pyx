@@ -78,9 +78,9 @@ cdef enum:
 cdef class Messages:
     """Decoder of payloads into the columns of one batch at a time."""
 
-    def __cinit__(self, bint with_records=True):
+    def __cinit__(self, bint with_records=True, uint32_t most_names=<uint32_t>-1):
         self.with_records = with_records
-        self.dictionary = Dictionary()
+        self.dictionary = Dictionary(most_names)
         self.work.names = &self.dictionary.names
         self.work.jobs = <NameJob*>big_alloc(MOST_JOBS * sizeof(NameJob))
         self.work.scratch = <uint8_t*>big_alloc(SCRATCH_OCTETS + NAME_ROOM)

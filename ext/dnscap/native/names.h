@@ -161,6 +161,76 @@ static inline void *big_alloc(size_t size)
     return p;
 }
 
+/* Memory for what lasts and is large: pages of rows, tables.  It has a mapping of its own, whatever `malloc` thinks of
+ * the size by then, so that the system has it back when it is given up; the holes that blocks aligned for huge pages
+ * leave between others would hardly be used again. */
+#if defined(__SANITIZE_ADDRESS__)
+#define DNSCAP_MALLOC_ONLY 1    /* the sanitizer watches what comes from there */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define DNSCAP_MALLOC_ONLY 1
+#endif
+#endif
+#if !defined(DNSCAP_MALLOC_ONLY) && !(defined(__linux__) && defined(MAP_ANONYMOUS) && defined(MADV_HUGEPAGE))
+#define DNSCAP_MALLOC_ONLY 1
+#endif
+#define DNSCAP_HUGE ((size_t)2 << 20)
+
+/* Zeroed, at a boundary of 2 MiB; freed with `unmap_block`, which is told the same size.  NULL without memory. */
+static inline void *map_block(size_t size)
+{
+#ifdef DNSCAP_MALLOC_ONLY
+    void *p = NULL;
+    if (posix_memalign(&p, DNSCAP_HUGE, size)) return NULL;
+    return memset(p, 0, size);
+#else
+    size_t whole = (size + 4095) & ~(size_t)4095;
+    uint8_t *base = mmap(NULL, whole + DNSCAP_HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return NULL;
+    size_t skip = -(uintptr_t)base & (DNSCAP_HUGE - 1);
+    if (skip) munmap(base, skip);
+    munmap(base + skip + whole, DNSCAP_HUGE - skip);
+    madvise(base + skip, whole, MADV_HUGEPAGE);
+    return base + skip;
+#endif
+}
+
+static inline void unmap_block(void *p, size_t size)
+{
+#ifdef DNSCAP_MALLOC_ONLY
+    (void)size;
+    free(p);
+#else
+    if (p) munmap(p, (size + 4095) & ~(size_t)4095);
+#endif
+}
+
+/* Zeroed memory of any size; freed with `map_free`, which finds the size in front of it.  NULL without memory. */
+#define DNSCAP_HEAD 64          /* octets: what follows starts a cache line */
+static inline void *map_alloc(size_t size)
+{
+    if (size > SIZE_MAX / 2) return NULL;
+#ifdef DNSCAP_MALLOC_ONLY
+    size_t whole = 0;
+#else
+    size_t whole = size >= DNSCAP_HUGE / 2 ? size + DNSCAP_HEAD : 0;
+#endif
+    uint8_t *base = whole ? map_block(whole) : calloc(1, size + DNSCAP_HEAD);
+    if (!base) return NULL;
+    memcpy(base, &whole, sizeof whole);
+    return base + DNSCAP_HEAD;
+}
+
+static inline void map_free(void *p)
+{
+    size_t whole;
+    if (!p) return;
+    uint8_t *base = (uint8_t *)p - DNSCAP_HEAD;
+    memcpy(&whole, base, sizeof whole);
+    if (whole) unmap_block(base, whole);
+    else free(base);
+}
+
 /* A larger block with the first `used` octets of `p`, which is freed; NULL (and `p` kept) without memory. */
 static inline void *big_grow(void *p, size_t used, size_t size)
 {

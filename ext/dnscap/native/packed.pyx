@@ -7,11 +7,10 @@ their size, so that a row tells where its own begins.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from dnscap.native.attempts cimport *
-from dnscap.native.interning cimport big_alloc
+from dnscap.native.interning cimport map_block, unmap_block
 
 cdef enum:
     BLOCK = 1 << 21            # octets: a large page; a row is much smaller whatever it holds (see `most_octets`)
@@ -25,11 +24,11 @@ cdef struct Block:
 
 cdef void packed_close(Packed* p) noexcept nogil:
     cdef Block* b
-    free(p.filling)
+    unmap_block(p.filling, BLOCK)
     while p.spare != NULL:
         b = p.spare
         p.spare = b.after
-        free(b)
+        unmap_block(b, BLOCK)
     p.filling = NULL
 
 
@@ -53,7 +52,7 @@ cdef uint8_t* room_for(Packed* p, size_t size) noexcept nogil:
         p.spare = b.after
         p.spare_count -= 1
     else:
-        b = <Block*>big_alloc(BLOCK)
+        b = <Block*>map_block(BLOCK)
         if b == NULL:
             return NULL
         p.octets += BLOCK
@@ -73,7 +72,7 @@ cdef void let_go(Packed* p, const uint8_t* row) noexcept nogil:
         p.spare = b
         p.spare_count += 1
     else:
-        free(b)
+        unmap_block(b, BLOCK)
         p.octets -= BLOCK
 
 

@@ -1,6 +1,6 @@
 """Judged resolutions in native columns; see resolution_columns.pxd."""
 cimport cython
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
@@ -62,6 +62,13 @@ cdef bint write_row(ResolutionColumns* c, const Entry* e, uint64_t number, bint 
     return good
 
 
+cdef bint copy_row(ResolutionColumns* to, const ResolutionColumns* c, uint32_t place) noexcept nogil:
+    cdef const int32_t* lists = <const int32_t*>c.upstream_lists.octets
+    return put_octets(&to.rows, c.rows.octets + place * sizeof(ResolutionRow), sizeof(ResolutionRow)) \
+        and put_octets(&to.upstream, c.upstream.octets + <size_t>lists[place] * 8, <size_t>(lists[place + 1] - lists[place]) * 8) \
+        and put_i32(&to.upstream_lists, to.upstream.size // 8)
+
+
 @cython.final
 cdef class ResolutionBatch:
     """Resolutions that are judged, in native columns.
@@ -93,6 +100,61 @@ cdef class ResolutionBatch:
         cdef Text* columns = <Text*>&self.columns
         cdef Text* c = &columns[COLUMN_ORDER.index(name)]
         return PyBytes_FromStringAndSize(<char*>c.octets, c.size)
+
+    def slower(self, int64_t least, uint32_t passed_over, uint32_t[::1] places not None, int64_t[::1] latencies not None):
+        """Find rows whose resolver is seen to have waited for upstream, and took longer than `least` nanoseconds.
+
+        Parameters
+        ----------
+        least : int
+            Nanoseconds.
+        passed_over : int
+            Verdicts that are left out, as bits.
+        places, latencies : array
+            Take the rows found and their latencies; as long as the batch.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        cdef const ResolutionRow* rows = <const ResolutionRow*>self.columns.rows.octets
+        cdef uint64_t i, found = 0
+        if <uint64_t>places.shape[0] < self.count or <uint64_t>latencies.shape[0] < self.count:
+            raise ValueError("too few places")
+        with nogil:
+            for i in range(self.count):
+                if rows[i].latency > least and rows[i].upstream_time > 0 and rows[i].seen_upstream \
+                        and passed_over >> (rows[i].cache & 31) & 1 == 0:
+                    places[found] = <uint32_t>i
+                    latencies[found] = rows[i].latency
+                    found += 1
+        return found
+
+    def pick(self, const uint32_t[::1] places not None):
+        """Some rows as a batch of their own.
+
+        Returns
+        -------
+        ResolutionBatch
+        """
+        cdef ResolutionBatch picked = ResolutionBatch()
+        cdef Py_ssize_t i
+        cdef bint good = True
+        picked.dictionary = self.dictionary
+        for i in range(places.shape[0]):
+            if places[i] >= self.count:
+                raise IndexError("no such row")
+            good &= copy_row(&picked.columns, &self.columns, places[i])
+            picked.count += 1
+        if not good:
+            raise MemoryError("no memory for resolutions")
+        return picked
+
+    @property
+    def last_exchange(self):
+        """Exchange of the last row; 0 where there is none."""
+        return (<const ResolutionRow*>self.columns.rows.octets)[self.count - 1].exchange if self.count else 0
 
     @property
     def row_size(self):
