@@ -4,6 +4,7 @@
     sudo python benchmarks/live.py                    # loss at 50, 100 and 200 thousand packets a second
     sudo python benchmarks/live.py --load             # CPU at 10,000 queries a second
     sudo python benchmarks/live.py --load --view      # the same with the full-screen view
+    sudo python benchmarks/live.py --soak 20          # memory over 20 minutes, of lines and of the view
 
 tcpreplay sends the benchmark capture into one end of a veth pair in a network namespace of its own; at the other
 end ``dnscap live --format jsonl`` and ``tcpdump -w /dev/null`` listen in turns, with the same filter. Sent less
@@ -219,6 +220,48 @@ def measure_load(capture: Path, queries: int, seconds: float, view: bool) -> dic
     return {"queries": queries, "core": 100 * share, "megabytes": memory, "captured": captured, "lost": told}
 
 
+def measure_soak(queries: int, minutes: float) -> list[dict[str, float | str]]:
+    """Memory and CPU over minutes, of lines and of the view side by side.
+
+    Ordinary traffic that does not repeat, and a tenth of it again: queries for random names that nobody answers.
+    """
+    seconds = int(60 * minutes)
+    names = queries // 10 * seconds
+    sources = [
+        (captures.traffic(2 * queries * seconds), 2 * queries),
+        (captures.random_names(names), queries // 10),
+    ]
+    listeners = {"lines": Listener("dnscap", ""), "view": Listener("dnscap", "", view=True)}
+    began = time.monotonic()
+    senders = [
+        subprocess.Popen(
+            ["tcpreplay", "-q", "-K", "-i", "sender", "--pps", str(rate), str(capture)],
+            stdout=subprocess.DEVNULL,
+        )
+        for capture, rate in sources
+    ]
+    rows: list[dict[str, float | str]] = []
+    while any(sender.poll() is None for sender in senders):
+        time.sleep(30)
+        for face, listener in listeners.items():
+            spent = time.monotonic() - began
+            row: dict[str, float | str] = {
+                "face": face,
+                "seconds": spent,
+                "megabytes": listener.memory(),
+                "core": 100 * listener.cpu() / spent,
+            }
+            rows.append(row)
+            print(
+                f"{spent:6.0f} s  {face:5} {row['megabytes']:6.0f} MB  {row['core']:5.1f} % of a core",
+                flush=True,
+            )
+    for face, listener in listeners.items():
+        captured, told = listener.end()
+        print(f"{face}: {captured:,} captured, {told:,} lost")
+    return rows
+
+
 def main() -> int:
     """Run the measurement; 1 with --check where dnscap loses more than tcpdump, or takes more than it may."""
     global BUFFER
@@ -232,7 +275,10 @@ def main() -> int:
     parser.add_argument(
         "--view", action="store_true", help="with --load, the full-screen view instead of lines"
     )
-    parser.add_argument("--queries", type=int, default=10_000, help="with --load, queries a second")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="instead, memory over so long")
+    parser.add_argument(
+        "--queries", type=int, default=10_000, help="with --load and --soak, queries a second"
+    )
     parser.add_argument(
         "--same-buffer", action="store_true", help="give tcpdump as large a ring as dnscap has"
     )
@@ -244,8 +290,13 @@ def main() -> int:
         os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
     BUFFER = arguments.same_buffer
     sys.path.insert(0, str(ROOT))
-    capture = captures.traffic(PACKETS)
     make_interfaces()
+    if arguments.soak:
+        soaked = measure_soak(arguments.queries, arguments.soak)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(soaked, indent=1))
+        return 0
+    capture = captures.traffic(PACKETS)
     bad = False
     rows: list[dict[str, float]] = []
     if arguments.load:
