@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dnscap.findings import (
+    abuse,
     caches,
     challenges,
     delegations,
     dnssec,
     edns,
+    guessing,
     lifetimes,
     loss,
+    made_up,
     names,
     propagation,
     record_forms,
     replies,
     search,
     silence,
+    subnets,
     transport,
     upstream,
     views,
@@ -41,6 +45,10 @@ RULES: tuple[Rule, ...] = (
     *views.RULES,
     *record_forms.RULES,
     *caches.RULES,
+    *subnets.RULES,
+    *guessing.RULES,
+    *abuse.RULES,
+    *made_up.RULES,
 )
 """Every rule, by family."""
 

@@ -80,6 +80,8 @@ class Facts:
         What servers said of names.
     caches : CacheTally or None
         What resolvers did for their clients, by resolver.
+    habits : Habits or None
+        What only shows in numbers: of clients, servers, names and subnets.
     origins : Origins
         Which file a frame is in.
     """
@@ -96,6 +98,7 @@ class Facts:
     names: Any = None
     seen: NameRows | None = None
     caches: Any = None
+    habits: Any = None
     origins: Origins = field(default_factory=Origins)
 
     def cases(
