@@ -285,6 +285,7 @@ class Diagnosis:
             seen=self.seen.rows(),
             caches=self._caches,
             habits=self.habits,
+            answers=self._servers.answers_of,
             origins=self.origins,
         )
 

@@ -82,6 +82,8 @@ class Facts:
         What resolvers did for their clients, by resolver.
     habits : Habits or None
         What only shows in numbers: of clients, servers, names and subnets.
+    answers : callable or None
+        Gives the latencies of a server's answers as a histogram, and how many queries it left without one.
     origins : Origins
         Which file a frame is in.
     """
@@ -99,6 +101,7 @@ class Facts:
     seen: NameRows | None = None
     caches: Any = None
     habits: Any = None
+    answers: Callable[[str], tuple[Any, int]] | None = None
     origins: Origins = field(default_factory=Origins)
 
     def cases(
