@@ -10,6 +10,7 @@ import pytest
 import dnscap
 from dnscap.findings import RULES
 from tests.findings.pairs import Source, pairs
+from tests.findings.pairs.delegations import upward
 from tests.findings.pairs.habits import by_subnet, flooded
 
 PAIRS = pairs()
@@ -34,7 +35,7 @@ def test_a_finding_is_raised_by_what_shows_it_and_not_by_what_nearly_does(id_: s
     assert found, sorted({row["id"] for row in findings(shown)})
     for row in found:
         assert 0 < row["confidence"] <= 1 and row["title"] and row["remedy"] and row["disproved_by"]
-        assert row["evidence"]
+        assert row["evidence"] or row["severity"] == "info"
     assert id_ not in {row["id"] for row in findings(nearly)}
 
 
@@ -42,6 +43,11 @@ def test_a_victim_is_told_by_answers_that_it_did_not_ask_for() -> None:
     (row,) = [row for row in findings(flooded) if row["id"] == "amplification"]
     assert "did not ask for" in row["title"]
     assert row["severity"] == "medium"
+
+
+def test_a_server_that_refers_upward_is_lame() -> None:
+    rows = [row for row in findings(upward) if row["id"] == "lame-delegation"]
+    assert [row["subject"] for row in rows] == ["198.51.100.3"]
 
 
 @pytest.mark.parametrize("mixed", [False, True])

@@ -86,6 +86,25 @@ def circle(*, way_in: bool) -> Traffic:
     return traffic
 
 
+def lame(rcode: int) -> Traffic:
+    """A server to which a zone is delegated refuses to answer for it, or answers."""
+    traffic = Traffic()
+    referral(traffic, 0, (NS1, NS2), GLUE)
+    answer = () if rcode else (a("203.0.113.1"),)
+    for turn in range(3):
+        traffic.upstream(SECOND * (1 + turn), WWW, answer=answer, rcode=rcode, aa=not rcode)
+        own(traffic, SECOND * (5 + turn), a("203.0.113.1"), server=SECOND_ZONE)
+    return traffic
+
+
+def upward() -> Traffic:
+    """It refers back to the root."""
+    traffic = Traffic()
+    referral(traffic, 0, (NS1, NS2), GLUE)
+    traffic.upstream(SECOND, WWW, aa=False, authority=(". 518400 NS a.root-servers.net.",))
+    return traffic
+
+
 PAIRS: dict[str, Pair] = {
     "parent-child-ns-drift": (drift, sound),
     "parent-child-ttl-drift": (other_ttl, sound),
@@ -94,6 +113,7 @@ PAIRS: dict[str, Pair] = {
     "ns-glue-ttl-mismatch": (lambda: referred((NS1, NS2), SHORT_GLUE, 86400), sound),
     "ns-too-few": (lambda: referred((NS1,), GLUE[:1]), sound),
     "soa-serial-drift": (lambda: serials(lag=1), lambda: serials(lag=0)),
+    "lame-delegation": (lambda: lame(5), lambda: lame(0)),
     "ns-single-network": (lambda: standing("9.9.9.1", "9.9.9.2"), lambda: standing("9.9.9.1", "8.8.8.8")),
     "circular-glue": (lambda: circle(way_in=False), lambda: circle(way_in=True)),
 }
