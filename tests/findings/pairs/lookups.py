@@ -101,7 +101,7 @@ def without_edns(*, silent: bool) -> bytes:
     for number in range(4):
         at = 1 + 10 * number
         with_edns = query(f"n{number}.example.com", id=500 + 77 * number, use_edns=0, payload=1232)
-        plain = query(f"n{number}.example.com", id=600 + 77 * number)
+        plain = query(f"n{number}.example.com", id=(500 if silent else 600) + 77 * number)
         traffic.send(at, with_edns, port=40000 + number)
         if not silent:
             traffic.send(at + 0.2, response(with_edns, answer=None, rcode="FORMERR"), port=40000 + number)
