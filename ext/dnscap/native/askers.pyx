@@ -15,7 +15,7 @@ from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
 from dnscap.native.exchanges cimport (
     EXCHANGE_AA, EXCHANGE_NO_QUESTION, EXCHANGE_RA, EXCHANGE_RD, NO_MESSAGE, OUTCOME_ANSWER, OUTCOME_DUPLICATE, OUTCOME_NODATA,
-    OUTCOME_NXDOMAIN, OUTCOME_OTHER_RCODE, OUTCOME_TRUNCATED, OUTCOME_UNANSWERED, OUTCOME_UNSOLICITED,
+    OUTCOME_NXDOMAIN, OUTCOME_OTHER_RCODE, OUTCOME_REFUSED, OUTCOME_TRUNCATED, OUTCOME_UNANSWERED,
 )
 from dnscap.native.interning cimport NO_CODE, Dictionary
 from dnscap.native.key_tables cimport Table, enter, slot_of, table_close, table_open
@@ -34,6 +34,7 @@ cdef enum:
     RECENT = 16                # questions of a server whose whole answer is remembered
     ENOUGH = 64                # queries before IDs and ports tell something
     MANY = 50                  # heavy answers before they do
+    BUSY = 1000                # queries in a second from which on a client is told of
     LONGEST_NAME = 256         # octets of a name's text that are kept
     DNS_PORT = 53
     TYPE_SOA = 6
@@ -71,7 +72,17 @@ cdef struct Asker:             # an address, as client or as server
     # as a client: answers, and those that a name does not exist
     uint64_t answered
     uint64_t absent
+    # as a client: queries in a second, and in the busiest
+    int64_t second
+    uint64_t in_second
+    uint64_t peak
+    uint64_t peak_frame
     # as a server
+    uint64_t bare              # answers neither with RA nor with AA to questions with RD
+    uint64_t both              # answers with RA and AA to such questions
+    uint64_t aside             # other answers to such questions
+    uint64_t[FRAMES] bare_frames
+    uint64_t[FRAMES] both_frames
     uint64_t recursed          # answers with RA, without AA, to clients outside
     uint64_t[4] regions        # /8 of IPv4 clients (hashed /32 of IPv6), as bits
     uint64_t[16] networks      # hashed /16 of them (/32 of IPv6), as bits
@@ -246,8 +257,10 @@ cdef class Askers:
                     client = &self.askers[self.numbers[c.client[k]]]
                     server = &self.askers[self.numbers[c.server[k]]]
                     outcome = c.outcome[k]
-                    if c.query[k] != NO_MESSAGE and c.transmission[k] == 1 and client.watched < MOST_WATCHED:
-                        watch(client, c, k)
+                    if c.query[k] != NO_MESSAGE:
+                        if c.transmission[k] == 1 and client.watched < MOST_WATCHED:
+                            watch(client, c, k)
+                        pace(client, c.time[k], c.query_frame[k])
                     if c.response_size[k] > LARGE and c.transport[k] == TRANSPORT_UDP and outcome != OUTCOME_TRUNCATED:
                         self.weigh(client, server, c, k)
                     if OUTCOME_ANSWER <= outcome <= OUTCOME_OTHER_RCODE:
@@ -335,13 +348,35 @@ cdef void watch(Asker* a, const RowColumns* c, uint32_t k) noexcept nogil:
     a.watched += 1
 
 
+cdef inline void pace(Asker* a, int64_t time, uint64_t frame) noexcept nogil:
+    """Queries in the second of a client that is the busiest; rows come in the order of their queries."""
+    if time < a.second or time - a.second >= 1000000000:
+        a.second = time
+        a.in_second = 0
+    a.in_second += 1
+    if a.in_second > a.peak:
+        a.peak = a.in_second
+        a.peak_frame = frame
+
+
 cdef void serve(const Asker* client, Asker* s, const RowColumns* c, uint32_t k) noexcept nogil:
     """What a server did: recursed for outsiders, answered ANY, or answered as one does that limits its rate."""
     cdef uint32_t flags = c.flags[k], network, region, question, i
     cdef uint8_t outcome = c.outcome[k]
+    if c.query[k] == NO_MESSAGE:
+        return
     if outcome == OUTCOME_UNANSWERED:
         s.silent += 1
-    elif outcome < OUTCOME_ANSWER or outcome > OUTCOME_TRUNCATED or c.query[k] == NO_MESSAGE:
+    elif flags & EXCHANGE_RD and OUTCOME_ANSWER <= outcome <= OUTCOME_REFUSED:
+        if not flags & (EXCHANGE_RA | EXCHANGE_AA):
+            keep_frame(s.bare_frames, s.bare, c.response_frame[k])
+            s.bare += 1
+        elif flags & EXCHANGE_RA and flags & EXCHANGE_AA:
+            keep_frame(s.both_frames, s.both, c.response_frame[k])
+            s.both += 1
+        else:
+            s.aside += 1
+    if outcome != OUTCOME_UNANSWERED and (outcome < OUTCOME_ANSWER or outcome > OUTCOME_TRUNCATED):
         return
     if flags & (EXCHANGE_RD | EXCHANGE_RA | EXCHANGE_AA) == EXCHANGE_RD | EXCHANGE_RA and outcome != OUTCOME_UNANSWERED \
             and is_outside(<const uint8_t*>client.address):
@@ -405,7 +440,7 @@ cdef double spread(const uint16_t* places) noexcept nogil:
 
 
 cdef bint is_telling(const Asker* a) noexcept nogil:
-    if a.heavy >= MANY or a.recursed or a.any_truncated or a.slips:
+    if a.heavy >= MANY or a.recursed or a.any_truncated or a.slips or a.bare or a.both or a.peak >= BUSY:
         return True
     return a.watched >= ENOUGH and (
         2 * a.same_ids >= a.watched or 2 * a.near_ports >= a.moved or spread(a.ids) < 0.6 or spread(a.ports) < 0.6)
@@ -448,6 +483,13 @@ cdef dict told(const Asker* a):
         "outside": [
             PyBytes_FromStringAndSize(outside + 16 * i, 16) for i in range(FRAMES) if a.outside[2 * i] or a.outside[2 * i + 1]
         ],
+        "peak": a.peak,
+        "peak_frame": a.peak_frame,
+        "bare": a.bare,
+        "both": a.both,
+        "aside": a.aside,
+        "bare_frames": frames_of(a.bare_frames),
+        "both_frames": frames_of(a.both_frames),
         "any_asked": a.any_asked,
         "any_truncated": a.any_truncated,
         "any_frames": frames_of(a.any_frames),
