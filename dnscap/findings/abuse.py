@@ -25,14 +25,16 @@ REGIONS = 8
 NETWORKS = 3
 """Networks that outside clients come from before it is told: one may be the server's own, with another number."""
 
-OPEN_BY_DESIGN = frozenset(
-    "8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 1.1.1.2 1.1.1.3 9.9.9.9 9.9.9.10 9.9.9.11 149.112.112.112 208.67.222.222 "
-    "208.67.220.220 208.67.222.123 4.2.2.1 4.2.2.2 4.2.2.3 4.2.2.4 4.2.2.5 4.2.2.6 64.6.64.6 64.6.65.6 77.88.8.8 "
-    "77.88.8.1 94.140.14.14 94.140.15.15 185.228.168.9 185.228.169.9 76.76.2.0 76.76.10.0 114.114.114.114 "
-    "223.5.5.5 223.6.6.6 119.29.29.29 180.76.76.76 84.200.69.80 8.26.56.26 "
-    "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9 "
-    "2620:119:35::35 2620:119:53::53".split()
-)
+_OPEN = """
+8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 1.1.1.2 1.1.1.3 9.9.9.9 9.9.9.10 9.9.9.11 149.112.112.112
+208.67.222.222 208.67.220.220 208.67.222.123 4.2.2.1 4.2.2.2 4.2.2.3 4.2.2.4 4.2.2.5 4.2.2.6
+64.6.64.6 64.6.65.6 77.88.8.8 77.88.8.1 94.140.14.14 94.140.15.15 185.228.168.9 185.228.169.9
+76.76.2.0 76.76.10.0 114.114.114.114 223.5.5.5 223.6.6.6 119.29.29.29 180.76.76.76 84.200.69.80
+8.26.56.26 2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001
+2620:fe::fe 2620:fe::9 2620:119:35::35 2620:119:53::53
+"""
+
+OPEN_BY_DESIGN = frozenset(_OPEN.split())
 """Resolvers for everybody, whose operators limit rates."""
 
 SLIPS = 20
@@ -87,7 +89,9 @@ class Amplification(HabitRule):
         "have the network drop forged sources (BCP 38). At the victim: filter upstream; large answers nobody asked "
         "for need not come in at all."
     )
-    disproved_by = "A program at that address that is known to ask so often, such as a load generator or a monitor."
+    disproved_by = (
+        "A program at that address that is known to ask so often, such as a load generator or a monitor."
+    )
 
     def look_at(self, facts: Facts, habits: Habits) -> Iterator[Finding]:
         """Give one finding an address that gets the answers."""

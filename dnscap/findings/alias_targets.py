@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+import pyarrow as pa
+
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost
 from dnscap.findings.rule import Facts, Finding, Rule, plural, seconds
@@ -15,6 +18,12 @@ CNAME = 5
 
 MOST_LINKS = 8
 """Aliases followed: resolvers give up after some 16."""
+
+MOST_LOOKUPS = 500
+"""Failed lookups looked at: what is wrong with a target shows in a few."""
+
+FAILING = ("servfail", "refused", "no-answer")
+"""Causes of lookups that failed."""
 
 FAR_SIDE = (
     "dead-authoritative",
@@ -32,13 +41,11 @@ def target_of(seen: NameRows, name: str, start: int, end: int) -> tuple[str, lis
     """Where the aliases of a name lead that held from `start` to `end`, and the frames that say so."""
     frames: list[int] = []
     passed = {name}
+    aliases: dict[str, list[int]] = seen.remembered("aliases", _aliases)
     for _ in range(MOST_LINKS):
-        code = seen.code_of(name)
-        rows = [] if code is None else seen.rows_of(code, CNAME)
         values = [
             value
-            for row in rows
-            if seen.section[row] == ANSWER
+            for row in aliases.get(name, ())
             for value in seen.history(row)
             if len(value.rdata) == 1 and value.first <= end and value.expires >= start
         ]
@@ -53,6 +60,17 @@ def target_of(seen: NameRows, name: str, start: int, end: int) -> tuple[str, lis
     return name, frames
 
 
+def _aliases(seen: NameRows) -> dict[str, list[int]]:
+    """Rows of aliases by name."""
+    found: dict[str, list[int]] = {}
+    chosen = (seen.type == CNAME) & (seen.section == ANSWER) & (seen.rows["answers"] > 0)
+    rows = chosen.nonzero()[0]
+    names = seen.names.take(pa.array(seen.name[rows].astype(np.int64))).to_pylist()
+    for name, row in zip(names, rows.tolist(), strict=True):
+        found.setdefault(name, []).append(row)
+    return found
+
+
 def failures_of(seen: NameRows, name: str, start: int, end: int) -> tuple[bool, list[int]]:
     """Whether a name had an answer from `start` to `end`, and the frames of errors that it had."""
     code = seen.code_of(name)
@@ -64,7 +82,9 @@ def failures_of(seen: NameRows, name: str, start: int, end: int) -> tuple[bool, 
             continue
         # Whether it is there or not: either is an answer.
         values = seen.rows
-        answered |= bool(values["answers"][row] and values["first"][row] <= end and values["expires"][row] >= start)
+        answered |= bool(
+            values["answers"][row] and values["first"][row] <= end and values["expires"][row] >= start
+        )
         answered |= bool(
             values["negatives"][row]
             and values["first_negative"][row] <= end
@@ -76,8 +96,6 @@ def failures_of(seen: NameRows, name: str, start: int, end: int) -> tuple[bool, 
 
 
 def _span(seen: NameRows, code: int) -> slice:
-    import numpy as np
-
     questions = seen.by_question[1]
     low = np.searchsorted(questions, np.uint64(code << 16))
     high = np.searchsorted(questions, np.uint64((code + 1) << 16))
@@ -100,7 +118,10 @@ class CnameTargetFails(Rule):
         "servers are silent, refuse or fail. Clients see a failure of the name that they asked for, whose own "
         "servers are fine."
     )
-    remedy = "Take it up with who serves the target (a content network, a mail or shop provider), or point the alias elsewhere."
+    remedy = (
+        "Take it up with who serves the target (a content network, a mail or shop provider), or point the alias "
+        "elsewhere."
+    )
     disproved_by = "An answer for the target in the same seconds, from its zone's own servers."
 
     def find(self, facts: Facts) -> Iterator[Finding]:
@@ -109,7 +130,11 @@ class CnameTargetFails(Rule):
         if seen is None or not seen.count:
             return
         groups: defaultdict[str, list[tuple[Kept, list[int], str]]] = defaultdict(list)
-        for kept in facts.kept:
+        aliases: dict[str, list[int]] = seen.remembered("aliases", _aliases)
+        failing = facts.with_causes((*FAILING, *FAR_SIDE))[:MOST_LOOKUPS] if aliases else []
+        names = {name for kept in failing for name in (kept.row["final_name"], kept.row["name"])}
+        seen.expect(row for name in names for row in aliases.get(name, ()))
+        for kept in failing:
             row = kept.row
             if row["outcome"] not in ("servfail", "timeout", "refused", "unreachable"):
                 continue
@@ -139,10 +164,10 @@ class CnameTargetFails(Rule):
                     f"{seconds(waited)} in all."
                 ),
             )
-            names = list(dict.fromkeys(name for _, _, name in cases))
+            told = list(dict.fromkeys(name for _, _, name in cases))
             finding.title = (
-                f"{names[0]} is an alias of {target}, whose zone fails: {plural(cost.lookups, 'lookup')} failed"
-                + (f" (and {len(names) - 1} more names)" if len(names) > 1 else "")
+                f"{told[0]} is an alias of {target}, whose zone fails: {plural(cost.lookups, 'lookup')} failed"
+                + (f" (and {len(told) - 1} more names)" if len(told) > 1 else "")
             )
             frames = [frame for _, frames, _ in cases[:4] for frame in frames]
             finding.evidence = list(dict.fromkeys([*finding.evidence, *facts.origins.all_told(frames, 6)]))

@@ -41,13 +41,21 @@ class NodelocalBypassed(Rule):
         past: dict[str, list[dict[str, object]]] = {}
         for row in facts.clients:
             others = [s for s in row["nameservers"] or () if s != NODE_CACHE]
-            if row["client"] in servers or row["client"] == NODE_CACHE or NODE_CACHE in (row["nameservers"] or ()):
+            if (
+                row["client"] in servers
+                or row["client"] == NODE_CACHE
+                or NODE_CACHE in (row["nameservers"] or ())
+            ):
                 continue
-            if others and any(s.endswith(("svc.cluster.local", "cluster.local")) for s in row["search"] or ()):
+            if others and any(
+                s.endswith(("svc.cluster.local", "cluster.local")) for s in row["search"] or ()
+            ):
                 past.setdefault(others[0], []).append(row)
         for server, rows in past.items():
             clients = {row["client"] for row in rows}
-            kept = [k for k in facts.kept if k.row["client"] in clients and server in (k.row["servers"] or ())]
+            kept = [
+                k for k in facts.kept if k.row["client"] in clients and server in (k.row["servers"] or ())
+            ]
             lookups = sum(int(str(row["lookups"])) for row in rows)
             if lookups < LEAST:
                 continue

@@ -68,7 +68,9 @@ class IdEntropyLow(_Guessing):
     certainty = 0.9
     explanation = "The IDs of this client's queries follow one another in equal steps, or are few." + _WHY
     remedy = "Update the resolver or stub: RFC 5452 section 9.2 asks for IDs that cannot be predicted."
-    disproved_by = "IDs without such an order from the same program; load generators count theirs up on purpose."
+    disproved_by = (
+        "IDs without such an order from the same program; load generators count theirs up on purpose."
+    )
 
     def said(self, row: Row) -> str | None:
         """Say how its IDs come."""
@@ -108,12 +110,16 @@ class FixedSourcePort(_Guessing):
 
     id = "fixed-source-port"
     certainty = 0.95
-    explanation = "All queries of this client leave from one port, so that only 16 bits of ID are left to guess." + _WHY
+    explanation = (
+        "All queries of this client leave from one port, so that only 16 bits of ID are left to guess." + _WHY
+    )
     remedy = (
         "Take fixed ports out of the configuration (`query-source port 53` of BIND, `outgoing-port-permit` of "
         "unbound) and out of firewall rules that force them."
     )
-    disproved_by = "Queries of the same program from other ports; c-ares and load generators keep a socket on purpose."
+    disproved_by = (
+        "Queries of the same program from other ports; c-ares and load generators keep a socket on purpose."
+    )
 
     def said(self, row: Row) -> str | None:
         """Say so."""

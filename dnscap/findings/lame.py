@@ -54,7 +54,9 @@ def lame_servers(seen: NameRows) -> Iterator[Lame]:
     codes = {seen.addresses[code].as_py(): code for code in suspects}
     delegated = [zone for zone in zones(seen) if zone.parents and zone.name != "."]
     for zone in delegated[:MOST_LAME]:
-        deeper = [other.name for other in delegated if other.name != zone.name and is_under(other.name, zone.name)]
+        deeper = [
+            other.name for other in delegated if other.name != zone.name and is_under(other.name, zone.name)
+        ]
         parent = zone.parents[0]
         hosts = {host for said in zone.parents for host in said.last.rdata}
         servers = {
@@ -72,7 +74,13 @@ def lame_servers(seen: NameRows) -> Iterator[Lame]:
                 name = seen.name_of(row)
                 if failing[row] and _belongs(name, zone.name, deeper):
                     what = "refuses to answer for" if rows["refused"][row] else "fails to answer for"
-                    yield Lame(zone.name, server, what, name, (parent.last.first_frame, int(rows["failed_frame"][row])))
+                    yield Lame(
+                        zone.name,
+                        server,
+                        what,
+                        name,
+                        (parent.last.first_frame, int(rows["failed_frame"][row])),
+                    )
                     break
                 if upward[row] and name != zone.name and is_under(zone.name, name):
                     frame = seen.history(row)[0].first_frame

@@ -47,7 +47,10 @@ class DgaSuspected(HabitRule):
         "malware look for its controller (domain generation)."
     )
     remedy = "Look at the programs of that client, and at the first of these names that was answered."
-    disproved_by = "A program of its own that tests names on purpose, such as a browser that probes for hijacked answers."
+    disproved_by = (
+        "A program of its own that tests names on purpose, such as a browser that probes for hijacked "
+        "answers."
+    )
 
     def look_at(self, facts: Facts, habits: Habits) -> Iterator[Finding]:
         """Give one finding a client."""
@@ -126,7 +129,10 @@ class TunnelSuspected(HabitRule):
                 continue
             each = row["octets"] / max(row["sieved"], 1)
             back = share(row["data"], row["count"])
-            if each < (CARRIED if back >= 0.5 else CARRIED_ALONE) or share(row["answered"], row["count"]) < 0.5:
+            if (
+                each < (CARRIED if back >= 0.5 else CARRIED_ALONE)
+                or share(row["answered"], row["count"]) < 0.5
+            ):
                 continue
             client = address_text(row["client"])
             yield self.tell(

@@ -82,7 +82,9 @@ class DelegationChange(NameRule):
         "The NS records at the parent changed during the capture. Resolvers that have the old ones ask the old "
         "servers until these expire, so that these have to go on serving the zone until then, with the same records."
     )
-    remedy = "Keep the old servers until the TTL of the NS records, the parent's and the zone's own, has passed."
+    remedy = (
+        "Keep the old servers until the TTL of the NS records, the parent's and the zone's own, has passed."
+    )
     disproved_by = "The old records from another server of the parent afterwards."
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:

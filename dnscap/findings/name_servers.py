@@ -67,7 +67,10 @@ class NsSingleNetwork(NameRule):
                 frames += [value.last_frame for _, value in told]
             # One network of each family is one place; what is private or not known tells nothing.
             known = {network for network in networks if network is not None}
-            families = [sum(":" in network for network in known), sum(":" not in network for network in known)]
+            families = [
+                sum(":" in network for network in known),
+                sum(":" not in network for network in known),
+            ]
             if None in networks or not known or max(families) > 1:
                 continue
             found.append((zone, min(known), frames))
@@ -93,7 +96,9 @@ class CircularGlue(NameRule):
         "in the first. Without addresses along with a delegation (glue) there is no way into either; RFC 9471 "
         "section 3 wants them given where they are needed."
     )
-    remedy = "Give one of the zones a server whose name lies elsewhere, or register addresses with the parent."
+    remedy = (
+        "Give one of the zones a server whose name lies elsewhere, or register addresses with the parent."
+    )
     disproved_by = "Addresses of one of these servers in a referral that was truncated here."
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
@@ -105,7 +110,7 @@ class CircularGlue(NameRule):
         for zone in delegated[:MOST_LOOPS]:
             hosts = {host for said in zone.parents for host in said.last.rdata}
             if any(is_under(host, zone.name) or self._known(seen, host) for host in hosts):
-                continue       # one way in is enough; hosts inside without an address are another finding
+                continue  # one way in is enough; hosts inside without an address are another finding
             inside = {max((n for n in names if is_under(host, n)), key=len, default="") for host in hosts}
             if "" not in inside:
                 needs[zone.name] = inside

@@ -173,7 +173,9 @@ class CaaServfail(NameRule):
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
         """Give one finding a name."""
         rows = seen.rows
-        chosen = (seen.type == CAA) & (rows["servfails"] > 0) & (rows["answers"] == 0) & (rows["negatives"] == 0)
+        chosen = (
+            (seen.type == CAA) & (rows["servfails"] > 0) & (rows["answers"] == 0) & (rows["negatives"] == 0)
+        )
         for row in chosen.nonzero()[0][:MOST_ROWS].tolist():
             name = seen.name_of(row)
             yield self.tell(

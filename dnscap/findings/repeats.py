@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -98,7 +99,10 @@ class NegativeCacheViolated(NameRule):
         "A resolver asked a zone's server again for what it had said not to exist, before the time was over for "
         "which that holds (the smaller of the SOA's TTL and its MINIMUM, RFC 2308 section 5)."
     )
-    remedy = "Look at limits for negative answers in the resolver (`neg-cache-size`, `max-ncache-ttl`) and at its memory."
+    remedy = (
+        "Look at limits for negative answers in the resolver (`neg-cache-size`, `max-ncache-ttl`) and "
+        "at its memory."
+    )
     disproved_by = "Several resolvers, or processes with caches of their own, behind that one address."
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
@@ -136,7 +140,9 @@ class RootQueriesHigh(NameRule):
         "names without a top-level domain that exists (search lists, browsers that probe for hijacked answers), a "
         "cache that is emptied again and again, or one that is too small."
     )
-    remedy = "Serve the root locally (RFC 8806), use NSEC answers (RFC 8198), and look for what asks such names."
+    remedy = (
+        "Serve the root locally (RFC 8806), use NSEC answers (RFC 8198), and look for what asks such names."
+    )
     disproved_by = "The capture having begun with an empty cache."
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
@@ -197,7 +203,7 @@ class ResolverRestart(NameRule):
                     }
         for client, at in moments.items():
             times = sorted(at)
-            anew = [two for one, two in zip(times, times[1:], strict=False) if ROUND < two - one < ttl * SECOND // 2]
+            anew = [two for one, two in itertools.pairwise(times) if ROUND < two - one < ttl * SECOND // 2]
             if anew:
                 yield self.tell(
                     facts,

@@ -53,7 +53,9 @@ class AaFromRecursive(HabitRule):
         "block list, or a router that answers for itself. Such answers differ from those of the zone that the rest "
         "of the world sees, where there is one."
     )
-    remedy = "Nothing, where that is meant; otherwise look for local zones and response policies of the server."
+    remedy = (
+        "Nothing, where that is meant; otherwise look for local zones and response policies of the server."
+    )
     disproved_by = "The zone's own answer being the same: a server may well do both."
 
     def look_at(self, facts: Facts, habits: Habits) -> Iterator[Finding]:
@@ -78,7 +80,9 @@ class ClientOverRate(HabitRule):
         "More than a thousand queries of one client within a second: a resolver that asks for many others, a load "
         "generator, a program in a loop, or a flood with a forged address."
     )
-    remedy = "Find out what asks there; limit the rate of each client at the resolver where that is not meant."
+    remedy = (
+        "Find out what asks there; limit the rate of each client at the resolver where that is not meant."
+    )
     disproved_by = "The address being that of many clients, behind a translator or forwarder."
 
     def look_at(self, facts: Facts, habits: Habits) -> Iterator[Finding]:

@@ -137,6 +137,11 @@ class Facts:
                 places.setdefault(cause, []).append(place)
         return places
 
+    def with_causes(self, causes: Iterable[str]) -> list[Kept]:
+        """Kept lookups that have one of these causes, in order."""
+        places = {place for cause in causes for place in self._by_cause.get(cause, ())}
+        return [self.kept[place] for place in sorted(places)]
+
     def kept_with(self, cause: str) -> int:
         """How many kept lookups have a cause."""
         return len(self._by_cause.get(cause, ()))

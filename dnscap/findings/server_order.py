@@ -19,8 +19,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Callable[[str], "tuple[Array, int]"]
 """Gives, for a server, its latencies as a histogram and how many queries it left without an answer."""
 
-MOST_SERVERS = 4
-"""Servers of a list whose orders are worked out: stubs use three of them."""
+MOST_SERVERS = 3
+"""Servers of a list whose orders are worked out: stubs use no more."""
+
+MOST_LISTS = 8
+"""Lists of servers looked at, those of most clients."""
+
+MOST_LOOKED_AT = 1_000
+"""Lookups among which those for evidence are looked for."""
 
 ENOUGH = 5
 """Queries to a server before it is known how it answers."""
@@ -79,7 +85,8 @@ def expected(order: Sequence[str], answers: Answers, timeout: float, attempts: i
     places = np.argsort(at, kind="stable")
     reached = np.cumsum(share[places])
     median, most = (
-        float(at[places[min(int(np.searchsorted(reached, part - 1e-9)), len(places) - 1)]]) for part in (0.5, 0.99)
+        float(at[places[min(int(np.searchsorted(reached, part - 1e-9)), len(places) - 1)]])
+        for part in (0.5, 0.99)
     )
     return Expected(tuple(order), median, most, left)
 
@@ -96,14 +103,21 @@ def orders(facts: Facts) -> Iterator[tuple[list[dict[str, Any]], list[Expected]]
         servers = tuple(row["nameservers"] or ())
         if 2 <= len(servers) <= MOST_SERVERS and not row["rotate"] and family_of(row["stub"]) not in PARALLEL:
             groups.setdefault(servers, []).append(row)
-    for servers, clients in groups.items():
-        if any(int(answers(server)[0].sum()) + answers(server)[1] < ENOUGH for server in servers):
+    found: dict[str, tuple[Array, int]] = {}
+    for servers, clients in sorted(groups.items(), key=lambda item: -len(item[1]))[:MOST_LISTS]:
+        for server in servers:
+            if server not in found:
+                found[server] = answers(server)
+        if any(int(found[server][0].sum()) + found[server][1] < ENOUGH for server in servers):
             continue
         timeout = next((row["timeout"] for row in clients if row["timeout"]), TIMEOUT)
         attempts = next((row["attempts"] for row in clients if row["attempts"]), ATTEMPTS)
         yield (
             clients,
-            [expected(order, answers, timeout, attempts) for order in itertools.permutations(servers)],
+            [
+                expected(order, found.__getitem__, timeout, attempts)
+                for order in itertools.permutations(servers)
+            ],
         )
 
 
@@ -133,7 +147,11 @@ class ServerOrder(Rule):
                 for order in sorted(found, key=lambda order: (order.most + order.median, order.failing))[:6]
             )
             names = {row["client"] for row in clients}
-            kept = [k for k in facts.kept if k.row["client"] in names and own.order[0] in (k.row["servers"] or ())]
+            kept = [
+                k
+                for k in facts.kept[:MOST_LOOKED_AT]
+                if k.row["client"] in names and own.order[0] in (k.row["servers"] or ())
+            ]
             kept.sort(key=lambda k: -(k.row["duration"] or 0))
             cost = Cost(sum(row["lookups"] for row in clients), 0, 0.0, 0)
             finding = self.finding(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from dnscap.findings.alias_targets import domain_of
 from dnscap.findings.name_rule import NameRule, brief
 from dnscap.findings.rule import Facts, Finding, plural
@@ -18,6 +22,9 @@ MANY = 200
 
 MOST_EMPTY = 0.9
 """Share of them without an address from which on they are for nothing."""
+
+MOST_SUFFIXES = 50
+"""Pairs of server and suffix looked at, those with most failures."""
 
 FAILURES = 3
 """Failures below one suffix before that is more than one bad name."""
@@ -69,7 +76,10 @@ class SuffixFails(NameRule):
         "it cannot reach that zone's servers, the zone is broken, or the server is not the one for it, as where a "
         "VPN or split DNS should send the suffix elsewhere."
     )
-    remedy = "Forward the suffix to the servers that know it (conditional forwarding, `resolvectl domain`), or repair the zone."
+    remedy = (
+        "Forward the suffix to the servers that know it (conditional forwarding, `resolvectl domain`), or repair the "
+        "zone."
+    )
     disproved_by = "An answer of that server for a name below the suffix."
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
@@ -77,29 +87,30 @@ class SuffixFails(NameRule):
         rows = seen.rows
         chosen = (seen.section == ANSWER) & (seen.has(RECURSIVE) | seen.has(ASKED))
         bad = chosen & ((rows["servfails"] > 0) | (rows["refused"] > 0))
-        places = bad.nonzero()[0][:ROOM].tolist()
-        if not places:
+        places = bad.nonzero()[0][:ROOM]
+        if not len(places):
             return
         failed: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-        for row in places:
-            failed[int(seen.server[row]), domain_of(seen.name_of(row))].append(row)
-        failed = defaultdict(
-            list,
-            {
-                key: found
-                for key, found in failed.items()
-                if sum(int(rows["servfails"][r]) + int(rows["refused"][r]) for r in found) >= FAILURES
-                and len({int(seen.name[r]) for r in found}) > 1
-            },
-        )
-        servers = {server for server, _ in failed}
+        names = seen.names.take(pa.array(seen.name[places].astype(np.int64))).to_pylist()
+        for server, name, row in zip(seen.server[places].tolist(), names, places.tolist(), strict=True):
+            failed[server, domain_of(name)].append(row)
+        worst = [
+            (server, suffix, found)
+            for (server, suffix), found in sorted(failed.items(), key=lambda item: -len(item[1]))[
+                :MOST_SUFFIXES
+            ]
+            if sum(int(rows["servfails"][r]) + int(rows["refused"][r]) for r in found) >= FAILURES
+            and len({int(seen.name[r]) for r in found}) > 1
+        ]
         well = ((rows["answers"] > 0) | (rows["negatives"] > 0)) & chosen
-        answered: defaultdict[int, set[str]] = defaultdict(set)
-        for row in well.nonzero()[0][:ROOM].tolist():
-            if int(seen.server[row]) in servers:
-                answered[int(seen.server[row])].add(domain_of(seen.name_of(row)))
-        for (server, suffix), found in sorted(failed.items(), key=lambda item: -len(item[1])):
-            if suffix in answered[server] or not answered[server]:
+        answered: dict[int, pa.Array] = {}
+        for server in {server for server, _, _ in worst}:
+            codes = np.unique(seen.name[well & (seen.server == server)])
+            answered[server] = seen.names.take(pa.array(codes.astype(np.int64)))
+        for server, suffix, found in worst:
+            names = answered[server]
+            ends = pc.ends_with(names, f".{suffix}.")
+            if not len(names) or pc.any(pc.or_(ends, pc.equal(names, f"{suffix}."))).as_py():
                 continue
             names = list(dict.fromkeys(seen.name_of(row) for row in found))
             count = sum(int(rows["servfails"][row]) + int(rows["refused"][row]) for row in found)

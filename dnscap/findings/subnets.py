@@ -10,6 +10,7 @@ from dnscap.findings.habits import Habits
 from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.messages.around import address_text
 
+
 def subnet_text(option: bytes) -> str:
     """A client subnet as people write it, from the option's octets.
 

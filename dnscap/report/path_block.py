@@ -62,7 +62,16 @@ def path(diagnosis: Diagnosis) -> Block | None:
     if not any(hops[name].any() for name in USUAL if name.startswith("resolver")):
         return None
     rows = [_hop(name, counts[name], hops[name]) for name in USUAL if hops[name].any()]
-    columns = ["hop", "servers", "answers", "median, ms", "90 %, ms", "99 %, ms", "usual, ms", "median against it"]
+    columns = [
+        "hop",
+        "servers",
+        "answers",
+        "median, ms",
+        "90 %, ms",
+        "99 %, ms",
+        "usual, ms",
+        "median against it",
+    ]
     tables = [
         Grid(
             "Time of each hop",
@@ -83,7 +92,15 @@ def path(diagnosis: Diagnosis) -> Block | None:
 def _hop(name: str, servers: int, latencies: Array) -> list[Cell]:
     low, high = USUAL[name]
     half = percentile(latencies, 0.5)
-    told = None if half is None else "longer" if half > high * 1e6 else "shorter" if half < low * 1e6 else "as usual"
+    told = (
+        None
+        if half is None
+        else "longer"
+        if half > high * 1e6
+        else "shorter"
+        if half < low * 1e6
+        else "as usual"
+    )
     return [
         name,
         servers,
@@ -142,7 +159,9 @@ def _kinds(diagnosis: Diagnosis) -> dict[str, str]:
 
 def _depths(seen: NameRows) -> dict[str, int]:
     """Labels of the zones that each server referred to, those it referred to most often."""
-    chosen = (seen.type == NS) & (seen.section == AUTHORITY) & (seen.rows["answers"] > 0) & ~seen.has(RECURSIVE)
+    chosen = (
+        (seen.type == NS) & (seen.section == AUTHORITY) & (seen.rows["answers"] > 0) & ~seen.has(RECURSIVE)
+    )
     counts: dict[str, dict[int, int]] = {}
     for row in chosen.nonzero()[0].tolist():
         name = seen.name_of(row)
@@ -155,7 +174,9 @@ def _depths(seen: NameRows) -> dict[str, int]:
 
 def server_orders(diagnosis: Diagnosis) -> Block | None:
     """What each order of a client's servers would cost."""
-    found = sorted(orders(diagnosis.facts), key=lambda item: -sum(row["lookups"] for row in item[0]))[:MOST_LISTS]
+    found = sorted(orders(diagnosis.facts), key=lambda item: -sum(row["lookups"] for row in item[0]))[
+        :MOST_LISTS
+    ]
     if not found:
         return None
     rows: list[list[Cell]] = []

@@ -40,11 +40,28 @@ cdef enum:
     TYPE_SOA = 6
     TYPE_ANY = 255
 
-cdef struct Asker:             # an address, as client or as server
+cdef struct Asker:             # an address, as client or as server; what every exchange touches comes first
     uint64_t[2] address
+    # as a client: answers, and those that a name does not exist
+    uint64_t answered
+    uint64_t absent
+    # as a client: queries in a second, and in the busiest
+    int64_t second
+    uint32_t in_second
+    uint32_t peak
+    uint64_t peak_frame
     # as a client: of its queries by UDP to port 53, the first MOST_WATCHED, repeated ones left out
     uint32_t watched
     uint32_t iterative         # without RD
+    # as a server
+    uint64_t silent
+    uint64_t whole             # answers over UDP that were not truncated
+    uint64_t bare              # answers neither with RA nor with AA to questions with RD
+    uint64_t both              # answers with RA and AA to such questions
+    uint64_t aside             # other answers to such questions
+    uint64_t recursed          # answers with RA, without AA, to clients outside
+    uint32_t[RECENT] recent    # hashes of questions with a whole answer
+    # as a client: its IDs and ports
     uint32_t same_ids          # the step from the ID before is the step before that
     uint32_t moved             # from another port than the query before
     uint32_t near_ports        # of these, from one that lies near the one before
@@ -66,38 +83,24 @@ cdef struct Asker:             # an address, as client or as server
     int64_t heavy_last
     uint64_t[FRAMES] heavy_frames
     uint64_t[2] heavy_server
-    uint64_t votes
+    uint64_t votes             # of the name that most of them have, more than of all others
     uint32_t name_size
     uint8_t[LONGEST_NAME] name
-    # as a client: answers, and those that a name does not exist
-    uint64_t answered
-    uint64_t absent
-    # as a client: queries in a second, and in the busiest
-    int64_t second
-    uint64_t in_second
-    uint64_t peak
-    uint64_t peak_frame
-    # as a server
-    uint64_t bare              # answers neither with RA nor with AA to questions with RD
-    uint64_t both              # answers with RA and AA to such questions
-    uint64_t aside             # other answers to such questions
-    uint64_t[FRAMES] bare_frames
-    uint64_t[FRAMES] both_frames
-    uint64_t recursed          # answers with RA, without AA, to clients outside
-    uint64_t[4] regions        # /8 of IPv4 clients (hashed /32 of IPv6), as bits
+    # as a server: for whom it recursed
+    uint64_t[4] regions        # /8 of IPv4 clients (hashed /24 of IPv6), as bits
     uint64_t[16] networks      # hashed /16 of them (/32 of IPv6), as bits
     uint64_t[FRAMES] recursed_frames
     uint64_t[2 * FRAMES] outside
+    # as a server: what else
+    uint64_t[FRAMES] bare_frames
+    uint64_t[FRAMES] both_frames
     uint64_t any_asked
     uint64_t any_truncated
     uint64_t[FRAMES] any_frames
-    uint64_t whole             # answers over UDP that were not truncated
     uint64_t slips             # truncated to nothing though the same question had a whole answer
-    uint64_t silent
     int64_t slip_first
     int64_t slip_last
     uint64_t[FRAMES] slip_frames
-    uint32_t[RECENT] recent    # hashes of questions with a whole answer
 
 
 cdef inline bint is_outside(const uint8_t* a) noexcept nogil:

@@ -16,10 +16,11 @@ from tests.resolutions.traffic import CLIENT, MS, OTHER, RESOLVER, ZONE, Traffic
 
 SECOND = 1000 * MS
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-WORDS = (
-    "mail web shop login cloud api static image video news store blog forum data live support account secure "
-    "portal office team project market travel music health school garden kitchen"
-).split()
+_WORDS = """
+mail web shop login cloud api static image video news store blog forum data live support account
+secure portal office team project market travel music health school garden kitchen
+"""
+WORDS = _WORDS.split()
 
 
 def asks(
@@ -100,7 +101,15 @@ def flood(*, fast: bool, unasked: bool = False) -> Traffic:
         at = k * (10 * MS if fast else SECOND)
         number, port = chance.randrange(65536), chance.randrange(1024, 65536)
         asks(
-            traffic, at, "example.com.", "ANY", port=port, number=number, answer=text, unasked=unasked, ra=False
+            traffic,
+            at,
+            "example.com.",
+            "ANY",
+            port=port,
+            number=number,
+            answer=text,
+            unasked=unasked,
+            ra=False,
         )
     return traffic
 
@@ -127,7 +136,9 @@ def any_type(*, tc: bool) -> Traffic:
     traffic = Traffic()
     answer = () if tc else ("example.com. 300 A 203.0.113.1",)
     for k in range(3):
-        asks(traffic, k * SECOND, "example.com.", "ANY", port=3000 + 7 * k, number=99 * k, tc=tc, answer=answer)
+        asks(
+            traffic, k * SECOND, "example.com.", "ANY", port=3000 + 7 * k, number=99 * k, tc=tc, answer=answer
+        )
     return traffic
 
 
@@ -245,7 +256,10 @@ NEAR = ["203.0.113.7", "203.0.99.1", "10.1.2.3", "192.168.7.7"]
 PAIRS: dict[str, Pair] = {
     "id-entropy-low": (lambda: many(number=lambda k, chance: 500 + k), many),
     "port-entropy-low": (lambda: many(port=lambda k, chance: 20000 + k), many),
-    "fixed-source-port": (lambda: many(port=lambda k, chance: 53), lambda: many(port=lambda k, chance: 53 + k)),
+    "fixed-source-port": (
+        lambda: many(port=lambda k, chance: 53),
+        lambda: many(port=lambda k, chance: 53 + k),
+    ),
     "amplification": (lambda: flood(fast=True), lambda: flood(fast=False)),
     "open-resolver": (lambda: recursed(FAR), lambda: recursed(NEAR)),
     "any-tc": (lambda: any_type(tc=True), lambda: any_type(tc=False)),

@@ -106,7 +106,9 @@ def without_edns(*, silent: bool) -> bytes:
         if not silent:
             traffic.send(at + 0.2, response(with_edns, answer=None, rcode="FORMERR"), port=40000 + number)
         again = at + (2 if silent else 0.2001)
-        traffic.send(again, plain, port=40000 + number).send(again + 0.01, response(plain), port=40000 + number)
+        traffic.send(again, plain, port=40000 + number).send(
+            again + 0.01, response(plain), port=40000 + number
+        )
     return bytes_of(traffic)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import dns.dnssec
@@ -199,7 +200,7 @@ def mistyped(absent: str) -> Traffic:
 def aliases(links: int) -> Traffic:
     """A name that leads through so many aliases."""
     hops = [WWW, *(f"c{k}.example.com." for k in range(links))]
-    records = [f"{one} 300 CNAME {two}" for one, two in zip(hops, hops[1:], strict=False)]
+    records = [f"{one} 300 CNAME {two}" for one, two in itertools.pairwise(hops)]
     traffic = Traffic()
     traffic.ask(0, answer=(*records, a("203.0.113.1", name=hops[-1])))
     return traffic
