@@ -112,6 +112,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native.course",
             "dnscap.native.kept",
             "dnscap.native.cache_tally",
+            *(f"dnscap.native.{name}" for name in ("askers", "invented", "subnets")),
         ),
     ),
     ("findings", ("dnscap.findings*",)),

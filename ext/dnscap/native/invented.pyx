@@ -182,7 +182,7 @@ cdef class Invented:
     cdef void look(self, const RowColumns* c, uint32_t k, const uint8_t* name, uint32_t size) noexcept nogil:
         cdef const uint64_t* client = self.dictionary.addresses.keys + 2 * <size_t>c.client[k]
         cdef uint64_t whole, suffix
-        cdef uint32_t made, tail
+        cdef uint32_t tail
         cdef Parts p
         cdef Group* g
         if not take_apart(name, size, &p):

@@ -105,6 +105,24 @@ def upward() -> Traffic:
     return traffic
 
 
+def move(*, late: bool, same: bool = True, back: bool = False) -> Traffic:
+    """The parent delegates a zone to other servers; the old ones are asked afterwards, too, or only before."""
+    traffic = Traffic()
+    old, new = "198.51.100.21", "198.51.100.22"
+    glue = tuple(f"{ns} 3600 A {at}" for ns, at in ((OLD_NS, old), (NEW_NS, new)))
+    referral(traffic, 0, (OLD_NS,), glue[:1], zone=ZONE_NAME)
+    own(traffic, SECOND, a("203.0.113.1"), server=old)
+    referral(traffic, 600 * SECOND, (NEW_NS,), glue[1:], zone=ZONE_NAME)
+    own(traffic, 601 * SECOND, a("203.0.113.1" if same else "203.0.113.2"), server=new)
+    if back:
+        referral(traffic, 700 * SECOND, (OLD_NS,), glue[:1], zone=ZONE_NAME)
+    if late:
+        own(traffic, 4000 * SECOND, a("203.0.113.1"), server=old)
+    return traffic
+
+
+OLD_NS, NEW_NS = "ns.old.example.", "ns.new.example."
+
 PAIRS: dict[str, Pair] = {
     "parent-child-ns-drift": (drift, sound),
     "parent-child-ttl-drift": (other_ttl, sound),
@@ -113,6 +131,9 @@ PAIRS: dict[str, Pair] = {
     "ns-glue-ttl-mismatch": (lambda: referred((NS1, NS2), SHORT_GLUE, 86400), sound),
     "ns-too-few": (lambda: referred((NS1,), GLUE[:1]), sound),
     "soa-serial-drift": (lambda: serials(lag=1), lambda: serials(lag=0)),
+    "delegation-change": (lambda: move(late=False), lambda: move(late=False, back=True)),
+    "stale-delegation": (lambda: move(late=True), lambda: move(late=False)),
+    "provider-answers-differ": (lambda: move(late=False, same=False), lambda: move(late=False)),
     "lame-delegation": (lambda: lame(5), lambda: lame(0)),
     "ns-single-network": (lambda: standing("9.9.9.1", "9.9.9.2"), lambda: standing("9.9.9.1", "8.8.8.8")),
     "circular-glue": (lambda: circle(way_in=False), lambda: circle(way_in=True)),

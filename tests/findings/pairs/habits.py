@@ -38,6 +38,7 @@ def asks(
     answer: tuple[str, ...] = (),
     rcode: int = 0,
     tc: bool = False,
+    aa: bool = False,
     ra: bool = True,
     silent: bool = False,
     unasked: bool = False,
@@ -57,7 +58,7 @@ def asks(
     reply.set_rcode(rcode)
     if tc:
         reply.flags |= dns.flags.TC
-    if not rd:
+    if aa or not rd:
         reply.flags |= dns.flags.AA
     if subnet is not None:
         reply.use_edns(0, options=[dns.edns.ECSOption(*subnet)])
@@ -250,10 +251,38 @@ def pods(*, past: bool) -> Traffic:
     return traffic
 
 
+def roles(*ras: bool, aa: tuple[bool, ...] = ()) -> Traffic:
+    """A server that is asked with RD; what bits its answers have."""
+    traffic = Traffic()
+    for k, ra in enumerate(ras):
+        own = bool(aa) and aa[k]
+        name = f"h{k}.example.com."
+        answer = (f"{name} 300 A 203.0.113.1",) if ra else ()
+        at, port, number = k * SECOND, 3000 + 71 * k, 977 * k
+        asks(traffic, at, name, port=port, number=number, ra=ra, answer=answer, rcode=0 if ra else 5, aa=own)
+    return traffic
+
+
+def rush(apart: int) -> Traffic:
+    """Queries of one client, so far apart."""
+    chance = random.Random(12)
+    traffic = Traffic()
+    for k in range(1100):
+        number, port = chance.randrange(65536), chance.randrange(1024, 65536)
+        asks(traffic, k * apart, f"h{k}.example.com.", port=port, number=number, silent=True)
+    return traffic
+
+
 FAR = [f"{first}.20.30.40" for first in (8, 23, 45, 66, 81, 93, 104, 151, 178, 195)]
 NEAR = ["203.0.113.7", "203.0.99.1", "10.1.2.3", "192.168.7.7"]
 
 PAIRS: dict[str, Pair] = {
+    "ra-missing": (lambda: roles(*[False] * 6), lambda: roles(*[False] * 6, True)),
+    "aa-from-recursive": (
+        lambda: roles(True, True, aa=(True, False)),
+        lambda: roles(True, True, aa=(False, False)),
+    ),
+    "client-over-rate": (lambda: rush(MS // 2), lambda: rush(2 * MS)),
     "id-entropy-low": (lambda: many(number=lambda k, chance: 500 + k), many),
     "port-entropy-low": (lambda: many(port=lambda k, chance: 20000 + k), many),
     "fixed-source-port": (

@@ -239,6 +239,81 @@ def target_zone(*, fails: bool) -> Traffic:
     return traffic
 
 
+def again(count: int, apart: int, *, absent: bool = False) -> Traffic:
+    """One client asks so often for one name; or a resolver for one that does not exist."""
+    traffic = Traffic()
+    for turn in range(count):
+        if absent:
+            traffic.upstream(turn * apart, "no.example.com.", authority=(SOA,), rcode=3)
+        else:
+            cached(traffic, turn * apart, a("203.0.113.1", 300))
+    return traffic
+
+
+def at_root(count: int, *, letter: bool) -> Traffic:
+    """Questions to a server of the root, or of a zone."""
+    traffic = Traffic()
+    server = "198.41.0.4" if letter else ZONE
+    soa = ". 86400 SOA a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 86400"
+    for turn in range(count):
+        traffic.upstream(turn * SECOND, f"h{turn}.invalid{turn}.", server=server, authority=(soa,), rcode=3)
+    return traffic
+
+
+def primed(*times: int) -> Traffic:
+    """A resolver asks for the servers of the root."""
+    traffic = Traffic()
+    records = tuple(f". 518400 NS {letter}.root-servers.net." for letter in "ab")
+    for time in times:
+        own(traffic, time, *records, name=".", qtype="NS", server="198.41.0.4")
+    return traffic
+
+
+def service_at(*, alias: bool) -> Traffic:
+    traffic = Traffic()
+    name, target = "_sip._tcp.example.com.", "sip.example.com."
+    own(traffic, 0, f"{name} 300 SRV 0 0 5060 {target}", name=name, qtype="SRV")
+    record = f"{target} 300 CNAME host.example.net." if alias else a("203.0.113.1", name=target)
+    own(traffic, SECOND, record, name=target)
+    return traffic
+
+
+def authorities(rcode: int) -> Traffic:
+    traffic = Traffic()
+    traffic.ask(0, ZONE_NAME, "CAA", rcode=rcode, authority=() if rcode else (SOA,))
+    return traffic
+
+
+def families(*, empty: bool) -> Traffic:
+    """Questions for AAAA, answered with nothing or with addresses."""
+    traffic = Traffic()
+    for turn in range(220):
+        name = f"h{turn}.example.com."
+        if empty:
+            traffic.ask(turn * SECOND, name, "AAAA", authority=(SOA,))
+        else:
+            traffic.ask(turn * SECOND, name, "AAAA", answer=(f"{name} 300 AAAA 2001:db8::1",))
+    return traffic
+
+
+def below_suffix(*, some_work: bool) -> Traffic:
+    """Names below one suffix fail, others are answered."""
+    traffic = Traffic()
+    cached(traffic, 0, a("203.0.113.1"))
+    for turn in range(4):
+        traffic.ask((1 + turn) * SECOND, f"h{turn}.corp.example.net.", rcode=2)
+    if some_work:
+        name = "h9.corp.example.net."
+        cached(traffic, 9 * SECOND, a("203.0.113.1", name=name), name=name)
+    return traffic
+
+
+def fetched(qtype: str, data: str) -> Traffic:
+    traffic = Traffic()
+    own(traffic, 0, f"{ZONE_NAME} 3600 {qtype} {data}", name=ZONE_NAME, qtype=qtype)
+    return traffic
+
+
 PAIRS: dict[str, Pair] = {
     "stale-layer": (lambda: migration(follows=False), lambda: migration(follows=True)),
     "propagation-pending": (lambda: pending(MINUTE), lambda: pending(11 * MINUTE)),
@@ -268,5 +343,17 @@ PAIRS: dict[str, Pair] = {
     "long-cname-chain": (lambda: aliases(5), lambda: aliases(2)),
     "dangling-cname": (lambda: dangling(there=False), lambda: dangling(there=True)),
     "internal-name-leak": (lambda: told_outside("8.8.8.8"), lambda: told_outside(RESOLVER)),
+    "app-cache-absent": (lambda: again(30, SECOND), lambda: again(30, 100 * SECOND)),
+    "neg-cache-violated": (
+        lambda: again(4, 20 * SECOND, absent=True),
+        lambda: again(4, 700 * SECOND, absent=True),
+    ),
+    "root-queries-high": (lambda: at_root(120, letter=True), lambda: at_root(120, letter=False)),
+    "resolver-restart-suspected": (lambda: primed(0, 3600 * SECOND), lambda: primed(0, SECOND)),
+    "srv-target-cname": (lambda: service_at(alias=True), lambda: service_at(alias=False)),
+    "caa-servfail": (lambda: authorities(2), lambda: authorities(0)),
+    "aaaa-waste": (lambda: families(empty=True), lambda: families(empty=False)),
+    "suffix-fails": (lambda: below_suffix(some_work=False), lambda: below_suffix(some_work=True)),
+    "validating-resolver": (lambda: fetched("DNSKEY", KEY), lambda: fetched("TXT", '"x"')),
     "cname-target-fails": (lambda: target_zone(fails=True), lambda: target_zone(fails=False)),
 }
