@@ -17,13 +17,14 @@ from dnscap.native.exchanges cimport (
     EXCHANGE_AA, EXCHANGE_NO_QUESTION, EXCHANGE_RA, EXCHANGE_RD, NO_MESSAGE, OUTCOME_ANSWER, OUTCOME_DUPLICATE, OUTCOME_NODATA,
     OUTCOME_NXDOMAIN, OUTCOME_OTHER_RCODE, OUTCOME_REFUSED, OUTCOME_TRUNCATED, OUTCOME_UNANSWERED,
 )
-from dnscap.native.interning cimport NO_CODE, Dictionary
+from dnscap.native.interning cimport NO_CODE, Dictionary, prefetch
 from dnscap.native.key_tables cimport Table, enter, slot_of, table_close, table_open
 from dnscap.native.lookup_index cimport hash_client, stir
 
 cdef enum:
     MOST_ASKERS = 4096         # addresses told apart, on either side: some 5 MiB
     MOST_WATCHED = 1024        # queries of a client whose IDs and ports are looked at: more would show no more
+    AHEAD = 12                 # rows whose counts are asked for before their turn
     PLACES = 64                # that IDs and ports are sorted into
     FRAMES = 6                 # kept as evidence
     NEAR = 8                   # ports that follow one another lie no further apart
@@ -229,6 +230,15 @@ cdef class Askers:
             self.numbers_room = room
         return True
 
+    cdef inline void foresee(self, uint32_t code) noexcept nogil:
+        """Have the counts of an address that comes soon on their way from memory: those that every exchange touches."""
+        cdef const char* at
+        if code < self.numbers_room and self.numbers[code] >= 0:
+            at = <const char*>&self.askers[self.numbers[code]]
+            prefetch(at)
+            prefetch(at + 64)
+            prefetch(at + 128)
+
     def feed(self, ExchangeBatch batch not None, const uint8_t[::1] kept=None):
         """Count a batch; `kept` has one octet a row, 0 for those to pass over."""
         cdef RowColumns* c = &batch.page.c
@@ -249,6 +259,9 @@ cdef class Askers:
             good = self.know_codes()
             if good:
                 for i in range(batch.count):
+                    if i + AHEAD < batch.count:
+                        self.foresee(c.client[batch.first_row + i + AHEAD])
+                        self.foresee(c.server[batch.first_row + i + AHEAD])
                     if kept is not None and not kept[i]:
                         continue
                     k = batch.first_row + i

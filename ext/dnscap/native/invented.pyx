@@ -18,6 +18,7 @@ from dnscap.native.lookup_index cimport hash_client, hash_text, stir
 cdef enum:
     GROUPS = 2048              # of each kind: some 700 KiB
     LONG = 50                  # octets of the text of a name from which on it may carry data
+    AROUND = 16                # octets that a query has beside its name, at least
     SIGNS = 37                 # letters without case, digits, all else
     SEEN_WORDS = 16            # of the sieve that counts distinct names
     SEEN_BITS = 64 * SEEN_WORDS
@@ -167,6 +168,8 @@ cdef class Invented:
             ends = self.dictionary.names.text_offsets
             for i in range(batch.count):
                 k = batch.first_row + i
+                if c.outcome[k] != OUTCOME_NXDOMAIN and c.query_size[k] < LONG + AROUND:
+                    continue
                 code = c.qname[k]
                 if code >= names or c.client[k] >= addresses or (kept is not None and not kept[i]) or c.query[k] == NO_MESSAGE:
                     continue
