@@ -61,4 +61,53 @@ WIRE: dict[str, str] = {
     "forwarder-upstream-timeout": "The forwarder's upstream question without an answer, then another upstream or "
     "SERVFAIL.",
     "forwarder-edns-fallback": "The forwarder's questions change: no OPT record after FORMERR or silence.",
+    "server-order": "Questions go to the slower of two servers first, or to one that stays silent before "
+    "another answers.",
+    "nodelocal-bypassed": "Some clients with the search list of a cluster ask 169.254.20.10, others the "
+    "cluster's service address.",
+    "cname-target-fails": "Seen at the resolver: a CNAME record from one zone's server, then SERVFAIL, "
+    "REFUSED or nothing for its target from another's.",
+    "ns-single-network": "Addresses of all servers of a zone, in glue or answers, that begin alike.",
+    "circular-glue": "Referrals for two zones whose NS records name hosts in each other, with an empty "
+    "additional section.",
+    "delegation-change": "Referrals of the parent with other NS records than before.",
+    "stale-delegation": "Queries to servers of which the parent's latest referral does not speak any more, "
+    "answered with AA.",
+    "provider-answers-differ": "Answers with AA for one name, from servers of the old delegation and of the "
+    "new, with other data.",
+    "srv-target-cname": "An SRV record, and a CNAME record of its target.",
+    "caa-servfail": "Responses with RCODE 2 to questions for CAA, while other types of the name are "
+    "answered.",
+    "app-cache-absent": "The same question of one client, seconds apart, each time with what is left of one "
+    "TTL.",
+    "neg-cache-violated": "Seen at the resolver: NXDOMAIN with an SOA record, and the same question to that "
+    "server again within its TTL.",
+    "root-queries-high": "Seen at the resolver: many of its questions go to addresses of the root, most of "
+    "them answered NXDOMAIN.",
+    "resolver-restart-suspected": "Seen at the resolver: `. NS` asked of the root again, and then walks from "
+    "the root down for names that were known.",
+    "ra-missing": "Queries with RD; responses without RA and AA, often REFUSED or a referral.",
+    "aa-from-recursive": "Responses with RA and AA to queries with RD, beside others with RA alone.",
+    "client-over-rate": "More than a thousand queries from one address within a second.",
+    "aaaa-waste": "Answers to AAAA with an SOA record and nothing else, nearly all of them.",
+    "suffix-fails": "RCODE 2 or 5 for each name below a suffix, good answers for others, from one server.",
+    "validating-resolver": "Seen at the resolver: questions for DNSKEY and DS to zones' servers, with the DO "
+    "bit.",
+    "ecs-leak": "An OPT record with a client subnet whose source prefix length is above 24, or 56.",
+    "ecs-scope-longer": "A client subnet in a response whose scope prefix length is above its source prefix "
+    "length.",
+    "id-entropy-low": "IDs of one client's queries that go up by one, stay the same, or are few.",
+    "port-entropy-low": "Source ports of one client's queries that go up by one or two, or are few.",
+    "fixed-source-port": "One source port in all of a client's queries.",
+    "open-resolver": "Responses with RA and without AA to addresses of many networks other than the "
+    "server's.",
+    "amplification": "Questions of 40 octets for one name, mostly ANY, tens a second, and answers of "
+    "thousands of octets; at the victim the answers alone.",
+    "any-tc": "Questions for ANY over UDP, each answered by the TC bit and no record.",
+    "rrl-suspected": "One question many times: a whole answer, then by turns an empty one with TC and none.",
+    "dga-suspected": "NXDOMAIN for one domain after another, each of letters without sense, from one client.",
+    "random-subdomains": "NXDOMAIN for names below one domain whose first labels have no sense and never "
+    "come again.",
+    "tunnel-suspected": "Names of a hundred octets and more below one domain, never the same, and answers of "
+    "type TXT, NULL or CNAME.",
 }

@@ -21,6 +21,7 @@ from dnscap.findings.caches import CacheTally
 from dnscap.findings.costs import CauseTally
 from dnscap.findings.course import CourseTally
 from dnscap.findings.gate import SHORT_SNAPLEN, CaptureQuality
+from dnscap.findings.habits import Habits
 from dnscap.findings.moments import Moments
 from dnscap.findings.native_rows import ExchangeRows, LookupRows
 from dnscap.findings.origins import Origins
@@ -79,6 +80,8 @@ class Diagnosis:
         self.cache_course = CacheCourse()
         self.slow_walks = SlowWalks()
         self.moments = Moments()
+        self.habits = Habits()
+        """What only shows in numbers; fed by `feed_native`, or beside `feed` with native rows."""
         self._events: Counter[str] = Counter()
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
@@ -135,6 +138,7 @@ class Diagnosis:
             self._exchange_rows.feed(exchanges, self._end)
             self.slow_walks.feed_exchanges(exchanges)
             self._lookup_rows.feed_exchanges(exchanges)
+            self.habits.feed(exchanges)
         if resolutions is not None and resolutions.count:
             totals = np.zeros(16, np.int64)
             self._caches.feed_native(resolutions, totals)
@@ -290,6 +294,8 @@ class Diagnosis:
             names=self._names,
             seen=self.seen.rows(),
             caches=self._caches,
+            habits=self.habits,
+            answers=self._servers.answers_of,
             origins=self.origins,
         )
 

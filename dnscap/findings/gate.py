@@ -52,8 +52,8 @@ class CaptureQuality:
 
         Parameters
         ----------
-        what : {"silence", "content", "fragments", "errors"}
-            Answers that did not come; what answers say; fragments; ICMP errors.
+        what : {"silence", "content", "fragments", "errors", "habits"}
+            Answers that did not come; what answers say; fragments; ICMP errors; what many exchanges share.
         """
         left = 1.0
         if what == "silence":

@@ -60,7 +60,11 @@ class NameRule(Rule):
         seen = facts.seen
         if seen is None or not seen.count or (self.needs_all and not seen.whole):
             return
-        found = list(itertools.islice(self.look(facts, seen), MOST_COUNTED))
+        yield from self.first_few(self.look(facts, seen))
+
+    def first_few(self, looked: Iterable[Finding | Draft]) -> Iterator[Finding]:
+        """The surest of what was found; the last of them says how much more there is."""
+        found = list(itertools.islice(looked, MOST_COUNTED))
         found.sort(key=lambda finding: -finding.confidence)
         told = [one.make() if isinstance(one, Draft) else one for one in found[:MOST_FINDINGS]]
         if len(found) > len(told):

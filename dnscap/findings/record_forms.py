@@ -1,4 +1,4 @@
-"""Records that should not be as they are: aliases at an apex, mail to addresses or aliases, Active Directory."""
+"""Records that should not be as they are: aliases at an apex, mail or services at aliases, CAA, Active Directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.names import NameRows
 from dnscap.names.seen import ANSWER, AUTHORITATIVE, RECURSIVE
 
-NS, CNAME, SOA, MX, SRV = 2, 5, 6, 15, 33
+NS, CNAME, SOA, MX, SRV, CAA = 2, 5, 6, 15, 33, 257
 MOST_ROWS = 5_000
 
 _ADDRESS = re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}\.$")
@@ -123,4 +123,68 @@ class AdLocator(NameRule):
         )
 
 
-RULES = (ApexCname(), MxTarget(), AdLocator())
+class SrvTarget(NameRule):
+    """A service is said to be at an alias."""
+
+    id = "srv-target-cname"
+    certainty = 0.9
+    explanation = (
+        "The target of an SRV record must be a name with addresses of its own, not an alias (RFC 2782); some programs "
+        "do not follow it, others take a lookup more."
+    )
+    remedy = "Point the SRV record to the name at the end of the alias."
+    disproved_by = "An address record at the target name."
+
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+        """Give one finding a service."""
+        chosen = (seen.type == SRV) & (seen.section == ANSWER) & (seen.rows["answers"] > 0)
+        if not chosen.any():
+            return
+        aliases = set(seen.name[(seen.type == CNAME) & (seen.section == ANSWER)].tolist())
+        told: set[str] = set()
+        rows = chosen.nonzero()[0][:MOST_ROWS].tolist()
+        seen.expect(rows)
+        for row in rows:
+            name, value = seen.name_of(row), seen.history(row)[-1]
+            targets = [text.split()[-1] for text in value.rdata]
+            named = [target for target in targets if target != "." and seen.code_of(target) in aliases]
+            if named and name not in told:
+                told.add(name)
+                yield self.tell(
+                    facts,
+                    name,
+                    f"The SRV record of {name} points to an alias, {named[0]}",
+                    frames=(value.first_frame,),
+                )
+
+
+class CaaServfail(NameRule):
+    """Questions for CAA records fail."""
+
+    id = "caa-servfail"
+    certainty = 0.8
+    explanation = (
+        "A certification authority has to ask for CAA records, and must not issue a certificate where that fails "
+        "(RFC 8659): old or badly configured servers answer types they do not know with an error or not at all."
+    )
+    remedy = "Have the zone's servers answer CAA, at least with NODATA; update them."
+    disproved_by = "An answer to CAA for that name, even an empty one, from its zone's servers."
+
+    def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
+        """Give one finding a name."""
+        rows = seen.rows
+        chosen = (
+            (seen.type == CAA) & (rows["servfails"] > 0) & (rows["answers"] == 0) & (rows["negatives"] == 0)
+        )
+        for row in chosen.nonzero()[0][:MOST_ROWS].tolist():
+            name = seen.name_of(row)
+            yield self.tell(
+                facts,
+                name,
+                f"{seen.server_of(row)} fails {plural(int(rows['servfails'][row]), 'question')} for CAA of {name}",
+                severity="low",
+                frames=(int(rows["failed_frame"][row]),),
+            )
+
+
+RULES = (ApexCname(), MxTarget(), AdLocator(), SrvTarget(), CaaServfail())

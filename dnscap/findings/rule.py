@@ -80,6 +80,10 @@ class Facts:
         What servers said of names.
     caches : CacheTally or None
         What resolvers did for their clients, by resolver.
+    habits : Habits or None
+        What only shows in numbers: of clients, servers, names and subnets.
+    answers : callable or None
+        Gives the latencies of a server's answers as a histogram, and how many queries it left without one.
     origins : Origins
         Which file a frame is in.
     """
@@ -96,6 +100,8 @@ class Facts:
     names: Any = None
     seen: NameRows | None = None
     caches: Any = None
+    habits: Any = None
+    answers: Callable[[str], tuple[Any, int]] | None = None
     origins: Origins = field(default_factory=Origins)
 
     def cases(
@@ -130,6 +136,11 @@ class Facts:
             for cause in kept.row["causes"] or ():
                 places.setdefault(cause, []).append(place)
         return places
+
+    def with_causes(self, causes: Iterable[str]) -> list[Kept]:
+        """Kept lookups that have one of these causes, in order."""
+        places = {place for cause in causes for place in self._by_cause.get(cause, ())}
+        return [self.kept[place] for place in sorted(places)]
 
     def kept_with(self, cause: str) -> int:
         """How many kept lookups have a cause."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from typing import ClassVar
 
 from dnscap.findings.costs import Cost
-from dnscap.findings.rule import Case, Facts, Rule, first_server, waited
+from dnscap.findings.gate import bounded
+from dnscap.findings.lame import lame_servers
+from dnscap.findings.name_rule import MOST_FINDINGS
+from dnscap.findings.rule import MOST_EVIDENCE, Case, Facts, Finding, Rule, first_server, waited
 
 
 class _FarSide(Rule):
@@ -71,6 +76,21 @@ class LameDelegation(_FarSide):
     )
     remedy = "Serve the zone there, or take that server out of the NS records in parent and child."
     disproved_by = "An authoritative answer (AA) for the zone from that server."
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Give lookups that waited for lame servers, then those servers that nobody had to wait for."""
+        told = [*super().find(facts)]
+        yield from told
+        if facts.seen is None or told:
+            return
+        for lame in itertools.islice(lame_servers(facts.seen), MOST_FINDINGS):
+            confidence = bounded(self.certainty * facts.quality.factor("content"))
+            finding = self.finding(
+                facts, lame.server, Cost(), [], causes=[], confidence=confidence, severity="info"
+            )
+            finding.title = f"{lame.server}, a server of {lame.zone}, {lame.what} {lame.name}"
+            finding.evidence = facts.origins.all_told(lame.frames, MOST_EVIDENCE[2])
+            yield finding
 
 
 class DeadAuthoritative(_FarSide):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from dnscap.findings.name_rule import MOST_GROUPS, NameRule, brief
+from dnscap.findings.name_rule import MOST_FINDINGS, MOST_GROUPS, NameRule, brief
 from dnscap.findings.rule import Facts, Finding, plural
+from dnscap.findings.subnets import subnet_text
+from dnscap.messages.around import address_text
 from dnscap.names import NameRows
 from dnscap.names.rows import Value
 from dnscap.names.seen import ANSWER, NXDOMAIN
@@ -103,6 +106,24 @@ class AnswerByClient(NameRule):
     )
     remedy = "Nothing, where that is meant; otherwise look at views and client networks of the server."
     disproved_by = "The other answer to the same client within the same minutes."
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Give findings about clients, then about the subnets that queries tell."""
+        yield from super().find(facts)
+        by_server: dict[str, list[tuple[str, list[tuple[bytes, int]]]]] = {}
+        for server, name, _, values in facts.habits.by_subnet() if facts.habits is not None else ():
+            by_server.setdefault(address_text(server), []).append((name, values))
+        for address, told in itertools.islice(by_server.items(), MOST_FINDINGS):
+            names = list(dict.fromkeys(name for name, _ in told))
+            subnets = [subnet_text(option) for option, _ in told[0][1]]
+            yield self.tell(
+                facts,
+                address,
+                f"{address} answers by client subnet for {plural(len(names), 'name')}: {names[0]} is another for "
+                f"{' than for '.join(subnets[:2])}",
+                certainty=0.9,
+                frames=[frame for _, values in told[:4] for _, frame in values],
+            )
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
         """Give one finding a server."""

@@ -353,6 +353,7 @@ class Session:
         self._alerts.feed(messages)
         if self._judging:
             self.diagnosis.seen.feed(messages)
+            self.diagnosis.habits.feed_messages(messages)
 
     def _count(self, batch: LiveBatch) -> None:
         """Look at the kernel's counters from time to time."""
@@ -437,6 +438,8 @@ class Session:
         for sent in _some(held.exchange_batches, lambda batch: batch.exchanges):
             for part in _joined([part for batch in sent if (part := batch.to_arrow()).num_rows]):
                 diagnosis.feed(exchanges=part)
+            for batch in sent:
+                diagnosis.habits.feed(batch.native)
         around, self._around = self._around, []
         for connections, events in around:
             diagnosis.feed(connections=connections, events=events)

@@ -417,11 +417,14 @@ class Capture(Gathers):
                 diagnosis.feed_native(exchanges=sent.native)
                 continue
             part = sent.to_arrow()
-            part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
-            diagnosis.feed(exchanges=part)
+            kept = self._narrowing.keeps_exchanges(part)
+            diagnosis.feed(exchanges=part.filter(pa.array(kept)))
+            diagnosis.habits.feed(sent.native, kept)
         if batch is not None:
             diagnosis.origins.feed(batch.first_message, batch.column("source"))
-            diagnosis.seen.feed(self._narrowed(batch))
+            narrowed = self._narrowed(batch)
+            diagnosis.seen.feed(narrowed)
+            diagnosis.habits.feed_messages(narrowed)
             diagnosis.feed_around(batch)
 
     def diagnose(self, *, slowest: int = 3) -> Report:

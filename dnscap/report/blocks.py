@@ -1,4 +1,4 @@
-"""Parts of a report beyond what every capture has: search lists, caches, names.
+"""Parts of a report beyond what every capture has: search lists, orders of servers, hops, caches, names.
 
 A block is made from a diagnosis by a function in `BLOCKS`; the renderings know blocks only by their forms.
 """
@@ -12,6 +12,7 @@ from dnscap.findings.rule import plural, seconds
 from dnscap.report.block_forms import Block, Cell, Grid, percent
 from dnscap.report.cache_block import caches
 from dnscap.report.name_block import names
+from dnscap.report.path_block import path, server_orders
 
 MOST_EXPANDED = 10
 """Names of a search-list table."""
@@ -53,5 +54,5 @@ def search_list(diagnosis: Diagnosis) -> Block | None:
     return Block("search-list", "Search lists", text, [Grid("What they cost most for", columns, rows)])
 
 
-BLOCKS: tuple[Callable[[Diagnosis], Block | None], ...] = (search_list, caches, names)
+BLOCKS: tuple[Callable[[Diagnosis], Block | None], ...] = (search_list, server_orders, path, caches, names)
 """Makers of blocks, in the order of the report."""

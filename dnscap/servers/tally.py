@@ -15,7 +15,7 @@ from dnscap.messages.arrow import ARROW_TYPES
 from dnscap.registry import rrtype_name
 from dnscap.schema import SERVERS
 from dnscap.tables.columns import Columns, Numbering
-from dnscap.tables.histogram import histograms
+from dnscap.tables.histogram import BUCKETS, histograms
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -263,6 +263,16 @@ class ServerTally:
                 rows.append(row)
         rows.sort(key=lambda row: (-row["queries"], row["server"]))
         return rows
+
+    def answers_of(self, server: str) -> tuple[Array, int]:
+        """Latencies of a server's answers as a histogram, and how many queries it left without an answer."""
+        counts: Array = np.zeros(BUCKETS, np.int64)
+        number = self.servers.known(server)
+        if number is None:
+            return counts, 0
+        self.latency.row(number, counts)
+        silent = self.outcomes[number, _KIND["unanswered"]] + self.outcomes[number, _KIND["unreachable"]]
+        return counts, int(silent - self.extras[number, _AMBIGUOUS])
 
     def _row(self, number: int, name: str, silent: list[str], is_client: bool) -> dict[str, Any]:
         of = dict(zip(OUTCOMES, self.outcomes[number].tolist(), strict=False))

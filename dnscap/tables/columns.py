@@ -119,6 +119,10 @@ class Numbering:
         """Text of a number below the limit."""
         return self.texts[number]
 
+    def known(self, text: str) -> int | None:
+        """Number of a text that has one."""
+        return self._of.get(text)
+
     def number(self, text: str) -> int:
         """Number of a text; the limit itself where it is one too many."""
         known = self._of.get(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fuzz.conversations import BEGAN, LONGEST, captures
-from fuzz.stages import Stages, check_names
+from fuzz.stages import Habits, Stages, check_names
 
 from dnscap.native.decoder import Batch, Decoder
 from dnscap.native.names_seen import NamesSeen
@@ -39,11 +39,11 @@ def _decoded(script: bytes, decoder: Decoder, began: int) -> list[tuple[list[Bat
 def scan(octets: memoryview) -> None:
     """Play a script through the stages in both ways."""
     if not _kept or _kept[2] == INPUTS_EACH:
-        _kept[:] = [Decoder(PORTS, True), NamesSeen(256), 0]
-    decoder, names, inputs = _kept
+        _kept[:] = [Decoder(PORTS, True), NamesSeen(256), 0, Habits()]
+    decoder, names, inputs, habits = _kept
     _kept[2] += 1
     stretches = _decoded(bytes(octets), decoder, BEGAN + inputs * APART)
-    quick, thorough = Stages(short_cuts=True, names=names), Stages(short_cuts=False)
+    quick, thorough = Stages(short_cuts=True, names=names, habits=habits), Stages(short_cuts=False)
     for batches, pause in stretches:
         for batch in batches:
             quick.feed(batch)
@@ -58,6 +58,7 @@ def scan(octets: memoryview) -> None:
         stages.take()
         stages.check()
     check_names(names)
+    habits.check()
     assert quick.lookup_rows == thorough.lookup_rows, "short ways lead elsewhere"
     assert quick.lookup_octets == thorough.lookup_octets, "short ways lead elsewhere"
     assert quick.of_lookups == thorough.of_lookups, "short ways lead elsewhere"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fuzz.stages import Stages, check_names
+from fuzz.stages import Habits, Stages, check_names
 
 from dnscap.native.decoder import Decoder
 from dnscap.native.names_seen import NamesSeen
@@ -24,7 +24,7 @@ _kept: list[Any] = []
 def scan(octets: memoryview) -> None:
     """Read one file whole, and now and then take messages, records, connections and events."""
     if not _kept or _kept[1] == INPUTS_EACH:
-        _kept[:] = [Decoder(), 0, Stages(short_cuts=True, names=NamesSeen())]
+        _kept[:] = [Decoder(), 0, Stages(short_cuts=True, names=NamesSeen(), habits=Habits())]
     _kept[1] += 1
     decoder = _kept[0]
     decoder.begin_file()
@@ -40,6 +40,7 @@ def scan(octets: memoryview) -> None:
         _kept[2].take()
         _kept[2].check()
         check_names(_kept[2].names)
+        _kept[2].habits.check()
 
 
 def _look_at_batches(decoder: Decoder) -> None:

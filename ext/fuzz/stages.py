@@ -5,18 +5,40 @@ from __future__ import annotations
 import struct
 from itertools import accumulate
 
+from dnscap.native.askers import Askers
 from dnscap.native.decoder import Batch
 from dnscap.native.exchanges import Exchanges
+from dnscap.native.invented import Invented
 from dnscap.native.lookups import Lookups
 from dnscap.native.names_seen import NamesSeen
 from dnscap.native.outstanding import open_lookups
 from dnscap.native.resolutions import Resolutions
+from dnscap.native.subnets import Subnets
 
 LOOKUP = struct.Struct("Qqq16s4I8B2q8q")
 RESOLUTION_FIRST = struct.Struct("QQ")
 LOOKUP_COLUMNS = ("name", "final_name", "candidates", "servers", "types", "causes", "records")
 """Those that come to the same however lookups are spread over batches."""
 NO_LOOKUP = 0xFFFFFFFFFFFFFFFF
+
+
+class Habits:
+    """What is counted of clients, servers, made-up names and subnets."""
+
+    def __init__(self) -> None:
+        self.askers, self.invented, self.subnets = Askers(), Invented(), Subnets()
+
+    def check(self) -> None:
+        """Look at what was counted."""
+        for row in self.askers.rows():
+            assert row["absent"] <= row["answered"]
+            assert 0 <= row["id_spread"] <= 1.000001 and 0 <= row["port_spread"] <= 1.000001
+        for kind in ("clients", "absent", "long"):
+            for row in self.invented.rows(kind, 1):
+                assert 0 < row["sieved"] <= row["count"] and 0 <= row["evenness"] <= 1.000001
+        for row in self.subnets.servers_told():
+            assert row["close"] <= row["queries"] and row["longer"] <= row["answers"]
+        assert all(len(values) > 1 for *_, values in self.subnets.differing())
 
 
 class Stages:
@@ -28,13 +50,18 @@ class Stages:
         Whether ordinary lookups may take their short ways.
     names : NamesSeen, optional
         Where names are tallied, which is not done without.
+    habits : Habits, optional
+        Likewise where clients and servers are.
     """
 
-    def __init__(self, *, short_cuts: bool, names: NamesSeen | None = None) -> None:
+    def __init__(
+        self, *, short_cuts: bool, names: NamesSeen | None = None, habits: Habits | None = None
+    ) -> None:
         self.exchanges = Exchanges()
         self.lookups = Lookups(True, short_cuts)
         self.resolutions = Resolutions(True)
         self.names = names
+        self.habits = habits
         self.exchange_rows = 0
         self.of_lookups: list[int] = []
         self.lookup_rows: list[bytes] = []
@@ -49,6 +76,8 @@ class Stages:
         self.lookups.feed(self.exchanges, batch)
         if self.names is not None:
             self.names.feed(batch)
+        if self.habits is not None:
+            self.habits.subnets.feed(batch)
 
     def pass_time(self, now: int) -> None:
         """Let time pass without a message."""
@@ -73,6 +102,9 @@ class Stages:
         for batch in self.exchanges.take():
             assert batch.first_exchange == self.exchange_rows, "exchanges come once each, in order"
             self.exchange_rows += batch.exchanges
+            if self.habits is not None:
+                self.habits.askers.feed(batch)
+                self.habits.invented.feed(batch)
             self.of_lookups += memoryview(batch.column("lookup")).tolist()
         while (lookups := self.lookups.take()).count:
             assert lookups.row_size == LOOKUP.size

@@ -59,7 +59,10 @@ TARGETS = (
     Target("streams", "fuzz.streams_target:ENTRY", ("streams",)),
     Target("message", "fuzz.message_target:ENTRY", ("messages", "presentation")),
     Target(
-        "conversations", "fuzz.conversations_target:scan", ("lookups", "resolutions", "names_seen"), 1 << 9
+        "conversations",
+        "fuzz.conversations_target:scan",
+        ("lookups", "resolutions", "names_seen", "askers", "invented", "subnets"),
+        1 << 9,
     ),
     Target("pipeline", "fuzz.pipeline_target:scan", ("decoder",), 1 << 14),
 )

@@ -167,7 +167,8 @@ def test_the_frames_of_a_lookup_can_be_written_out(slow: str, tmp_path: Path) ->
 
 def test_from_python(slow: str) -> None:
     capture = dnscap.read(slow)
-    assert capture.findings["id"].tolist() == ["nameserver-timeout"]
+    assert capture.findings["id"].tolist() == ["nameserver-timeout", "server-order"]
+    assert capture.findings["severity"].tolist() == ["high", "info"]
     assert set(capture.servers["server"]) == {"10.0.0.8", "10.0.0.53"}
     assert capture.clients["lookups"].sum() == 4
     assert "<svg" in capture.explain(1)._repr_html_()

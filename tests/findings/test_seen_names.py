@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import dns.dnssec
@@ -497,11 +496,6 @@ def test_ad_locator() -> None:
 
 
 # ---------------------------------------------------------------- all of them
-
-
-def test_every_finding_about_names_is_tested_here() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
-    assert not [id_ for id_ in sorted(IDS) if f'"{id_}"' not in text]
 
 
 def test_a_healthy_day_raises_nothing_above_info() -> None:

@@ -126,6 +126,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dnscap.native.kept",
             "dnscap.native.cache_tally",
             "dnscap.native.cache_course",
+            *(f"dnscap.native.{name}" for name in ("askers", "invented", "subnets")),
         ),
     ),
     ("findings", ("dnscap.findings*",)),
