@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
-from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
+from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, goes_on, is_loopback
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.chasing cimport CHASED, chased
@@ -133,6 +133,8 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
             p.u.next_start = ex.time
     if c.silence or unheard and before.attempts[0].answered < 0:
         begins_with(c, ex, before)
+    if before != NULL:
+        goes_on(c, ex, l, before)
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
     c.last_id = ex.id
