@@ -16,6 +16,7 @@ from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
+from dnscap.native.frames cimport DIRECTION_IN
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
@@ -52,8 +53,11 @@ cdef void enter_questions(Assembly* t) noexcept nogil:
             link(&t.index, l, question_key(l.text_hash))
 
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note) noexcept nogil:
-    """Whether a forwarder sends the query for a client whose own query is in the capture too."""
+cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note, uint8_t direction) noexcept nogil:
+    """Whether a forwarder sends the query for a client whose own query is in the capture too.
+
+    What is asked on the loopback interface is passed on by its host: no packet does so that came in.
+    """
     cdef uint64_t key = question_key(q.text)
     cdef uint32_t at, seen = 0, i
     cdef const Lookup* l
@@ -80,7 +84,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
                         return True
                     if ex.client[0] == ex.server[0] and ex.client[1] == ex.server[1]:
                         return True    # a host asks itself
-                    if serves or is_loopback(a.server) and not is_loopback(ex.client) or c.iterates:
+                    if serves or c.iterates or is_loopback(a.server) and not is_loopback(ex.client) and direction != DIRECTION_IN:
                         return True
         at = t.index.nodes[at].after
     return False
@@ -315,7 +319,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     l = find(t, ex, q, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False)):
+        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False), batch.columns.direction[h.row]):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1

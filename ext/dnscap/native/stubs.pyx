@@ -12,8 +12,10 @@ from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from dnscap.native.attempts cimport Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_TCP
+from dnscap.native.exchanges cimport (
+    EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_COOKIE, EXCHANGE_DO, EXCHANGE_EDNS, OUTCOME_REFERRAL, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED,
+)
 from dnscap.native.grouping cimport failing
-from dnscap.native.exchanges cimport OUTCOME_REFERRAL, OUTCOME_SERVFAIL, OUTCOME_TRUNCATED, EXCHANGE_AD, EXCHANGE_CD, EXCHANGE_COOKIE, EXCHANGE_DO, EXCHANGE_EDNS
 
 cdef enum:
     TYPE_A = 1
