@@ -260,7 +260,7 @@ def _look_expanded(names: list[str]) -> bool:
 
 
 def _meet_a_wildcard(plain: list[Kept]) -> bool:
-    """Whether names of different depth under one suffix have the same address: ``www.a.test.corp.test``, ``db.corp.test``.
+    """Whether names of different depth under one suffix have one address: ``www.a.test.corp.test``, ``db.corp.test``.
 
     A wildcard answers whatever the first suffix of a search list makes of a name, so that no walk is ever seen.
     """
