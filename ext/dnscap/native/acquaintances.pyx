@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memset
 from dnscap.native.attempts cimport NO_NOTE, ROLE_EDNS_FALLBACK, Attempt, Lookup, ServerNote
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport EXCHANGE_EDNS, NO_LOOKUP, Exchange
-from dnscap.native.grouping cimport AT_ONCE
+from dnscap.native.grouping cimport AT_ONCE, common
 from dnscap.native.lookup_index cimport hash_client
 from dnscap.native.stubs cimport STUB_CARES, STUB_DNSPYTHON, STUB_GLIBC, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 
@@ -143,10 +143,18 @@ cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexc
         c.silence = 0
 
 
-cdef void goes_on(Client* c, const Exchange* ex, const Lookup* l, const Lookup* before) noexcept nogil:
+cdef void goes_on(Client* c, const Exchange* ex, const Lookup* l, Lookup* before) noexcept nogil:
     """Learn from a lookup that begins while the one before is not yet answered, or as soon as it is."""
     cdef const Attempt* a = &before.attempts[0]
     cdef uint32_t i, n = l.names[1]
+    cdef const uint8_t* name
+    if before.negative and 0 <= before.step and 0 <= ex.time - before.step <= AT_ONCE:
+        i = before.names[before.candidate_count - 1]
+        name = before.text + i
+        i = before.names[before.candidate_count] - i
+        # A walk over a search list whose suffixes have nothing in common, on a busy machine: one lookup, or two.
+        if common(name, i, l.text, n) > 0 and (i != n or memcmp(name, l.text, n) != 0):
+            before.may_go_on = 1
     if ex.flags & EXCHANGE_EDNS or ex.transport != TRANSPORT_UDP or a.transport != TRANSPORT_UDP:
         return
     if a.port == ex.client_port:
