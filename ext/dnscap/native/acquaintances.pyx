@@ -22,10 +22,10 @@ cdef enum:
     SELDOM = 8                 # one lookup in so many whose ids are near one another: chance
     MOST_VOTES = 60000
     TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
-    SHUNS = 12                 # votes for it
+    SHUNS = 14                 # votes for it
     SHARES = 10
-    TWO_CALLS = 8
-    COMMON = 4                 # votes that the commonest stub has before it has shown anything
+    TWO_CALLS = 10
+    COMMON = 6                 # votes that the commonest stub has before it has shown anything
 
 
 cdef bint acquaintances_open(Acquaintances* k, uint64_t seed) noexcept nogil:
@@ -191,6 +191,11 @@ cdef void vote_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexc
                 break
 
 
+cdef inline uint32_t weight(const uint16_t* votes, uint32_t stub, uint32_t side) noexcept nogil:
+    """Votes for a stub of clients without EDNS (side 0) or with."""
+    return votes[stub] + (COMMON if stub == STUB_GLIBC and side == 0 else 0)
+
+
 cdef uint8_t recognise_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
     cdef uint32_t i, most = 0, best = 0, side = 1 if l.sent & EXCHANGE_EDNS else 0
     cdef const uint16_t* votes = c.votes + side * STUBS
@@ -199,13 +204,13 @@ cdef uint8_t recognise_by(Client* c, const Lookup* l, uint8_t stub, int16_t scor
         return stub
     if not c.decided[side]:
         for i in range(STUBS):
-            if votes[i] + (COMMON if i == STUB_GLIBC and not side else 0) > most and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
+            if weight(votes, i, side) > most and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
                 best = i
-                most = votes[i] + (COMMON if i == STUB_GLIBC and not side else 0)
+                most = weight(votes, i, side)
         c.best[side] = <uint8_t>best
         c.decided[side] = 1
     best = c.best[side]
-    return <uint8_t>best if chance or votes[best] > score else stub
+    return <uint8_t>best if chance or weight(votes, best, side) > <uint32_t>score else stub
 
 
 cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil:

@@ -257,9 +257,9 @@ cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, i
     if a.port != b.port and a.transport != TRANSPORT_TCP:
         if a.answered < 0 or a.answered > b.time:
             if a.server[0] != b.server[0] or a.server[1] != b.server[1]:
-                score[0] = 6   # at once, of two servers: c-ares with rotate counts on with each query
+                score[0] = 9   # at once, of two servers: c-ares with rotate counts on with each query
                 return STUB_CARES
-            score[0] = 4
+            score[0] = 8
             return STUB_GO     # before 1.19 without EDNS
         # One family after the other from two ports: glibc on its own accord goes on at once, with the query that it made
         # together with the first; an application that calls dnspython twice a little later.
