@@ -267,7 +267,7 @@ cdef uint8_t without_edns(const Lookup* l, const Attempt* a, const Attempt* b, i
             score[0] = 10 if clock_bits(a, b) <= SLOWER else 3
             return STUB_GLIBC
         score[0] = 8 if b.time - a.answered > ONE_CALL else 4
-        return STUB_DNSPYTHON if b.time - a.answered > ONE_CALL else STUB_GLIBC
+        return STUB_DNSPYTHON
     if clock_ids(a, b) and not after_failure and a.transport != TRANSPORT_TCP:
         score[0] = 12
         return STUB_MUSL
