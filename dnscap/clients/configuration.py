@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from dnscap.clients.keeping import Kept
@@ -20,6 +20,13 @@ STICKY = ("c-ares", "systemd-resolved")
 
 PARALLEL = ("musl",)
 """Stubs that ask all servers at once, in the order of the file."""
+
+ASK_AS_IS = ("c-ares", "dnspython")
+"""Libraries with calls that take a name as it is, as Node's `dns.resolve` does: of short names, which nobody gives in
+order to have them asked so, that tells nothing of the list."""
+
+SOON = 20_000_000
+"""Nanoseconds within which the second query of a pair follows the first that was not answered."""
 
 TOOLS = ("dig", "nslookup", "host", "drill", "kdig")
 """Tools that take a server from the command line: nothing they send tells the configuration."""
@@ -188,7 +195,9 @@ def _search(
             if k.row["outcome"] in ("nxdomain", "nodata") and family in EXPANDS_AFTER_FAILURE:
                 never.append(k)
     plain = [k for _, k in as_is_only] if not expanded_first and not tried_as_is else []
-    if _look_expanded([k.row["name"] for k in plain]):
+    if _look_expanded([k.row["name"] for k in plain]) or _meet_a_wildcard(plain):
+        plain = []
+    if family in ASK_AS_IS and any(dots == 0 for dots, _ in as_is_only):
         plain = []
     search = _list(lists, partial, never, plain, evidence)
     known = bool(lists or partial)
@@ -250,6 +259,25 @@ def _look_expanded(names: list[str]) -> bool:
     )
 
 
+def _meet_a_wildcard(plain: list[Kept]) -> bool:
+    """Whether names of different depth under one suffix have one address: ``www.a.test.corp.test``, ``db.corp.test``.
+
+    A wildcard answers whatever the first suffix of a search list makes of a name, so that no walk is ever seen.
+    """
+    holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    for k in plain:
+        if k.row["answers"]:
+            holders[tuple(sorted(k.row["answers"]))].append(k.row["name"].rstrip(".").split(".")[::-1])
+    for names in holders.values():
+        for one, other in itertools.combinations(names, 2):
+            common = sum(
+                1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+            )
+            if 2 <= common < min(len(one), len(other)) and len(one) != len(other):
+                return True
+    return False
+
+
 def _all_absent(k: Kept, name: str) -> bool:
     """Whether every expansion was denied: an error or a timeout may end the walk early."""
     stem = name.rstrip(".") + "."
@@ -277,14 +305,16 @@ def _single_request(family: str | None, seen: list[Kept], evidence: list[str]) -
     serial: list[Kept] = []
     parallel: list[Kept] = []
     for k in seen:
-        if k.row["retransmissions"] or k.row["failovers"]:
-            continue
         verdict = _asked_in_turn(k)
-        if verdict is not None:
+        if k.row["retransmissions"] or k.row["failovers"]:
+            # What was asked before the trouble counts; after it glibc asks in turn, and goes on so in later lookups.
+            if verdict is False and _begins_with_a_pair(k):
+                parallel.append(k)
+        elif verdict is not None:
             (serial if verdict else parallel).append(k)
-    if parallel and not serial:
+    if parallel:
         return False
-    if serial and not parallel:
+    if serial:
         evidence.append(
             f"single-request: the second family was asked after the first was answered ({refer(serial)})"
         )
@@ -304,6 +334,11 @@ def _asked_in_turn(k: Kept) -> bool | None:
     one, two = sorted(first.values(), key=lambda row: row["time"])
     answered = one["time"] + one["latency"] if one["latency"] is not None else None
     return answered is not None and two["time"] >= answered
+
+
+def _begins_with_a_pair(k: Kept) -> bool:
+    one, two = k.exchanges[:2]
+    return bool(one["qtype"] != two["qtype"] and two["time"] - one["time"] < SOON)
 
 
 def _use_vc(seen: list[Kept], evidence: list[str]) -> bool | None:

@@ -13,6 +13,7 @@ from dnscap.findings.name_rule import SECOND, NameRule, span
 from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.names import NameRows
 from dnscap.names.arrow import signed_until
+from dnscap.names.rows import Frame
 from dnscap.names.seen import ANSWER
 
 DS, DNSKEY = 43, 48
@@ -150,7 +151,7 @@ class DsDnskeyMismatch(NameRule):
                 records = seen.octets_of(int(seen.versions["rrset"][number]))
                 if not records:
                     return {}
-                frame = int(seen.versions["first_frame"][number])
+                frame = Frame.of(int(seen.versions["first_frame"][number]))
                 for rdata in records:
                     if len(rdata) < 5:
                         continue
@@ -197,7 +198,7 @@ class DnssecBogusSuspected(NameRule):
                 f"{' and '.join(why)}",
                 severity="medium",
                 certainty=0.95 if by_error and by_flag else 0.85,
-                frames=(int(rows["failed_frame"][row]),),
+                frames=(Frame.of(int(rows["failed_frame"][row])),),
                 queries=int(rows["servfails"][row]),
             )
 

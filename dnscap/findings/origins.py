@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Origins:
-    """Where the messages of each file begin, and when each file was captured.
+    """Where the messages of each file begin, and the names of files.
 
     Messages have numbers in the order in which their files are read; sources likewise.
 
@@ -29,7 +29,7 @@ class Origins:
         self._begins: list[tuple[int, int]] = []  # source, and the first message of it or of a later one
         self._messages: list[int] = []
         self._files: list[str] = []
-        self._spans: dict[str, tuple[int, int]] = {}
+        self._names: list[str] = []
 
     def feed(self, first_message: int, sources: np.ndarray[Any, Any]) -> None:
         """Take in the sources of messages that follow those before."""
@@ -43,25 +43,18 @@ class Origins:
 
     def note_sources(self, sources: pa.Table) -> None:
         """Take in the sources table."""
-        rows = sources.select(["name", "first_time", "last_time"])
-        names = rows.column("name").to_pylist()
-        times = [rows.column(name).cast("int64").to_pylist() for name in ("first_time", "last_time")]
+        names = self._names = sources.column("name").to_pylist()
         self._messages.clear()
         self._files.clear()
-        self._spans.clear()
         for source, message in self._begins:
             if source < len(names) and (not self._files or self._files[-1] != names[source]):
                 self._messages.append(message)
                 self._files.append(names[source])
-        for name, first, last in zip(names, *times, strict=True):
-            if first is not None and last is not None:
-                before = self._spans.get(name, (first, last))
-                self._spans[name] = min(before[0], first), max(before[1], last)
 
     @property
     def several(self) -> bool:
         """Whether there is more than one file to tell apart."""
-        return len(self._spans) > 1
+        return len(set(self._names)) > 1
 
     def of_message(self, message: int | None) -> str | None:
         """The file of a message; None where there is but one."""
@@ -69,20 +62,20 @@ class Origins:
             return None
         return self._files[max(bisect_right(self._messages, message) - 1, 0)]
 
-    def of_time(self, time: int) -> str | None:
-        """The only file that was being captured at a time; None where there is another, or none."""
-        if not self.several:
-            return None
-        there = [name for name, (first, last) in self._spans.items() if first <= time <= last]
-        return there[0] if len(there) == 1 else None
+    def of_source(self, source: int) -> str | None:
+        """The file of a source; None where there is but one."""
+        return self._names[source] if self.several and 0 <= source < len(self._names) else None
 
     def told(self, frame: int, message: int | None = None) -> str:
         """A frame as evidence: with its file where there are several."""
         file = self.of_message(message)
         if file is None and isinstance(frame, Frame):
-            file = self.of_time(frame.time)
+            file = self.of_source(frame.source)
         return f"frame:{int(frame)}" if file is None else f"frame:{int(frame)}@{file}"
 
     def all_told(self, frames: Iterable[int], most: int) -> list[str]:
         """Frames as evidence, in order, each once."""
-        return list(dict.fromkeys(self.told(frame) for frame in sorted(frames) if frame))[:most]
+        order = sorted(
+            (frame for frame in frames if frame), key=lambda frame: (getattr(frame, "source", -1), frame)
+        )
+        return list(dict.fromkeys(self.told(frame) for frame in order))[:most]

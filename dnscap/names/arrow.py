@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dnscap import registry
 from dnscap.messages.arrow import ARROW_TYPES, coded
-from dnscap.names.rows import NameRows
+from dnscap.names.rows import FRAME_BITS, NameRows
 from dnscap.names.seen import AUTHORITATIVE, NO_CODE, NO_SOA, NXDOMAIN, SECTIONS
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -193,6 +193,8 @@ def _clients(rows: NameRows, owner: Array, number: Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), texts)
 
 
+FRAME = np.uint64((1 << FRAME_BITS) - 1)
+
 RRSET_COLUMNS: dict[str, Callable[[NameRows, Array, Array], pa.Array]] = {
     "name": lambda r, at, _: NAME_COLUMNS["name"](r, at),
     "type": lambda r, at, _: _types(r, at),
@@ -206,7 +208,7 @@ RRSET_COLUMNS: dict[str, Callable[[NameRows, Array, Array], pa.Array]] = {
     "ttl_max": lambda r, at, v: _numbers(r.versions["ttl_max"][v], "u32"),
     "ttl": lambda r, at, v: _numbers(r.versions["ttl_last"][v], "u32"),
     "expires": lambda r, at, v: _times(r.versions["expires"][v]),
-    "first_frame": lambda r, at, v: _numbers(r.versions["first_frame"][v], "u64"),
-    "last_frame": lambda r, at, v: _numbers(r.versions["last_frame"][v], "u64"),
+    "first_frame": lambda r, at, v: _numbers(r.versions["first_frame"][v] & FRAME, "u64"),
+    "last_frame": lambda r, at, v: _numbers(r.versions["last_frame"][v] & FRAME, "u64"),
     "clients": _clients,
 }

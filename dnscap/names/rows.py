@@ -45,22 +45,27 @@ class Structs:
         return found
 
 
+FRAME_BITS = 40
+"""Bits of a frame number in the native tables; above them stands its source's number, and 1."""
+
+
 class Frame(int):
-    """A frame number that knows when the frame was captured.
+    """A frame number that knows which source the frame is of.
 
     Examples
     --------
-    >>> Frame.at(7, 1_000)
-    7
+    >>> frame = Frame.of(3 << FRAME_BITS | 7)
+    >>> frame, frame.source
+    (7, 2)
     """
 
-    time: int
+    source: int
 
     @classmethod
-    def at(cls, number: int, time: int) -> Frame:
-        """A frame by its number in its file and its time."""
-        frame = cls(number)
-        frame.time = time
+    def of(cls, whereabouts: int) -> Frame:
+        """A frame as the native tables tell it."""
+        frame = cls(whereabouts & (1 << FRAME_BITS) - 1)
+        frame.source = (whereabouts >> FRAME_BITS) - 1
         return frame
 
 
@@ -112,12 +117,12 @@ class Value:
     @property
     def first_frame(self) -> Frame:
         """The frame that gave it first."""
-        return Frame.at(self._first_frame, self.first)
+        return Frame.of(self._first_frame)
 
     @property
     def last_frame(self) -> Frame:
         """The frame that gave it last."""
-        return Frame.at(self._last_frame, self.last)
+        return Frame.of(self._last_frame)
 
     def __repr__(self) -> str:
         return f"<Value {', '.join(self.rdata[:3])}>"

@@ -171,3 +171,54 @@ def test_several_stubs_of_a_host_are_rows_of_their_own() -> None:
     assert [(r["stub"], r["lookups"]) for r in diagnosis.client_rows] == [("go", 5), ("glibc", 3), (None, 1)]
     assert diagnosis.client_rows[2]["stub_confidence"] is None
     assert diagnosis.client_rows[0]["stub_confidence"] > diagnosis.client_rows[1]["stub_confidence"] > 0.5
+
+
+def asked(number: int, name: str, stub: str = "glibc", **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A lookup of a name that was asked as it is, and its exchange."""
+    row = lookup(
+        number, time=number * SECOND, stub=stub, name=name, candidates=[name], final_name=name, **more
+    )
+    return row, exchange(number, number * SECOND, lookup=number, qname=name)
+
+
+@pytest.mark.parametrize(
+    ("stub", "search"), [("glibc", []), ("go", []), ("c-ares", None), ("dnspython", None)]
+)
+def test_short_names_show_an_empty_list_only_of_what_would_expand_them(
+    stub: str, search: list[str] | None
+) -> None:
+    looked, sent = zip(
+        *(asked(n, name, stub) for n, name in enumerate(("db.", "www.example.com."))), strict=True
+    )
+    assert client([*looked], [*sent])["search"] == search
+
+
+@pytest.mark.parametrize(
+    ("names", "search"),
+    [
+        (("www.shop.example.com.", "db.example.com."), None),
+        (("www.example.com.", "db.example.com."), []),
+        (("www.example.com.", "example.com."), []),
+    ],
+)
+def test_names_of_one_address_may_have_been_expanded_into_a_wildcard(
+    names: tuple[str, str], search: list[str] | None
+) -> None:
+    looked, sent = zip(*(asked(n, name, answers=["192.0.2.9"]) for n, name in enumerate(names)), strict=True)
+    assert client([*looked], [*sent])["search"] == search
+
+
+def test_asking_in_turn_after_a_loss_is_no_single_request() -> None:
+    """glibc goes on so once it had to ask again; the first lookup shows that it is not told to."""
+    looked = [lookup(0, stub="glibc", retransmissions=2), lookup(1, time=9 * SECOND, stub="glibc")]
+    sent = [
+        exchange(0, 0, lookup=0, outcome="unanswered"),
+        exchange(1, 20_000, lookup=0, qtype="AAAA", outcome="unanswered", role="companion"),
+        exchange(2, 5 * SECOND, lookup=0, transmission=2),
+        exchange(3, 5 * SECOND + 5 * MS, lookup=0, qtype="AAAA", transmission=2),
+        exchange(4, 9 * SECOND, lookup=1, latency=2 * MS),
+        exchange(5, 9 * SECOND + 3 * MS, lookup=1, qtype="AAAA", role="companion"),
+    ]
+    assert client(looked, sent)["single_request"] is False
+    looked[0]["retransmissions"] = 0
+    assert client(looked[1:], sent[4:])["single_request"] is True

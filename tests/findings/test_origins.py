@@ -47,3 +47,26 @@ def test_reports_tell_the_file(tmp_path: Path) -> None:
     two.write_bytes(lost(2000.0))
     told = str(dnscap.read([str(one), str(two)]).diagnose())
     assert f"@{one}" in told.replace("\n", "").replace(" ", "")
+
+
+def test_findings_about_names_tell_the_file_where_captures_overlap(tmp_path: Path) -> None:
+    """The same minute at two places: one has the old address of a name, the other the new one."""
+    paths = []
+    for place, address in enumerate(("192.0.2.1", "192.0.2.2")):
+        traffic = Traffic()
+        for number in range(3):
+            message = query("www.example.com", id=number)
+            time = 1000 + 10 * number + place
+            traffic.send(time, message, server=f"198.51.100.{place + 1}")
+            traffic.send(
+                time + 0.01,
+                response(message, answer=address, aa=True, ra=False),
+                server=f"198.51.100.{place + 1}",
+            )
+        paths.append(tmp_path / f"{place}.pcap")
+        paths[-1].write_bytes(traffic.octets())
+    findings = dnscap.read([str(path) for path in paths]).to_arrow("findings").to_pylist()
+    told = {entry for row in findings for entry in row["evidence"] if entry.startswith("frame:")}
+    assert {entry.partition("@")[2] for entry in told} == {str(path) for path in paths}
+    rrsets = dnscap.read([str(path) for path in paths]).to_arrow("rrsets").to_pylist()
+    assert {(row["first_frame"], row["last_frame"]) for row in rrsets} == {(2, 6)}

@@ -88,3 +88,24 @@ def test_addresses_looked_up_in_reverse_are_never_expanded() -> None:
     message = query("1.2.0.192.in-addr.arpa", "PTR")
     (row,) = lookups_of(Traffic().send(1.0, message).send(1.1, response(message, answer=None)).octets())
     assert row["name_certain"]
+
+
+@pytest.mark.parametrize(
+    ("pause", "following", "certain"),
+    [
+        (0.025, "db.example.test", False),  # two suffixes that have nothing in common, or two lookups
+        (0.025, "www.example.test", True),
+        (0.2, "db.example.test", True),
+    ],
+)
+def test_an_absent_name_is_uncertain_where_another_that_begins_alike_follows(
+    pause: float, following: str, certain: bool
+) -> None:
+    client = Client().look("db.corp.zone!")
+    for qtype, id in (("A", 500), ("AAAA", 7500)):
+        message = query(following, qtype, id=id)
+        client.send(10.001 + pause, message, port=41000)
+        client.send(10.002 + pause, response(message), port=41000)
+    client.packets.sort()
+    client.number = 3
+    assert ("db.corp.zone.", certain) in names_of(client)

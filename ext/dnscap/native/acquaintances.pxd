@@ -67,4 +67,6 @@ cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil
 cdef uint8_t recognise(Acquaintances* k, Lookup* l, uint8_t stub, int16_t score) noexcept nogil
 # A lookup of the client begins, with the query `ex`; `before` is the one before it, NULL where that is forgotten.
 cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexcept nogil
+# It is the lookup `l`, and the one before is still open.
+cdef void goes_on(Client* c, const Exchange* ex, const Lookup* l, Lookup* before) noexcept nogil
 cdef bint is_loopback(const uint64_t* address) noexcept nogil

@@ -1,12 +1,18 @@
 """Clients and servers; see acquaintances.pxd."""
 from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from dnscap.native.attempts cimport NO_NOTE, ROLE_EDNS_FALLBACK, Attempt, Lookup, ServerNote
+from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport EXCHANGE_EDNS, NO_LOOKUP, Exchange
+from dnscap.native.grouping cimport AT_ONCE, common
 from dnscap.native.lookup_index cimport hash_client
-from dnscap.native.stubs cimport STUB_CARES, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
+from dnscap.native.stubs cimport STUB_CARES, STUB_DNSPYTHON, STUB_GLIBC, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
+
+cdef enum:
+    TYPE_A = 1
+    TYPE_AAAA = 28
 
 cdef enum:
     MOST_CLIENTS = 1 << 18
@@ -16,7 +22,10 @@ cdef enum:
     SELDOM = 8                 # one lookup in so many whose ids are near one another: chance
     MOST_VOTES = 60000
     TURNED = 2                 # lookups that must have begun with the other server: one may with `rotate`
-    SHUNS = 10                 # votes for it
+    SHUNS = 14                 # votes for it
+    SHARES = 10
+    TWO_CALLS = 10
+    COMMON = 6                 # votes that the commonest stub has before it has shown anything
 
 
 cdef bint acquaintances_open(Acquaintances* k, uint64_t seed) noexcept nogil:
@@ -134,6 +143,35 @@ cdef void begins_with(Client* c, const Exchange* ex, const Lookup* before) noexc
         c.silence = 0
 
 
+cdef void goes_on(Client* c, const Exchange* ex, const Lookup* l, Lookup* before) noexcept nogil:
+    """Learn from a lookup that begins while the one before is not yet answered, or as soon as it is."""
+    cdef const Attempt* a = &before.attempts[0]
+    cdef uint32_t i, n = l.names[1]
+    cdef const uint8_t* name
+    if before.negative and 0 <= before.step and 0 <= ex.time - before.step <= AT_ONCE:
+        i = before.names[before.candidate_count - 1]
+        name = before.text + i
+        i = before.names[before.candidate_count] - i
+        # A walk over a search list whose suffixes have nothing in common, on a busy machine: one lookup, or two.
+        if common(name, i, l.text, n) > 0 and (i != n or memcmp(name, l.text, n) != 0):
+            before.may_go_on = 1
+    if ex.flags & EXCHANGE_EDNS or ex.transport != TRANSPORT_UDP or a.transport != TRANSPORT_UDP:
+        return
+    if a.port == ex.client_port:
+        # c-ares has one socket for all that it asks a server; getaddrinfo of glibc and musl, Go and dnspython one a call.
+        if not before.complete and before.attempt_count > 1 and before.attempts[1].port == a.port and before.attempts[1].qtype != a.qtype \
+                and ex.id != a.id and ex.server[0] == a.server[0] and ex.server[1] == a.server[1]:
+            vote_for(c, STUB_CARES, SHARES)
+    elif ex.qtype == TYPE_AAAA and a.qtype == TYPE_A and before.candidate_count > 1 and 0 <= ex.time - before.step <= AT_ONCE:
+        # A whole walk over the search list for one family, and then another: a call each.
+        if n != before.names[1] or memcmp(l.text, before.text, n) != 0:
+            return
+        for i in range(before.attempt_count):
+            if before.attempts[i].qtype != TYPE_A:
+                return
+        vote_for(c, STUB_DNSPYTHON, TWO_CALLS)
+
+
 cdef void vote_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
     cdef uint32_t i, side = STUBS if l.sent & EXCHANGE_EDNS else 0
     if stub == STUB_UNKNOWN:
@@ -153,20 +191,26 @@ cdef void vote_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexc
                 break
 
 
+cdef inline uint32_t weight(const uint16_t* votes, uint32_t stub, uint32_t side) noexcept nogil:
+    """Votes for a stub of clients without EDNS (side 0) or with."""
+    return votes[stub] + (COMMON if stub == STUB_GLIBC and side == 0 else 0)
+
+
 cdef uint8_t recognise_by(Client* c, const Lookup* l, uint8_t stub, int16_t score) noexcept nogil:
-    cdef uint32_t i, best = 0, side = 1 if l.sent & EXCHANGE_EDNS else 0
+    cdef uint32_t i, most = 0, best = 0, side = 1 if l.sent & EXCHANGE_EDNS else 0
     cdef const uint16_t* votes = c.votes + side * STUBS
     cdef bint chance = stub == STUB_MUSL and c.near * SELDOM < c.pairs
     if score >= SURE and not chance:
         return stub
     if not c.decided[side]:
         for i in range(STUBS):
-            if votes[i] > votes[best] and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
+            if weight(votes, i, side) > most and not (i == STUB_MUSL and not side and c.near * 2 <= c.pairs):
                 best = i
+                most = weight(votes, i, side)
         c.best[side] = <uint8_t>best
         c.decided[side] = 1
     best = c.best[side]
-    return <uint8_t>best if chance or votes[best] > score else stub
+    return <uint8_t>best if chance or weight(votes, best, side) > <uint32_t>score else stub
 
 
 cdef uint8_t vote(Acquaintances* k, Lookup* l, int16_t* strength) noexcept nogil:

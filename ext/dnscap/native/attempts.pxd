@@ -210,7 +210,8 @@ cdef struct Lookup:            # in lines of 64 octets, those that few lookups u
     Dial* dials                # room for MOST_DIALS; NULL while there are none
     Conclusion* end            # only while it is judged
     int64_t next_start         # when the client's next lookup began, -1 never; likewise
-    uint64_t free_for_alignment
+    uint8_t may_go_on          # another name that begins alike was asked for as soon as this one was known not to exist
+    uint8_t[7] free_for_alignment
     Attempt[2] few_attempts
     uint8_t[112] few_record_octets
     uint32_t[8] nodes          # entries in the index

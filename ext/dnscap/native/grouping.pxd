@@ -15,6 +15,8 @@ cdef inline bint settling(uint8_t outcome) noexcept nogil:
 
 
 cdef bint failing(uint8_t outcome) noexcept nogil
+# Octets of the whole labels with which both names begin.
+cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil
 
 # The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own.  `fixed`:
 # the client uses one id for different questions.

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
-from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, is_loopback
+from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, goes_on, is_loopback
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.chasing cimport CHASED, chased
@@ -16,8 +16,9 @@ from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
-from dnscap.native.interning cimport prefetch
+from dnscap.native.frames cimport DIRECTION_IN
 from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
+from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
@@ -54,8 +55,11 @@ cdef void enter_questions(Assembly* t) noexcept nogil:
             link(&t.index, l, question_key(l.text_hash))
 
 
-cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note) noexcept nogil:
-    """Whether a forwarder sends the query for a client whose own query is in the capture too."""
+cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note, uint8_t direction) noexcept nogil:
+    """Whether a forwarder sends the query for a client whose own query is in the capture too.
+
+    What is asked on the loopback interface is passed on by its host: no packet does so that came in.
+    """
     cdef uint64_t key = question_key(q.text)
     cdef uint32_t at, seen = 0, i
     cdef const Lookup* l
@@ -82,7 +86,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
                         return True
                     if ex.client[0] == ex.server[0] and ex.client[1] == ex.server[1]:
                         return True    # a host asks itself
-                    if serves or is_loopback(a.server) and not is_loopback(ex.client) or c.iterates:
+                    if serves or c.iterates or is_loopback(a.server) and not is_loopback(ex.client) and direction != DIRECTION_IN:
                         return True
         at = t.index.nodes[at].after
     return False
@@ -135,6 +139,8 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
             p.u.next_start = ex.time
     if c.silence or unheard and before.attempts[0].answered < 0:
         begins_with(c, ex, before)
+    if before != NULL:
+        goes_on(c, ex, l, before)
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
     c.last_id = ex.id
@@ -335,7 +341,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     l = find(t, ex, q, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.
-        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False)):
+        if passed_on(t, ex, q, c, noted(t, asker, ex.client, False), batch.columns.direction[h.row]):
             c.forwards = 1
             c.passed = ex.time
             c.iterates += 1

@@ -8,6 +8,7 @@ from dnscap.native.interning cimport NO_CODE, prefetch, unlikely
 from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.names_codes cimport own_address, own_name, take_name
 from dnscap.native.names_table cimport (
+    FRAME_BITS,
     NO_RRSET, NO_VERSION, SECTION_ANSWER, SEEN_ASKED, SEEN_AUTHORITATIVE, SEEN_MORE, SEEN_NO_SOA, SEEN_NXDOMAIN,
     SEEN_RECURSIVE, TRIALS, VERSION_CLIENTS, Absence, Seen, SeenTable, TagSlot, Version, absence_of, add_row, find_row, key_hash,
     key_of, lay_by, note_client, value_of, version_of)
@@ -44,6 +45,11 @@ cdef enum JobKind:
     JOB_NEGATIVE = 1
     JOB_FAILURE = 2
     JOB_SIGNATURE = 3
+
+
+cdef inline uint64_t whereabouts(const MessageColumns* c, uint32_t r) noexcept nogil:
+    """The frame of a message, and which source it is of: its number and 1, in the upper bits."""
+    return c.frame[r] & ((<uint64_t>1 << FRAME_BITS) - 1) | (<uint64_t>c.source[r] + 1) << FRAME_BITS
 
 
 cdef void take_rrset(Tally* tally, const Job* job, const MessageColumns* c, const RecordColumns* q) noexcept nogil:
@@ -96,14 +102,14 @@ cdef void take_rrset(Tally* tally, const Job* job, const MessageColumns* c, cons
         s.changes += 1
     if new:
         v.first = v.last = time
-        v.first_frame = c.frame[r]
+        v.first_frame = whereabouts(c, r)
         v.rrset = lay_by(t, q, job.start, job.end, value)
         if v.rrset == NO_RRSET:
             tally.values_dropped += 1
     v.answers += 1
     if time >= v.last:
         v.last = time
-        v.last_frame = c.frame[r]
+        v.last_frame = whereabouts(c, r)
         v.ttl_last = ttl
     if time + <int64_t>ttl * SECOND > v.expires:
         v.expires = time + <int64_t>ttl * SECOND
@@ -122,7 +128,7 @@ cdef void take_negative(Tally* tally, const Job* job, const MessageColumns* c) n
         return
     if a.negatives == 0 or time < a.first_negative:
         a.first_negative = time
-        a.negative_frame = c.frame[r]
+        a.negative_frame = whereabouts(c, r)
     a.last_negative = time if time > a.last_negative else a.last_negative
     a.negatives += 1
     s.flags &= ~<uint8_t>(SEEN_NXDOMAIN | SEEN_NO_SOA)
@@ -152,7 +158,7 @@ cdef void take_failure(Tally* tally, const Job* job, const MessageColumns* c) no
         tally.rows_dropped += 1
         return
     if a.servfails == 0 and a.refused == 0:
-        a.failed_frame = c.frame[r]
+        a.failed_frame = whereabouts(c, r)
     a.failed = c.time[r]
     if c.flags[r] & FLAG_RA:
         s.flags |= SEEN_RECURSIVE

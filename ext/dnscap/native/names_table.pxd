@@ -15,6 +15,7 @@ cdef enum:
     TRIALS = 3                     # lifetimes that caching is tried with
     NO_VERSION = 0                 # versions count from 1
     NO_RRSET = 0xFFFFFFFF
+    FRAME_BITS = 40                # of frames, whose source is above: a file of so many frames has more than 16 TB
 
 cdef enum SeenFlag:
     SEEN_AUTHORITATIVE = 1         # some answer had AA

@@ -77,7 +77,7 @@ cdef bint ends_so(const uint8_t* name, uint32_t size, const Expanding* e, uint64
 cdef bint alone(const Lookup* l, bint still) noexcept nogil:
     """Whether a name that does not exist was not expanded, nor asked for without its end."""
     cdef uint32_t i
-    if not still or l.candidate_count != 1:
+    if not still or l.candidate_count != 1 or l.may_go_on:
         return False
     for i in range(l.attempt_count):
         if l.attempts[i].answered < 0 or l.attempts[i].outcome != OUTCOME_NXDOMAIN:
