@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+MOST_EXPECTED = 1 << 24
+"""Rows that address space (about 3 GB, none of it used yet) is reserved for at most, however long a capture seems."""
+
 MOST_LISTED = 1 << 30
-"""Octets of lists that are joined to one piece; the offsets of Arrow's lists end at twice that."""
+"""Octets of texts in lists after which a new piece begins; the offsets of Arrow's lists end at twice that."""
 
 _TYPES = {
     "message": "u4",
@@ -207,8 +210,8 @@ class WholeRecords:
 
 
 def _expected(rows: int, share: float) -> int:
-    """How many rows there will be in all, when so many are a share of them."""
-    return int(rows / share) if share > 0 else rows
+    """How many rows there will be in all, when so many are a share of them; never much more than memory may hold."""
+    return min(int(rows / share), max(MOST_EXPECTED, 2 * rows)) if share > 0 else rows
 
 
 class _Masks:

@@ -51,6 +51,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "fast",
                     "fragments",
                     "tunnels",
+                    "rare_links",
                     "doh",
                     "walk",
                     "walk_rows",

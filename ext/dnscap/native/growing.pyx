@@ -40,6 +40,10 @@ cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept n
             wide = expected + expected // 4 + SLACK
         wide = (wide + PAGE - 1) & ~<size_t>(PAGE - 1)
         data = <uint8_t*>zero_pages(wide)
+        if data == NULL and expected > need:
+            # address space may be short where memory is not
+            wide = (need + need // 4 + SLACK + PAGE - 1) & ~<size_t>(PAGE - 1)
+            data = <uint8_t*>zero_pages(wide)
         if data == NULL:
             return -1
         r.huge = 0

@@ -37,6 +37,7 @@ cdef enum Link:
     LINK_IPV6 = 229
     LINK_NFLOG = 239
     LINK_NETLINK = 253
+    LINK_PKTAP = 258
     LINK_LINUX_SLL2 = 276
 
 cdef enum:

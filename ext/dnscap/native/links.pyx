@@ -8,6 +8,15 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN
 from dnscap.native.octets cimport be16, be32, has, le16, le32, le64, left, take
 from dnscap.native.packets cimport Packet, mac_place, mix, on_wire, promise
+from dnscap.native.rare_links cimport (
+    TYPE_BARE_IP,
+    TYPE_LLC,
+    TYPE_NONE,
+    TYPE_UNKNOWN,
+    TYPE_WIRELESS,
+    rare_link,
+    shim,
+)
 
 cdef enum:
     MOST_TAGS = 8              # VLAN tags in a row; provider networks use two
@@ -40,20 +49,25 @@ cdef int by_version(Packet* p) noexcept nogil:
 cdef int logical_link(Packet* p) noexcept nogil:
     """IEEE 802.2 LLC, with or without SNAP (RFC 1042)."""
     cdef const uint8_t* h = take(&p.body, 3)
-    cdef uint32_t oui
     if h == NULL:
         return LAYER_OTHER
     if h[0] == 0x06 and h[1] == 0x06:
         return by_version(p)
     if h[0] != 0xAA or h[1] != 0xAA:
         return LAYER_OTHER
-    h = take(&p.body, 5)
+    return subnetwork(p, 2)
+
+
+cdef int subnetwork(Packet* p, uint32_t padding) noexcept nogil:
+    """What SNAP says after LLC, or after the network layer protocol of frame relay (RFC 2427 section 4.2)."""
+    cdef const uint8_t* h = take(&p.body, 5)
+    cdef uint32_t oui
     if h == NULL:
         return LAYER_OTHER
     oui = be32(h) >> 8
     if oui == 0x0080C2 and (be16(h + 3) == 0x0001 or be16(h + 3) == 0x0007):
-        # RFC 2684 bridged Ethernet, with and without FCS: two octets of padding in front
-        if take(&p.body, 2) == NULL:
+        # bridged Ethernet, with and without FCS; two octets of padding are in front in RFC 2684
+        if take(&p.body, padding) == NULL:
             return LAYER_OTHER
         return typed_layer(TYPE_BRIDGED, p)
     if oui != 0 and oui != 0x0000F8:
@@ -128,10 +142,14 @@ cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil:
     if p.layers > MOST_LAYERS:
         return LAYER_DEEP
     for _i in range(MOST_TAGS + 1):
-        if kind == TYPE_IP4 or kind == TYPE_IP6:
+        if kind == TYPE_IP4 or kind == TYPE_IP6 or kind == TYPE_BARE_IP:
             return by_version(p)
         if kind == TYPE_ARP:
             return LAYER_ARP
+        if kind == TYPE_LLC:
+            return logical_link(p)
+        if kind == TYPE_WIRELESS:
+            return wireless(p)
         if kind <= 1500:
             if kind < on_wire(p):
                 promise(p, kind)
@@ -151,7 +169,10 @@ cdef int typed_layer(uint32_t kind, Packet* p) noexcept nogil:
                 return LAYER_DEEP
             return ethernet_layer(p)
         if kind != 0x8100 and kind != 0x88A8 and kind != 0x9100 and kind != 0x9200 and kind != 0x9300:
-            return LAYER_OTHER
+            kind = shim(kind, p)
+            if kind <= 1500:
+                return LAYER_OTHER
+            continue
         h = take(&p.body, 4)
         if h == NULL:
             return LAYER_OTHER
@@ -388,6 +409,16 @@ cdef int link_layer(uint16_t link, Packet* p) noexcept nogil:
         if size < 8 or take(&p.body, size) == NULL or le32(h + 4) > 0xFFFF:
             return LAYER_OTHER
         link = <uint16_t>le32(h + 4)
+    elif link == LINK_PKTAP:
+        # what systems of Apple put in front: length, kind of record, link layer, interface, flags
+        h = p.body.at
+        if not has(&p.body, 40) or le32(h + 4) != 1 or le32(h) < 40 or le32(h + 8) > 0xFFFF:
+            return LAYER_OTHER
+        if take(&p.body, le32(h)) == NULL:
+            return LAYER_OTHER
+        if le32(h + 36) & 3:
+            set_direction(p, DIRECTION_IN if le32(h + 36) & 1 else DIRECTION_OUT)
+        link = <uint16_t>le32(h + 8)
     if link == LINK_ETHERNET or link == LINK_EXPERIMENTAL_ETHERNET:
         return ethernet_layer(p)
     if link == LINK_LINUX_SLL:
@@ -430,9 +461,14 @@ cdef int link_layer(uint16_t link, Packet* p) noexcept nogil:
     if link == LINK_FRELAY:
         # RFC 2427: Q.922 address, control, network layer protocol
         h = take(&p.body, 4)
-        if h == NULL or h[2] != 0x03 or (h[3] != 0xCC and h[3] != 0x8E):
+        if h == NULL or h[2] != 0x03:
             return LAYER_OTHER
-        return by_version(p)
+        if h[3] == 0xCC or h[3] == 0x8E:
+            return by_version(p)
+        if h[3] == 0x00:       # padding
+            h = take(&p.body, 1)
+            return subnetwork(p, 0) if h != NULL and h[0] == 0x80 else LAYER_OTHER
+        return subnetwork(p, 0) if h[3] == 0x80 else LAYER_OTHER
     if link == LINK_PFLOG:
         h = p.body.at
         if not has(&p.body, 2):
@@ -470,4 +506,7 @@ cdef int link_layer(uint16_t link, Packet* p) noexcept nogil:
         return by_version(p)
     if link == LINK_ARCNET_LINUX:
         return arcnet(p)
-    return LAYER_UNKNOWN
+    size = rare_link(link, p)
+    if size == TYPE_UNKNOWN:
+        return LAYER_UNKNOWN
+    return LAYER_OTHER if size == TYPE_NONE else ethernet_layer(p) if size == TYPE_BRIDGED else typed_layer(size, p)

@@ -18,6 +18,7 @@ cdef enum Protocol:            # IP protocol numbers and IPv6 extension headers
     PROTOCOL_DESTINATION_OPTIONS = 60
     PROTOCOL_ETHERIP = 97
     PROTOCOL_MOBILITY = 135
+    PROTOCOL_MPLS = 137
     PROTOCOL_HIP = 139
     PROTOCOL_SHIM6 = 140
 

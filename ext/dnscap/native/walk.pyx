@@ -36,7 +36,7 @@ from dnscap.native.packets cimport (
     MOST_EXTENSIONS, PROTOCOL_AH, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_ETHERIP, PROTOCOL_FRAGMENT,
     PROTOCOL_GRE,
     PROTOCOL_HIP, PROTOCOL_HOP_BY_HOP, PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_IP4, PROTOCOL_IP6,
-    PROTOCOL_MOBILITY,
+    PROTOCOL_MOBILITY, PROTOCOL_MPLS,
     PROTOCOL_ROUTING, PROTOCOL_SHIM6, PROTOCOL_TCP, PROTOCOL_UDP, Ends, Packet, is_dns, mix, on_wire, promise,
 )
 from dnscap.native.streams cimport Streams
@@ -202,6 +202,8 @@ cdef int transport(Walk walk, Way* way, Packet* p, const Ends* ends, uint32_t pr
             if kind != NO_TUNNEL:
                 return inner(walk, way, p, ends, kind)
             break
+        if protocol == PROTOCOL_MPLS:
+            return inner(walk, way, p, ends, 0x8847)       # RFC 4023
         if protocol == PROTOCOL_ETHERIP:
             kind = etherip_tunnel(p)
             if kind != NO_TUNNEL:
@@ -264,7 +266,7 @@ cdef int fragment(Walk walk, Way* way, Packet* p, const Ends* ends, Fragment* f)
     walk.seen.fragments += 1
     if (protocol != PROTOCOL_UDP and protocol != PROTOCOL_TCP and protocol != PROTOCOL_IP4
             and protocol != PROTOCOL_IP6 and protocol != PROTOCOL_GRE and protocol != PROTOCOL_ETHERIP
-            and protocol != PROTOCOL_AH and protocol != PROTOCOL_DESTINATION_OPTIONS):
+            and protocol != PROTOCOL_MPLS and protocol != PROTOCOL_AH and protocol != PROTOCOL_DESTINATION_OPTIONS):
         walk.seen.other_transport += 1
         return 0
     if p.depth >= MOST_DEPTH:
