@@ -19,6 +19,9 @@ MOSTLY = 0.6
 FAST = 10.0
 """Such answers a second: nobody needs one name so often."""
 
+FLOOD = 100.0
+"""Such answers a second that no program without a cache comes to, even where it asks for types that are in use."""
+
 REGIONS = 8
 """Blocks of 16 million addresses that outside clients come from: no provider's own customers do."""
 
@@ -105,6 +108,7 @@ class Amplification(HabitRule):
             client, server = address_text(row["address"]), address_text(row["heavy_server"])
             unasked = share(row["heavy_unasked"], heavy) > 0.5
             any_share = share(row["heavy_any"], heavy)
+            plain = not unasked and any_share <= 0.5 and rate < FLOOD
             if unasked:
                 title = (
                     f"{client} is flooded: {plural(heavy, 'large answer')} for {row['heavy_name']} that it did not "
@@ -120,8 +124,8 @@ class Amplification(HabitRule):
                 facts,
                 client,
                 title,
-                severity="medium",
-                certainty=0.9 if any_share > 0.5 or unasked else None,
+                severity="info" if plain else "medium",
+                certainty=0.9 if any_share > 0.5 or unasked else 0.5 if plain else None,
                 frames=row["heavy_frames"],
                 queries=heavy,
                 detail=f"{row['heavy_out']:,} octets in all; {100 * any_share:.0f} % of the questions were for ANY.",

@@ -31,6 +31,9 @@ CARRIED = 60
 CARRIED_ALONE = 120
 """The same where they do not."""
 
+BUSY = 20.0
+"""Such queries a second of one client, from which on it is no reputation list that is asked: these have caches."""
+
 
 def looks_drawn(row: Row, letters: int) -> bool:
     """Whether the letters of many names look drawn by lot."""
@@ -140,7 +143,7 @@ class TunnelSuspected(HabitRule):
                 client,
                 f"{client} may tunnel through {row['suffix']}: some {row['distinct']:,.0f} names of {each:.0f} "
                 "octets before the domain",
-                severity="medium",
+                severity="medium" if rate_of(row["count"], row["first"], row["last"]) >= BUSY else "info",
                 frames=row["frames"],
                 queries=row["count"],
                 detail=f"{100 * back:.0f} % of the queries were for types that carry data back.",
