@@ -88,7 +88,7 @@ cdef bint alone(const Lookup* l, bint still) noexcept nogil:
 cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub, bint still) noexcept nogil:
     cdef bint whole
     cdef uint32_t base, size, at
-    cdef const uint8_t* suffix
+    cdef const uint8_t* suffix = NULL
     cdef uint64_t hash, end
     if alone(l, still):
         # musl does not expand a name with dots enough even then.
@@ -126,7 +126,7 @@ cdef bint name_stands(const Lookup* l, const Expanding* e, uint64_t seed, bint s
 cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil:
     cdef bint whole, listed = e.size > 0 and e.proved and not e.several
     cdef uint32_t i, size, base = base_of(l, &whole)
-    cdef const uint8_t* suffix
+    cdef const uint8_t* suffix = NULL
     l.end.name = 0
     l.end.name_certain = 0
     if base == 0:
