@@ -8,6 +8,7 @@ from dnscap.findings.caches import CacheTally
 from dnscap.findings.moments import Moments
 from dnscap.findings.rule import Facts
 from dnscap.findings.slow_walks import SlowWalks
+from tests.findings.pairs.caches import healthy, kept_too_long, prefetching, stale, twice_upstream
 from tests.resolutions.traffic import MS, OTHER, SECOND, Traffic
 
 WWW = "www.example.com."
@@ -27,46 +28,20 @@ def found(traffic: Traffic) -> dict[str, str]:
     return {row["id"]: row["severity"] for row in rows if row["id"] in ours}
 
 
-def healthy() -> Traffic:
-    """A cache that does what it should."""
-    traffic = Traffic()
-    for k in range(20):
-        traffic.miss(k * 10 * SECOND, ttl=5)
-        traffic.hit(k * 10 * SECOND + SECOND, ttl=4)
-    return traffic
-
-
 def test_a_healthy_cache_raises_nothing() -> None:
     assert found(healthy()) == {}
 
 
 def test_prefetch_observed() -> None:
-    traffic = Traffic()
-    traffic.miss(0, ttl=10)
-    traffic.hit(9 * SECOND, ttl=1)
-    traffic.upstream(9 * SECOND + 200_000, answer=A)
-    assert found(traffic) == {"prefetch-observed": "info"}
+    assert found(prefetching()) == {"prefetch-observed": "info"}
 
 
 def test_stale_answers() -> None:
-    traffic = Traffic()
-    traffic.miss(0, ttl=2)
-    traffic.ask(5 * SECOND, took=1800 * MS, answer=(f"{WWW} 30 A 203.0.113.1",))
-    traffic.upstream(5 * SECOND + MS, silent=True)
-    assert found(traffic)["stale-answers"] == "info"
+    assert found(stale())["stale-answers"] == "info"
 
 
 def test_coalescing_absent() -> None:
-    traffic = Traffic()
-    for k in range(4):
-        at = k * 10 * SECOND
-        name = f"n{k}.example.com."
-        answer = (f"{name} 5 A 203.0.113.1",)
-        traffic.ask(at, name, took=20 * MS, answer=answer)
-        traffic.ask(at + 5 * MS, name, client=OTHER, took=15 * MS, answer=answer)
-        traffic.upstream(at + MS, name, took=17 * MS, answer=answer)
-        traffic.upstream(at + 6 * MS, name, took=12 * MS, answer=answer)
-    assert found(traffic) == {"coalescing-absent": "low"}
+    assert found(twice_upstream()) == {"coalescing-absent": "low"}
 
 
 def test_a_retry_upstream_is_no_missing_coalescing() -> None:
@@ -79,11 +54,7 @@ def test_a_retry_upstream_is_no_missing_coalescing() -> None:
 
 
 def test_ttl_not_honoured() -> None:
-    traffic = Traffic()
-    traffic.miss(0, ttl=5)
-    for k in range(1, 5):
-        traffic.hit(k * 20 * SECOND, ttl=5)
-    assert found(traffic) == {"ttl-not-honoured": "low"}
+    assert found(kept_too_long()) == {"ttl-not-honoured": "low"}
 
 
 def test_expiry_that_is_kept_to_is_honoured() -> None:

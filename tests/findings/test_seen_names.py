@@ -15,17 +15,23 @@ import pytest
 import dnscap
 from dnscap.findings import challenges, delegations, dnssec, lifetimes, propagation, record_forms, views
 from dnscap.findings.dnssec import key_tag
+from tests.findings.pairs.names import (
+    ACME,
+    MINUTE,
+    PUBLIC,
+    SECOND_ZONE,
+    SOA,
+    WWW,
+    ZONE_NAME,
+    a,
+    cached,
+    own,
+    txt,
+)
 from tests.resolutions.traffic import CLIENT, OTHER, RESOLVER, ROOT, SECOND, START, TLD, ZONE, Traffic
 
 FAMILIES = (propagation, challenges, delegations, dnssec, lifetimes, views, record_forms)
 IDS = {rule.id for family in FAMILIES for rule in family.RULES}
-
-PUBLIC, SECOND_ZONE = "192.0.2.88", "198.51.100.4"
-WWW = "www.example.com."
-ZONE_NAME = "example.com."
-ACME = "_acme-challenge.example.com."
-SOA = f"{ZONE_NAME} 900 SOA ns1.example.com. host.example.com. 1 7200 3600 1209600 600"
-MINUTE = 60 * SECOND
 
 
 def all_of(traffic: Traffic) -> list[dict[str, Any]]:
@@ -36,25 +42,6 @@ def all_of(traffic: Traffic) -> list[dict[str, Any]]:
 
 def found(traffic: Traffic) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in all_of(traffic)}
-
-
-def own(traffic: Traffic, at: int, *records: str, name: str = WWW, qtype: str = "A", **rest: Any) -> None:
-    """The zone's own server answers."""
-    server = rest.pop("server", ZONE)
-    traffic.upstream(at, name, qtype, server=server, answer=records, **rest)
-
-
-def cached(traffic: Traffic, at: int, *records: str, name: str = WWW, qtype: str = "A", **rest: Any) -> None:
-    """A resolver answers."""
-    traffic.ask(at, name, qtype, answer=records, **rest)
-
-
-def a(value: str, ttl: int = 600, name: str = WWW) -> str:
-    return f"{name} {ttl} A {value}"
-
-
-def txt(value: str, ttl: int = 300) -> str:
-    return f'{ACME} {ttl} TXT "{value}"'
 
 
 def migration(*, seen_old: bool = True) -> Traffic:
