@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dnscap.findings.guessing import is_resolver
 from dnscap.findings.habit_rule import HabitRule, Row, rate_of, share
 from dnscap.findings.habits import Habits
 from dnscap.findings.rule import Facts, Finding
@@ -58,6 +59,7 @@ class DgaSuspected(HabitRule):
     def look_at(self, facts: Facts, habits: Habits) -> Iterator[Finding]:
         """Give one finding a client."""
         answers = {row["address"]: row for row in habits.askers}
+        relays = {row["server"] for row in facts.servers}
         for row in sorted(habits.made_up("clients", MANY_DOMAINS), key=lambda row: -row["distinct"]):
             if row["distinct"] < MANY_DOMAINS or not looks_drawn(row, 400):
                 continue
@@ -67,6 +69,8 @@ class DgaSuspected(HabitRule):
             if asked is not None and share(asked["absent"], asked["answered"]) < NXDOMAIN_SHARE:
                 continue
             client = address_text(row["client"])
+            if client in relays or (asked is not None and is_resolver(asked)):
+                continue  # it asks for its own clients
             yield self.tell(
                 facts,
                 client,

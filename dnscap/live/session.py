@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from dnscap.errors import CaptureError
 from dnscap.live.alerts import Alerts
 from dnscap.live.feeds import Counters, Feed
+from dnscap.live.memory import Memory
 from dnscap.live.totals import Totals
 from dnscap.lookups.assembling import Assembling, LookupBatch
 from dnscap.messages.decoding import DNS_PORTS, Decoding, MessageBatch, empty_table
@@ -173,6 +174,7 @@ class Session:
         self.fault: CaptureError | None = None
         """Why the capture ended early, or what was lost."""
         self.started: float | None = None
+        self._memory = Memory()
         self._decoding = Decoding([], dns_ports=dns_ports)
         self._resolving = Resolving(outside=False) if judging else None
         self._assembling = Assembling(self._resolving)
@@ -403,6 +405,7 @@ class Session:
             self._findings = self.diagnosis.findings_so_far()
             spent = time.monotonic() - now
             self._next_judging = now + max(COUNTED_EVERY, SHARE * spent)
+            self._memory.give_back()
             batch.findings += self._alerts.news(self._findings)
 
     @property

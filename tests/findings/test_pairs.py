@@ -11,7 +11,8 @@ import dnscap
 from dnscap.findings import RULES
 from tests.findings.pairs import Source, pairs
 from tests.findings.pairs.delegations import upward
-from tests.findings.pairs.habits import by_subnet, flooded
+from tests.findings.pairs.habits import by_subnet, flooded, relayed
+from tests.resolutions.traffic import CLIENT
 
 PAIRS = pairs()
 IDS = [rule.id for rule in RULES]
@@ -43,6 +44,11 @@ def test_a_victim_is_told_by_answers_that_it_did_not_ask_for() -> None:
     (row,) = [row for row in findings(flooded) if row["id"] == "amplification"]
     assert "did not ask for" in row["title"]
     assert row["severity"] == "medium"
+
+
+def test_who_asks_for_others_does_not_look_for_a_controller() -> None:
+    rows = [row for row in findings(relayed) if row["id"] == "dga-suspected"]
+    assert [row["subject"] for row in rows] == [CLIENT]
 
 
 def test_a_server_that_refers_upward_is_lame() -> None:

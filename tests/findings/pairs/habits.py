@@ -178,6 +178,26 @@ def domains(*, by_lot: bool) -> Traffic:
     return traffic
 
 
+def relayed() -> Traffic:
+    """Domains drawn by lot that a client asks its resolver for, and the resolver another one."""
+    traffic = domains(by_lot=True)
+    chance = random.Random(9)
+    for k in range(150):
+        label = drawn(chance, 12)
+        number, port = chance.randrange(65536), chance.randrange(1024, 65536)
+        asks(
+            traffic,
+            k * 100 * MS,
+            f"{label}.com.",
+            port=port,
+            number=number,
+            rcode=3,
+            client=RESOLVER,
+            server=ZONE,
+        )
+    return traffic
+
+
 def below(*, by_lot: bool) -> Traffic:
     """Names below one domain that do not exist: drawn by lot, or of hosts."""
     chance = random.Random(10)
