@@ -26,6 +26,12 @@ cdef struct Client:
     uint32_t pairs             # lookups without EDNS that asked for both families,
     uint32_t near              # and of these, whose ids are musl's
     uint64_t[2] instead        # that server
+    uint16_t[8] ports          # from which its latest lookups began, in turn
+    uint32_t shares            # lookups that began from one of these
+
+cdef inline bint shares_ports(const Client* c) noexcept nogil:
+    """Whether different lookups of the client come from one port, as those of load generators do: a port tells nothing then."""
+    return c.shares > c.lookups // 4
 
 cdef struct Acquaintances:
     Client* clients

@@ -19,8 +19,8 @@ cdef bint failing(uint8_t outcome) noexcept nogil
 cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t nb) noexcept nogil
 
 # The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own.  `fixed`:
-# the client uses one id for different questions.
-cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil
+# the client uses one id for different questions; `shares`: one port for different lookups.
+cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil
 # Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
 # Whether a query is for the next name of the lookup's walk over a search list.

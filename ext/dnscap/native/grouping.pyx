@@ -63,7 +63,7 @@ cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
         and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
 
 
-cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogil:
+cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil:
     """The role that a query for the lookup's current name would have in it; ROLE_NONE where it is not one of its own."""
     cdef uint32_t i
     cdef const Attempt* a
@@ -161,7 +161,7 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed) noexcept nogi
         return ROLE_NONE               # tools ask one question a run
     if one_port and (not l.complete or ex.time - l.step <= AT_ONCE):
         return ROLE_COMPANION
-    if one_port and not fixed and ex.time - begun.time >= RETRY:
+    if one_port and not fixed and not shares and ex.time - begun.time >= RETRY:
         return ROLE_COMPANION          # asked again; the first time it was lost before it came here
     if ex.time - begun.time <= TOGETHER:
         return ROLE_COMPANION | (SERIAL if l.complete else 0)

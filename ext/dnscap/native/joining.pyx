@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
-from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, goes_on, is_loopback
+from dnscap.native.acquaintances cimport NO_PLACE, Client, begins_with, client_at, goes_on, is_loopback, shares_ports
 from dnscap.native.assembly cimport LISTS, MOST_CHAIN, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.chasing cimport CHASED, chased
@@ -144,6 +144,11 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     if c.lookups and c.last_id == ex.id:
         c.fixed = 1
     c.last_id = ex.id
+    for i in range(8):
+        if c.ports[i] == ex.client_port:
+            c.shares += 1
+            break
+    c.ports[c.lookups & 7] = ex.client_port
     c.latest = l.number
     c.lookups += 1
     l.text_hash = q.text
@@ -192,7 +197,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
             seen += 1
             l = p.l
             if l.client[0] == ex.client[0] and l.client[1] == ex.client[1] and is_current(l, name, size):
-                r = fits(l, ex, c.fixed)
+                r = fits(l, ex, c.fixed, shares_ports(c))
                 if r & SERIAL:
                     if serial == NULL:
                         serial = l
