@@ -76,7 +76,8 @@ def failures_of(seen: NameRows, name: str, start: int, end: int) -> tuple[bool, 
     code = seen.code_of(name)
     if code is None:
         return False, []
-    answered, frames = False, []
+    answered = False
+    frames: list[int] = []
     for row in seen.by_question[0][_span(seen, code)].tolist():
         if seen.section[row] != ANSWER:
             continue
@@ -91,7 +92,7 @@ def failures_of(seen: NameRows, name: str, start: int, end: int) -> tuple[bool, 
             and values["negative_until"][row] >= start
         )
         if values["servfails"][row] or values["refused"][row]:
-            frames.append(int(values["failed_frame"][row]))
+            frames.append(seen.failed_frame(row))
     return answered, frames
 
 

@@ -198,7 +198,7 @@ class DnssecBogusSuspected(NameRule):
                 f"{' and '.join(why)}",
                 severity="medium",
                 certainty=0.95 if by_error and by_flag else 0.85,
-                frames=(Frame.of(int(rows["failed_frame"][row])),),
+                frames=(seen.failed_frame(row),),
                 queries=int(rows["servfails"][row]),
             )
 

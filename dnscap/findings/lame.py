@@ -79,7 +79,7 @@ def lame_servers(seen: NameRows) -> Iterator[Lame]:
                         server,
                         what,
                         name,
-                        (parent.last.first_frame, int(rows["failed_frame"][row])),
+                        (parent.last.first_frame, seen.failed_frame(row)),
                     )
                     break
                 if upward[row] and name != zone.name and is_under(zone.name, name):

@@ -168,7 +168,7 @@ class NegativeTtlOutOfBand(NameRule):
                 zones[0],
                 f"Absence in {plural(len(zones), 'zone')} is remembered for {'only ' if word == 'short' else ''}"
                 f"{span(ttl)}: {brief(zones, 3)}",
-                frames=[int(rows["negative_frame"][row]) for row in at[:4].tolist()],
+                frames=[seen.negative_frame(row) for row in at[:4].tolist()],
                 queries=int(rows["negatives"][at].sum()) if word == "short" else 0,
             )
 

@@ -13,7 +13,7 @@ import numpy as np
 from dnscap.findings.name_rule import MOST_GROUPS, SECOND, Draft, NameRule, brief, clock, span
 from dnscap.findings.rule import Facts, Finding
 from dnscap.names import NameRows
-from dnscap.names.rows import Frame, Value
+from dnscap.names.rows import Value
 from dnscap.names.seen import ANSWER, AUTHORITATIVE, RECURSIVE
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -68,7 +68,7 @@ def servers_of(seen: NameRows, rows: list[int]) -> list[Server]:
                 first_negative=int(values["first_negative"]),
                 last_negative=int(values["last_negative"]),
                 negative_until=int(values["negative_until"]),
-                negative_frame=Frame.of(int(values["negative_frame"])),
+                negative_frame=seen.negative_frame(row),
                 ttl_full=int(seen.ttl_full[row]),
             )
         )
@@ -335,7 +335,7 @@ class AskedTooEarly(NameRule):
                 f"{clock(int(values['last_negative']))}{waited}",
                 severity="low" if kept >= 1 else "info",
                 certainty=0.9 if kept >= 1 else 0.6,
-                frames=(Frame.of(int(values["negative_frame"])), first.first_frame),
+                frames=(seen.negative_frame(row), first.first_frame),
                 detail=(
                     f"Denied from {clock(int(values['first_negative']))} on, with a negative TTL of "
                     f"{span(int(values['negative_ttl']))}; answered first at {clock(int(values['first']))}."

@@ -118,7 +118,7 @@ class AdLocator(NameRule):
             f"Active Directory is looked for by {plural(len({int(seen.name[r]) for r in at}), 'name')}"
             + (f", {len({int(seen.name[r]) for r in missing})} of which do not exist" if missing else ""),
             severity="low" if none and len(at) >= 2 and inner.all() else "info",
-            frames=[int(rows["negative_frame"][row]) for row in missing[:6]],
+            frames=[seen.negative_frame(row) for row in missing[:6]],
             detail=f"Names: {brief(names, 4)}.",
         )
 
@@ -183,7 +183,7 @@ class CaaServfail(NameRule):
                 name,
                 f"{seen.server_of(row)} fails {plural(int(rows['servfails'][row]), 'question')} for CAA of {name}",
                 severity="low",
-                frames=(int(rows["failed_frame"][row]),),
+                frames=(seen.failed_frame(row),),
             )
 
 

@@ -125,7 +125,7 @@ class NegativeCacheViolated(NameRule):
                 server,
                 f"{server} was asked {count:,} times more for {plural(len(names), 'name')} that it had said not to "
                 f"exist, such as {names[0]}",
-                frames=[int(rows["negative_frame"][row]) for row in found[:6]],
+                frames=[seen.negative_frame(row) for row in found[:6]],
                 queries=count,
             )
 
@@ -155,7 +155,7 @@ class RootQueriesHigh(NameRule):
         rows = seen.rows
         asked = {row["server"] for row in at_root}
         frames = [
-            int(rows["negative_frame"][row])
+            seen.negative_frame(row)
             for row in (rows["negatives"] > 0).nonzero()[0].tolist()
             if seen.server_of(row) in asked
         ]

@@ -61,7 +61,7 @@ class AaaaWaste(NameRule):
             seen.name_of(worst[0]),
             f"{100 * empty / (empty + found):.0f} % of {empty + found:,} answers to questions for AAAA had no address, "
             f"most often for {seen.name_of(worst[0])}",
-            frames=[int(rows["negative_frame"][row]) for row in worst],
+            frames=[seen.negative_frame(row) for row in worst],
             queries=empty,
         )
 
@@ -119,7 +119,7 @@ class SuffixFails(NameRule):
                 facts,
                 address,
                 f"{address} fails {plural(count, 'question')} for all names below {suffix}., and answers others",
-                frames=[int(rows["failed_frame"][row]) for row in found[:6]],
+                frames=[seen.failed_frame(row) for row in found[:6]],
                 queries=count,
                 detail=f"Names: {brief(names, 4)}.",
             )

@@ -15,7 +15,7 @@ from dnscap.findings.rule import Facts, Finding, plural
 from dnscap.findings.subnets import subnet_text
 from dnscap.messages.around import address_text
 from dnscap.names import NameRows
-from dnscap.names.rows import Value
+from dnscap.names.rows import Frame, Value
 from dnscap.names.seen import ANSWER, NXDOMAIN
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,7 +43,7 @@ class SplitHorizon(NameRule):
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Finding]:
         """Give one finding a pair of servers."""
-        found: dict[tuple[str, str], list[tuple[str, str, list[int]]]] = {}
+        found: dict[tuple[str, str], list[tuple[str, str, list[Frame]]]] = {}
         chosen = (seen.section == ANSWER) & (seen.rows["asked"] + seen.rows["negatives"] > 0)
         at, starts, sizes = seen.grouped(chosen, differing=True)
         holding, lacking = _holding(seen)[at], _lacking(seen)[at]
@@ -68,7 +68,7 @@ class SplitHorizon(NameRule):
                 detail=f"Names: {brief(names, 5)}.",
             )
 
-    def _views(self, seen: NameRows, rows: list[int]) -> Iterator[tuple[tuple[str, str], str, list[int]]]:
+    def _views(self, seen: NameRows, rows: list[int]) -> Iterator[tuple[tuple[str, str], str, list[Frame]]]:
         address = seen.type[rows[0]] in (A, AAAA)
         values = seen.rows
         is_holding, is_lacking = _holding(seen), _lacking(seen)
@@ -81,7 +81,7 @@ class SplitHorizon(NameRule):
                     values["last_negative"][other] < values["first"][row]
                 ):
                     continue
-                frames = [seen.history(row)[0].first_frame, int(values["negative_frame"][other])]
+                frames = [seen.history(row)[0].first_frame, seen.negative_frame(other)]
                 pair = seen.server_of(row), seen.server_of(other)
                 yield pair, "exists only at the first", frames
         if not address:

@@ -205,6 +205,14 @@ class NameRows:
         """Type of a row."""
         return registry.rrtype_name(int(self.type[row]))
 
+    def negative_frame(self, row: int) -> Frame:
+        """The frame of a negative answer of a row."""
+        return Frame.of(int(self.rows["negative_frame"][row]))
+
+    def failed_frame(self, row: int) -> Frame:
+        """The frame of a failure of a row."""
+        return Frame.of(int(self.rows["failed_frame"][row]))
+
     def code_of(self, name: str) -> int | None:
         """Code of a name, None where no row has it."""
         return self._codes.get(name.lower().rstrip(".") + ".")

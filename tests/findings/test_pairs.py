@@ -40,6 +40,20 @@ def test_a_finding_is_raised_by_what_shows_it_and_not_by_what_nearly_does(id_: s
     assert id_ not in {row["id"] for row in findings(nearly)}
 
 
+@pytest.mark.parametrize("id_", [id_ for id_ in IDS if id_ in PAIRS])
+def test_frames_that_a_finding_cites_are_there(id_: str) -> None:
+    shown, _ = PAIRS[id_]
+    made = shown()
+    frames = dnscap.read(made.octets() if hasattr(made, "octets") else made).sources["frames"].sum()
+    cited = [
+        int(told.removeprefix("frame:"))
+        for row in findings(shown)
+        for told in row["evidence"]
+        if told.startswith("frame:")
+    ]
+    assert all(1 <= frame <= frames for frame in cited)
+
+
 def test_a_victim_is_told_by_answers_that_it_did_not_ask_for() -> None:
     (row,) = [row for row in findings(flooded) if row["id"] == "amplification"]
     assert "did not ask for" in row["title"]
