@@ -17,7 +17,6 @@ from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
 from dnscap.findings.costs import WANTED, CauseTally
 from dnscap.findings.scorecard import ScoreTally
-from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.messages.around import address_text
 from dnscap.native.key_tables import Numbers
 from dnscap.native.name_counts import Names
@@ -213,8 +212,7 @@ class LookupRows:
         count = len(self._keeper.pairs) + 1
         self._clients.grow(count)
         self._keeper.grow(count)
-        access = LookupColumns(batch)
-        first = int(access.rows["lookup"][0])
+        first = int(batch.first_lookup)
         self._last = first + batch.count - 1
         chosen = np.empty(batch.count, np.uint32)
         grades = np.empty(batch.count, np.uint8)
