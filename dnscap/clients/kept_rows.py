@@ -394,11 +394,14 @@ def plain_values(column: pa.Array) -> list[Any]:
             ]
         return lists
     if pa.types.is_dictionary(column.type):
+        if len(column.dictionary) > len(column):
+            plain: list[Any] = column.dictionary.take(column.indices).to_pylist()
+            return plain
         words = [*column.dictionary.to_pylist(), None]
         return [words[code] for code in filled(column.indices, len(words) - 1).to_pylist()]
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
     elif pa.types.is_duration(column.type):
         column = column.cast(pa.duration("ns")).cast(pa.int64())
-    plain: list[Any] = column.to_pylist()
+    plain = column.to_pylist()
     return plain
