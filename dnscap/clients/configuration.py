@@ -175,7 +175,7 @@ def _search(
     never: list[Kept] = []  # failed without expansion, though the stub would have expanded
     for k in kept:
         name, candidates = k.row["name"], k.row["candidates"] or []
-        if not name or not candidates or _is_reverse(name) or not _addresses(k):
+        if not name or not candidates or is_reverse(name) or not _addresses(k):
             continue
         suffixes = [s for s in (_suffix(c, name) for c in candidates) if s]
         first_is_expansion = _suffix(candidates[0], name) is not None
@@ -288,8 +288,9 @@ def _all_absent(k: Kept, name: str) -> bool:
     )
 
 
-def _is_reverse(name: str) -> bool:
-    return name.endswith((".in-addr.arpa.", ".ip6.arpa."))
+def is_reverse(name: str) -> bool:
+    """Whether a name stands for an address (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    return name.lower().endswith((".in-addr.arpa.", ".ip6.arpa."))
 
 
 def _addresses(k: Kept) -> bool:

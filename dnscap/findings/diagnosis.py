@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import scalar_of
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details
 from dnscap.clients.kept_rows import plain_rows
@@ -169,7 +170,8 @@ class Diagnosis:
                 self._events[word] += count
 
     def _note_attempts(self, connections: pa.RecordBatch) -> None:
-        vain = connections.filter(pc.equal(connections.column("queries"), 0))
+        queries = connections.column("queries")
+        vain = connections.filter(pc.equal(queries, scalar_of(0, queries.type)))
         self.attempts += plain_rows(vain.slice(0, max(MOST_ATTEMPTS - len(self.attempts), 0)))
 
     def _feed_resolutions(self, resolutions: Verdicts) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, numpy_of
 from dnscap.clients.keeping import MOST_PENDING, SLOWEST, TROUBLED, Keeper, Kept
 from dnscap.clients.kept_rows import LookupStore
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
@@ -103,7 +104,7 @@ class ExchangeRows:
         unknown = numbers < 0
         if unknown.any():
             new = np.unique(codes[unknown])
-            texts = _texts(count, offsets, text).take(pa.array(new)).to_pylist()
+            texts = _texts(count, offsets, text).take(array_of(new)).to_pylist()
             for code, address in zip(new.tolist(), texts, strict=True):
                 self._numbers[code] = self._servers.servers.number(address)
                 self._public[code] = is_public(address)
@@ -119,7 +120,7 @@ class ExchangeRows:
         known = self._servers.clients_of
         texts = (
             _texts(*self._dictionary.addresses_view())
-            .take(pa.array([key & 0xFFFFFFFF for key in keys]))
+            .take(array_of([key & 0xFFFFFFFF for key in keys], pa.uint32()))
             .to_pylist()
         )
         for key, address in zip(keys, texts, strict=True):
@@ -147,8 +148,8 @@ class ExchangeRows:
         asked = names[places]
         new = np.unique(asked[self._internal[asked] == _UNKNOWN])
         if len(new):
-            inside = pc.match_substring_regex(_texts(count, offsets, text).take(pa.array(new)), INTERNAL)
-            self._internal[new] = np.where(inside.to_numpy(zero_copy_only=False), _YES, _NO)
+            inside = pc.match_substring_regex(_texts(count, offsets, text).take(array_of(new)), INTERNAL)
+            self._internal[new] = np.where(numpy_of(inside), _YES, _NO)
         leaking = places[self._internal[asked] == _YES]
         if len(leaking):
             told = exchange_batch(
