@@ -213,6 +213,18 @@ class Report:
         """Findings that are only worth knowing."""
         return [finding for finding in self.findings if finding.severity == "info"]
 
+    @property
+    def bare(self) -> bool:
+        """Whether there was no DNS to judge: neither a query nor a response."""
+        return not self.queries and not self.query_outcomes
+
+    @property
+    def where_dns_may_hide(self) -> str:
+        """Where to look for DNS that was not found."""
+        if any(item.link_type.startswith("IEEE802_11") for item in self.inputs):
+            return "Wi-Fi frames show DNS only where they are not encrypted."
+        return "`--port N` takes a port as DNS; DNS over TLS and HTTPS cannot be read."
+
     # ------------------------------------------------------------ renderings
 
     def __str__(self) -> str:
@@ -274,11 +286,13 @@ def build(
     'No query of unicast DNS in this capture.'
     """
     facts, course = diagnosis.facts, diagnosis.course
+    inputs = [] if sources is None else _inputs(sources)
+    unread = bool(quality and quality.faults) and not any(item.frames for item in inputs)
     return Report(
         names=list(names),
-        headline=headline(facts, course),
+        headline="Nothing of it could be read." if unread else headline(facts, course),
         totals=totals(facts, course),
-        inputs=[] if sources is None else _inputs(sources),
+        inputs=inputs,
         lookups=facts.lookups,
         failed=facts.failed,
         slow=course.slow,
