@@ -164,6 +164,8 @@ class Report:
         Nanoseconds that the longest of these waits took.
     slowest : list of Explanation
         The slowest lookups, the worst first.
+    remarks, breaks : list of str
+        What weakens findings; where inputs break off.
     blocks : list of Block
         Further tables of what this capture shows.
     """
@@ -180,6 +182,7 @@ class Report:
     queries: int = 0
     findings: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    breaks: list[str] = field(default_factory=list)
     quality: list[Note] = field(default_factory=list)
     scorecard: list[Figure] = field(default_factory=list)
     course: Course = field(default_factory=Course)
@@ -301,6 +304,7 @@ def build(
         queries=int(course.queries.counts[:, 0].sum()),
         findings=diagnosis.findings,
         remarks=diagnosis.quality.remarks(),
+        breaks=[str(one) for one in (*quality.faults, *quality.notes)] if quality is not None else [],
         quality=_notes(diagnosis.quality.remarks(), quality),
         scorecard=diagnosis.scorecard,
         course=_course(course),

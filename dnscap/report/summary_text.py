@@ -246,7 +246,7 @@ def _quality(page: _Page, summary: Summary) -> None:
     if summary.connections.gap_octets:
         lacking.append(f"{summary.connections.gap_octets:,} octets missing from TCP streams")
     if not lacking and not summary.faults and not summary.notes:
-        lossless = "nothing missing that the capture tells of"
+        lossless = "nothing missing, as far as the capture tells"
         page.put("Quality", lossless if summary.drops is None else f"{lossless}; no packets dropped")
     for number, text in enumerate(lacking):
         page.put("Quality" if number == 0 else "", text, warning=True)

@@ -53,9 +53,8 @@ def _summary(report: Report, width: int) -> list[Line]:
     lines += wrapped(report.headline, width)
     if report.totals:
         lines += wrapped(report.totals, width)
-    for note in report.quality:
-        if note.weight != "told":
-            lines += wrapped(f"Capture quality: {note.text.rstrip('.')}.", width, style="negative")
+    for remark in (*report.remarks, *report.breaks):
+        lines += wrapped(f"Capture quality: {remark}.", width, style="negative")
     if report.bare and report.inputs:
         lines += _without_dns(report, width)
     return lines
