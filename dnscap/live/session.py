@@ -51,15 +51,15 @@ COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "
 TICKED_EVERY = 500_000_000
 """Nanoseconds after which the stages are told the time although messages come, which tell it too."""
 
-ALERTED_EVERY = 0.25
-"""Seconds between two looks at lookups that wait."""
+ALERTED_EVERY = (TICK / 2, 0.5)
+"""Seconds between two looks at lookups that wait, at least and at most: at each turn, unless looking takes long."""
 
 MOST_HELD_ROWS = 50_000
 """Exchanges that wait to be added up at most: they hold memory."""
 
 SHARE = 40
-"""Adding up, and judging, may each take one part in so many of the time: the longer they take, the rarer they
-get."""
+"""Looking at what waits, adding up, and judging may each take one part in so many of the time: the longer they
+take, the rarer they get."""
 
 MOST_HELD = 5.0
 """Seconds that rows wait to be added up at most."""
@@ -387,11 +387,12 @@ class Session:
         self._hold(batch)
         now = time.monotonic()
         if self._clock is not None and now >= self._next_alert:
-            self._next_alert = now + ALERTED_EVERY
             clock = self.now
             batch.findings += self._alerts.found(
                 self.open_lookups(clock, since=clock - 500_000_000, lost=True), clock
             )
+            spent = time.monotonic() - now
+            self._next_alert = now + min(max(ALERTED_EVERY[0], SHARE * spent), ALERTED_EVERY[1])
         held = sum(one.exchanges for one in self._held.exchange_batches)
         if now >= self._next_adding or held > MOST_HELD_ROWS:
             self._add_up()
