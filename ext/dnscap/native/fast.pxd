@@ -31,7 +31,8 @@ cdef inline bint fast4(const uint32_t* ports, uint32_t usual, const Frame* frame
     total = be16(ip + 2)
     length = be16(ip + 24)
     # lengths that contradict each other are weighed on the long way
-    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port)) or length <= 8 or total < length + 20):
+    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port))
+                or length <= 8 or total < length + 20):
         return False
     have = <uint32_t>(end - ip) - 28
     length -= 8
@@ -69,7 +70,8 @@ cdef inline bint fast6(const uint32_t* ports, uint32_t usual, const Frame* frame
     src_port = be16(ip + 40)
     dst_port = be16(ip + 42)
     length = be16(ip + 44)
-    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port)) or length <= 8 or be16(ip + 4) < length):
+    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port))
+                or length <= 8 or be16(ip + 4) < length):
         return False
     have = <uint32_t>(end - ip) - 48
     length -= 8
