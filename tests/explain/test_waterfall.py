@@ -54,7 +54,7 @@ because of nameserver-timeout
 >  +5.00 s AAAA failover  10.0.0.53                          ○ nodata 3.90 ms
 
 where the time went
-     5.00 s  99.9 %  ███████████████████████ waiting for answers that never came
+     5.00 s  99.9 %  ███████████████████████ waiting in vain for answers
     4.00 ms   0.1 %  █                       the useful wait
 """
 
