@@ -376,7 +376,12 @@ SERVERS = _columns(
 CLIENTS = _columns(
     ("client", "category", "Address that asked."),
     ("stub", "category", "Stub resolver or tool whose habits its packets show.", True),
-    ("stub_confidence", "float", "How sure that is, 0 to 1.", True),
+    (
+        "stub_confidence",
+        "float",
+        "How sure that is, 0 to 1; at 0.5 nothing tells the commonest stub from others.",
+        True,
+    ),
     ("lookups", "u64", "Lookups of that stub from that address."),
     ("failed", "u64", "Lookups that ended without an answer: SERVFAIL, REFUSED, timeout and the like."),
     ("duration_p50", "duration", "Median duration of its lookups.", True),

@@ -175,7 +175,7 @@ def _search(
     never: list[Kept] = []  # failed without expansion, though the stub would have expanded
     for k in kept:
         name, candidates = k.row["name"], k.row["candidates"] or []
-        if not name or not candidates or _is_reverse(name) or not _addresses(k):
+        if not name or not candidates or is_reverse(name) or not _addresses(k):
             continue
         suffixes = [s for s in (_suffix(c, name) for c in candidates) if s]
         first_is_expansion = _suffix(candidates[0], name) is not None
@@ -264,17 +264,21 @@ def _meet_a_wildcard(plain: list[Kept]) -> bool:
 
     A wildcard answers whatever the first suffix of a search list makes of a name, so that no walk is ever seen.
     """
-    holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    alike: defaultdict[tuple[str, ...], list[tuple[list[str], Kept]]] = defaultdict(list)
     for k in plain:
-        if k.row["answers"]:
-            holders[tuple(sorted(k.row["answers"]))].append(k.row["name"].rstrip(".").split(".")[::-1])
-    for names in holders.values():
-        for one, other in itertools.combinations(names, 2):
-            common = sum(
-                1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-            )
-            if 2 <= common < min(len(one), len(other)) and len(one) != len(other):
-                return True
+        labels = k.row["name"].rstrip(".").split(".")[::-1]
+        if len(labels) > 2:
+            alike[tuple(labels[:2])].append((labels, k))
+    for found in alike.values():
+        holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+        if len({len(labels) for labels, _ in found}) > 1:
+            for labels, k in found:
+                holders[tuple(sorted(k.row["answers"] or ()))].append(labels)
+            holders.pop((), None)
+        for names in holders.values():
+            for one, other in itertools.combinations(names, 2):
+                if len(one) != len(other) and any(a != b for a, b in zip(one, other, strict=False)):
+                    return True
     return False
 
 
@@ -288,8 +292,9 @@ def _all_absent(k: Kept, name: str) -> bool:
     )
 
 
-def _is_reverse(name: str) -> bool:
-    return name.endswith((".in-addr.arpa.", ".ip6.arpa."))
+def is_reverse(name: str) -> bool:
+    """Whether a name stands for an address (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    return name.lower().endswith((".in-addr.arpa.", ".ip6.arpa."))
 
 
 def _addresses(k: Kept) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of
 from dnscap.clients.kept_rows import ALIASES, KEPT_COLUMNS, MOST_EXCHANGES, ExchangeStore, plain_rows
 from dnscap.tables.columns import Columns, Numbering
 
@@ -185,7 +186,7 @@ class Keeper:
         chosen = np.union1d(chosen, slow)
         if not len(chosen):
             return
-        found = plain_rows(batch.take(pa.array(chosen)))
+        found = plain_rows(batch.take(array_of(chosen)))
         if details is not None:
             for row, more in zip(found, details([row["lookup"] for row in found]), strict=True):
                 row.update(more)
@@ -252,7 +253,7 @@ class Keeper:
             return
         self._sorted_in = True
         names = [name for name in KEPT_COLUMNS if name in batch.schema.names]
-        for row in plain_rows(batch.select(names).take(pa.array(chosen))):
+        for row in plain_rows(batch.select(names).take(array_of(chosen))):
             self.kept[row["lookup"]].add(row)
 
     def finish(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.arrays import array_of, numpy_of
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import Picked, exchange_batch
 from dnscap.resolutions.arrow import Verdicts, resolution_batch
@@ -129,9 +130,9 @@ class SlowWalks:
     def _take(self, batch: ExchangeBatch | pa.RecordBatch) -> None:
         wanted = np.array(sorted(self._wanted), dtype=np.int64)
         if isinstance(batch, pa.RecordBatch):
-            numbers = batch.column("exchange").to_numpy(zero_copy_only=False).astype(np.int64)
+            numbers = numpy_of(batch.column("exchange")).astype(np.int64)
             places = np.flatnonzero(np.isin(numbers, wanted))
-            part = batch.select(_EXCHANGE).take(pa.array(places)) if len(places) else None
+            part = batch.select(_EXCHANGE).take(array_of(places)) if len(places) else None
         else:
             first = int(batch.first_exchange)
             places = wanted[(wanted >= first) & (wanted < first + int(batch.exchanges))] - first

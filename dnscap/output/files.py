@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -93,7 +92,7 @@ def _stream(path: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
         return
 
     beginning = os.fsdecode(os.fsencode(target.name)[:_LONGEST_NAME])
-    temporary = target.with_name(f".{beginning}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{beginning}.{os.urandom(4).hex()}.part")
     stream = _open(path, temporary, "xb")
     try:
         with stream:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.errors import UsageError
 from dnscap.messages.decoding import empty_table
 from dnscap.schema import TABLES
@@ -60,8 +61,8 @@ class Condition:
         self._connection.execute("SET lock_configuration = true").fetchall()
         self.columns = self._parsed(table)
         # Types that do not fit show on no rows as well as on many: better before the capture is read.
-        schema = empty_table(table, self.columns or [TABLES[table][0].name]).schema
-        self.apply(pa.RecordBatch.from_pylist([], schema=schema))
+        none = empty_table(table, self.columns or [TABLES[table][0].name])
+        self.apply(pa.record_batch([column.chunk(0) for column in none.columns], schema=none.schema))
 
     def _parsed(self, table: str) -> list[str]:
         """Parse, refuse whatever is not one condition, and tell the columns."""
@@ -111,10 +112,7 @@ class Condition:
             raise self._refusal(f"its value is not true or false but {kept.type}")
         if len(kept) != batch.num_rows:
             raise self._refusal("it is about one row at a time")
-        mask = kept.combine_chunks()
-        if isinstance(mask, pa.ChunkedArray):
-            mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], pa.bool_())
-        return batch.filter(mask)
+        return batch.filter(pa.concat_arrays(kept.chunks) if kept.num_chunks else array_of([], pa.bool_()))
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

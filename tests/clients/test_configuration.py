@@ -170,7 +170,13 @@ def test_several_stubs_of_a_host_are_rows_of_their_own() -> None:
     diagnosis.feed(lookups=lookups(*(lookup(i, i * SECOND, stub=stub) for i, stub in enumerate(stubs))))
     assert [(r["stub"], r["lookups"]) for r in diagnosis.client_rows] == [("go", 5), ("glibc", 3), (None, 1)]
     assert diagnosis.client_rows[2]["stub_confidence"] is None
-    assert diagnosis.client_rows[0]["stub_confidence"] > diagnosis.client_rows[1]["stub_confidence"] > 0.5
+
+
+def test_single_plain_questions_do_not_tell_the_stub() -> None:
+    plain = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A"]) for i in range(5)], [])
+    pairs = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A", "AAAA"]) for i in range(5)], [])
+    fewer = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A", "AAAA"]) for i in range(2)], [])
+    assert plain["stub_confidence"] == 0.5 < fewer["stub_confidence"] < pairs["stub_confidence"]
 
 
 def asked(number: int, name: str, stub: str = "glibc", **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:

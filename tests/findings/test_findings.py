@@ -326,20 +326,27 @@ def test_internal_names_outside_are_told() -> None:
     assert not loud(diagnosis_of(looked, inside))
 
 
-def test_reverse_lookups_that_time_out() -> None:
+@pytest.mark.parametrize(
+    ("name", "causes", "found"),
+    [
+        ("9.0.0.10.in-addr.arpa.", {}, "ptr-timeout"),
+        ("b._dns-sd._udp.example.com.", {"causes": ["no-answer"]}, "no-answer"),
+    ],
+)
+def test_reverse_lookups_that_time_out(name: str, causes: dict[str, list[str]], found: str) -> None:
     looked = [
         lookup(
             0,
-            name="9.0.0.10.in-addr.arpa.",
+            name=name,
             qtypes=["PTR"],
             outcome=("timeout"),
             duration=10 * SECOND,
             t_timeout=10 * SECOND,
+            **causes,
         )
     ]
     sent = [exchange(0, 0, lookup=0, qtype="PTR", outcome="unanswered")]
-    (found,) = loud(diagnosis_of(looked, sent))
-    assert (found.id, found.failed) == ("ptr-timeout", 1)
+    assert [(f.id, f.failed) for f in loud(diagnosis_of(looked, sent))] == [(found, 1)]
 
 
 def test_errors_that_set_off_a_storm() -> None:
