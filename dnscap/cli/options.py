@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dnscap.errors import UsageError
+
 if TYPE_CHECKING:
     from dnscap.messages.decoding import Quality
     from dnscap.reading import Capture
@@ -84,6 +86,8 @@ def open_capture(
     from dnscap.output.files import check_target
     from dnscap.reading import Capture
 
+    if name is not None and name.startswith("*."):
+        raise UsageError(f"--name takes names under a name as well: --name {name[2:]}")
     progress = None
     if bar and sys.stderr.isatty():
         progress = ProgressBar(sys.stderr)

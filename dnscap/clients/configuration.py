@@ -229,6 +229,9 @@ def _list(
     plain: list[Kept],
     evidence: list[str],
 ) -> list[str] | None:
+    # A lookup that went through the list again (from UDP to TCP, say) shows each suffix twice.
+    lists = [(list(dict.fromkeys(suffixes)), kept) for suffixes, kept in lists]
+    partial = [list(dict.fromkeys(suffixes)) for suffixes in partial]
     if lists:
         suffixes, source = max(lists, key=lambda item: len(item[0]))
         # A longer walk that stopped early shows that the list goes on.

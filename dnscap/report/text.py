@@ -118,11 +118,11 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> list[Line]:
     )
     lines += wrapped(said, width, _INDENT, "dim")
     lines += wrapped(finding.explanation, width, _INDENT)
-    lines += _labelled("Remedy", finding.remedy, width)
+    lines += _labelled("What to do", finding.remedy, width)
     if finding.counterfactual:
         lines += _labelled("Then", finding.counterfactual, width)
     lines += _labelled("Not so if", finding.disproved_by, width, "dim")
-    lines += _labelled("See", _grouped(finding.evidence), width, "dim")
+    lines += _labelled("Shown by", _grouped(finding.evidence), width, "dim")
     return lines
 
 

@@ -144,6 +144,7 @@ def test_a_report_that_cannot_be_written_is_not_made_first(tmp_path: Path) -> No
         ((str(FIRST_LOOK),), f"dnscap diagnose {FIRST_LOOK}"),
         (("explain", str(FIRST_LOOK), "99"), "`dnscap lookups` lists them"),
         (("trace", str(FIRST_LOOK), "www.example.lab"), "the name comes before the captures"),
+        (("lookups", str(FIRST_LOOK), "--name", "*.example.lab"), "--name example.lab"),
     ],
 )
 def test_a_mistake_is_answered_with_what_may_be_meant(arguments: tuple[str, ...], told: str) -> None:

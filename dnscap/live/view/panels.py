@@ -224,18 +224,14 @@ def finding_pages(findings: list[Finding], width: int) -> list[Line]:
     lines: list[Line] = []
     for finding in findings:
         sign, style = SEVERITY[finding.severity]
-        lines.append([(f"{sign} {finding.severity}  ", style), (finding.id, "bold")])
+        sure = f"  confidence {100 * finding.confidence:.0f} %"
+        lines.append([(f"{sign} {finding.severity}  ", style), (finding.id, "bold"), (sure, "dim")])
         lines += wrapped(finding.title, width, "  ", "bold")
         lines += wrapped(finding.explanation, width, "  ")
         lines += wrapped(f"What to do: {finding.remedy}", width, "  ")
         if finding.counterfactual:
-            lines += wrapped(finding.counterfactual, width, "  ")
-        lines += wrapped(
-            f"confidence {100 * finding.confidence:.0f} %; what would disprove it: {finding.disproved_by}",
-            width,
-            "  ",
-            "dim",
-        )
+            lines += wrapped(f"Then: {finding.counterfactual}", width, "  ")
+        lines += wrapped(f"Not so if: {finding.disproved_by}", width, "  ", "dim")
         lines.append([])
     return lines or [[("Nothing was found wrong so far.", "")]]
 
