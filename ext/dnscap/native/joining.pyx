@@ -22,7 +22,8 @@ from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
-from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
+from dnscap.native.many_attempts cimport widen_attempts
+from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too
 from dnscap.native.upstreams cimport upstream_query
 
 cdef enum:
@@ -291,19 +292,14 @@ cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uin
                                  uint8_t direction) noexcept nogil:
     """The query, as one more attempt of the lookup; NULL where there is no room for it.  `note`: where its server is noted."""
     cdef Attempt* a
-    cdef uint32_t room
     l.queries += 1
     l.last = max(l.last, ex.time)
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2
-        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
-        if a == NULL:
+        if not widen_attempts(l, l.attempt_room * 2):
             t.failed = 1
             return NULL
-        l.attempts = a
-        l.attempt_room = room
     a = &l.attempts[l.attempt_count]
     l.attempt_count += 1
     a.time = ex.time
