@@ -1,13 +1,15 @@
 """Which lookup a query belongs to, by what stubs do: the other family, retries, fail-over, TCP, the next name of a search list."""
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from dnscap.native.attempts cimport Lookup
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, Exchange
+from dnscap.native.naming cimport Expanding
 
 cdef enum:
     LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
     AT_ONCE = 40000000         # nanoseconds: a stub that goes on by itself does so within this, on a busy machine
+    HELD_UP = 150000000        # or within this, where its process is held up (a quota of processor time is given out each 100 ms)
 
 cdef inline bint settling(uint8_t outcome) noexcept nogil:
     """An answer, be it that there is nothing."""
@@ -23,5 +25,7 @@ cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t n
 cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil
 # Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
-# Whether a query is for the next name of the lookup's walk over a search list.
-cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
+# Whether a query is for the next name of the lookup's walk over a search list; `e` is what is known of the client's list.
+cdef bint continues(
+    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, const Expanding* e, uint64_t seed
+) noexcept nogil
