@@ -1,9 +1,8 @@
 """Which lookup a query belongs to, by what stubs do: the other family, retries, fail-over, TCP, the next name of a search list."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from dnscap.native.attempts cimport Lookup
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, Exchange
-from dnscap.native.naming cimport Expanding
 
 cdef enum:
     LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
@@ -25,7 +24,8 @@ cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t n
 cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil
 # Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
-# Whether a query is for the next name of the lookup's walk over a search list; `e` is what is known of the client's list.
+# Whether a query is for the next name of the lookup's walk over a search list.  `added`: octets of what the client is known to
+# add first, where the first name ends in it; `unlisted`: it is known to leave names alone that do not exist, or to add this and that.
 cdef bint continues(
-    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, const Expanding* e, uint64_t seed
+    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
 ) noexcept nogil

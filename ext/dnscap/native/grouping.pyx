@@ -1,11 +1,10 @@
 """Which lookup a query belongs to; see grouping.pxd."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp
 
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.exchanges cimport *
-from dnscap.native.naming cimport Expanding, ends_so
 
 cdef enum:
     TYPE_A = 1
@@ -22,6 +21,7 @@ cdef enum:                     # nanoseconds
     TURNED_AWAY = 500000000    # a stub that was turned away has asked another server by then, on whatever machine
 
 cdef enum:
+    WWW_SIZE = 4
     ADDRESS_LABELS = 4         # an address of IPv4 in a name, and the least of one of IPv6 that is worth looking at
 
 
@@ -95,11 +95,11 @@ cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
         and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
 
 
-cdef bint asked_at(const Lookup* l, const uint64_t* server) noexcept nogil:
-    """Whether the lookup has asked this server: a new one would begin with the same as the one before, as a rule."""
+cdef bint asked_at(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether the lookup has asked this server this before: a new one would begin with the same as the one before, as a rule."""
     cdef uint32_t i
     for i in range(l.attempt_count):
-        if l.attempts[i].server[0] == server[0] and l.attempts[i].server[1] == server[1]:
+        if l.attempts[i].qtype == ex.qtype and l.attempts[i].server[0] == ex.server[0] and l.attempts[i].server[1] == ex.server[1]:
             return True
     return False
 
@@ -182,7 +182,7 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) 
         elif p.outcome == OUTCOME_TRUNCATED and not refused:
             return ROLE_NONE
         elif ex.time - p.answered > AT_ONCE and not (
-            ex.time - p.answered <= TURNED_AWAY and failing(p.outcome) and not asked_at(l, ex.server)
+            ex.time - p.answered <= TURNED_AWAY and failing(p.outcome) and not asked_at(l, ex)
         ):
             # Some go on waiting after a failure, and ask again when their timer of whole seconds is up.
             rest = gap % SECOND
@@ -237,7 +237,7 @@ cdef bint half_heard(const Lookup* l, const Exchange* ex) noexcept nogil:
 
 
 cdef bint continues(
-    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, const Expanding* e, uint64_t seed
+    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
 ) noexcept nogil:
     """Whether a query is for the next name of the lookup's walk over a search list."""
     cdef uint32_t i, n, n0, base, least, walk
@@ -280,7 +280,7 @@ cdef bint continues(
         base = common(l.text + l.names[i], l.names[i + 1] - l.names[i], name, size)
         if base == l.names[i + 1] - l.names[i] or base == size:
             return True                # the name itself is among them
-    if e.proved and not e.several and least + e.size == n0 and ends_so(c0, n0, e, seed):
+    if added and least + added == n0:
         return True                    # what the client is known to add first was added
     # Services and lists of mail senders are asked for under several names that lie in one another, or have nothing in common,
     # by those who look for them (RFC 7489 section 6.6.3, for one).
@@ -293,7 +293,13 @@ cdef bint continues(
         base = common(c, n, name, size)
         if ends_with(c + base, n - base, name + base, size - base):
             return True
-    if l.candidate_count > l.walk + 1 or not (other and several) and (half or ex.time - l.step > NEXT_NAME):
+    if l.candidate_count > l.walk + 1:
         return False
+    if not (other and several):
+        # One label alone is like that of many hosts.
+        if half or ex.time - l.step > NEXT_NAME or unlisted:
+            return False
+        if least == WWW_SIZE and memcmp(c0, <const char*>b"www.", WWW_SIZE) == 0:
+            return False
     # Two suffixes of their own; names that end alike are rather two names under one suffix.
     return alike_labels(c0, n0, name, size) < 3

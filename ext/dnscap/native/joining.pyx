@@ -24,6 +24,7 @@ from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
+from dnscap.native.naming cimport Expanding, ends_so
 from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
 from dnscap.native.upstreams cimport upstream_query
 
@@ -225,6 +226,12 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     return l
 
 
+cdef inline bint added_first(const Lookup* l, const Expanding* e, uint64_t seed) noexcept nogil:
+    """Whether the first name of the lookup's walk ends in what its client is known to add first."""
+    cdef uint32_t at = l.names[l.walk]
+    return e.proved and not e.several and ends_so(l.text + at, l.names[l.walk + 1] - at, e, seed)
+
+
 cdef inline uint32_t foresee(const Assembly* t, uint32_t at) noexcept nogil:
     """Fetch what a lookup will be told by, some places of its chain before its turn; gives the next place."""
     cdef const Place* p = place_at(t, at)
@@ -250,6 +257,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     cdef Lookup* serial = NULL
     cdef uint8_t r
     cdef bint anew = False
+    cdef bint unlisted = c.expanding.several or c.expanding.unexpanded > 0 and c.expanding.walks == 0
     if at and place_at(t, at).after:   # a long chain is one of a name that is asked for in vain
         for _i in range(FORESEEN):
             if ahead:
@@ -289,7 +297,8 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
             seen += 1
             l = t.index.nodes[at].l
             if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
-                if continues(l, ex, name, size, &c.expanding, t.index.seed):
+                if continues(l, ex, name, size, 0, unlisted) or added_first(l, &c.expanding, t.index.seed) \
+                        and continues(l, ex, name, size, c.expanding.size, unlisted):
                     if best == NULL or anew or l.step < best.step:
                         best = l
                         anew = False
