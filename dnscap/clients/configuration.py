@@ -48,7 +48,9 @@ def configuration_of(stub: str | None, kept: list[Kept]) -> dict[str, Any]:
     nameservers, rotate = _nameservers(family, seen, evidence)
     search, ndots = _search(family, kept, evidence)
     servers = len(nameservers or ())
-    timeout = timeout_of(family, seen, nameservers, evidence)
+    timeout = (
+        None if _in_unknown_order(family, rotate, seen) else timeout_of(family, seen, nameservers, evidence)
+    )
     return {
         "nameservers": nameservers,
         "search": search,
@@ -119,6 +121,16 @@ def _nameservers(
         _blend(merged, order)
     evidence.append(f"nameservers: order of asking in lookup {source.number}")
     return merged, rotate
+
+
+def _in_unknown_order(family: str | None, rotate: bool | None, seen: list[Kept]) -> bool:
+    """Whether it cannot be told how long the stub waits for which server.
+
+    glibc takes turns, and yet waits for the second of three servers two thirds of what it waits for the first, and four
+    thirds for the third; of two it waits alike.
+    """
+    servers = {server for k in seen for server in order_of(k)}
+    return family == "glibc" and rotate is True and len(servers) > 2
 
 
 def _blend(merged: list[str], order: list[str]) -> None:
@@ -239,7 +251,7 @@ def _list(
             evidence.append(f"search: every suffix was tried in lookup {source.number}")
             return suffixes
         return None
-    if never and not partial:
+    if never and not partial and (len(never) > 1 or _dots(never[0].row["name"])):
         evidence.append(f"search empty: names that do not exist were not expanded ({refer(never)})")
         return []
     if len(plain) >= ENOUGH_PLAIN:

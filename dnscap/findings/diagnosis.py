@@ -259,6 +259,11 @@ class Diagnosis:
             self.quality.responses += row["answered"]
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
+        silent = [] if self.quality.responses else self.keeper.kept.values()
+        self.quality.silent = len(silent)
+        self.quality.asked_again = sum(
+            1 for kept in silent if kept.row["retransmissions"] or kept.row["failovers"]
+        )
 
     # ------------------------------------------------------------ verdicts
 
