@@ -93,7 +93,7 @@ def test_what_is_not_there(folder, named, message):
 def test_a_folder_without_captures(folder):
     Path("bare").mkdir()
     Path("bare/readme.txt").write_text("text")
-    with pytest.raises(CaptureError, match=r"bare: none of the 1 files in this folder is a capture; .*\*\*"):
+    with pytest.raises(CaptureError, match=r"bare: the only file in this folder is no capture; .*\*\*"):
         expand_inputs("bare")
 
 
