@@ -292,7 +292,7 @@ LOOKUPS = _columns(
     ("causes", "texts", "Why it was slow or failed, most costly first; empty when healthy."),
     ("t_answer", "duration", "The useful wait."),
     ("t_search", "duration", "Waiting for search-list candidates that did not help."),
-    ("t_timeout", "duration", "Waiting for answers that never came."),
+    ("t_timeout", "duration", "Waiting in vain: for answers that never came, or too late."),
     ("t_failed_server", "duration", "Negative or broken replies before the good one."),
     ("t_truncation", "duration", "TCP handshake and transfer after a truncated answer."),
     ("t_edns", "duration", "Asking again without EDNS."),
@@ -376,7 +376,12 @@ SERVERS = _columns(
 CLIENTS = _columns(
     ("client", "category", "Address that asked."),
     ("stub", "category", "Stub resolver or tool whose habits its packets show.", True),
-    ("stub_confidence", "float", "How sure that is, 0 to 1.", True),
+    (
+        "stub_confidence",
+        "float",
+        "How sure that is, 0 to 1; at 0.5 nothing tells the commonest stub from others.",
+        True,
+    ),
     ("lookups", "u64", "Lookups of that stub from that address."),
     ("failed", "u64", "Lookups that ended without an answer: SERVFAIL, REFUSED, timeout and the like."),
     ("duration_p50", "duration", "Median duration of its lookups.", True),

@@ -48,7 +48,9 @@ def configuration_of(stub: str | None, kept: list[Kept]) -> dict[str, Any]:
     nameservers, rotate = _nameservers(family, seen, evidence)
     search, ndots = _search(family, kept, evidence)
     servers = len(nameservers or ())
-    timeout = timeout_of(family, seen, nameservers, evidence)
+    timeout = (
+        None if _in_unknown_order(family, rotate, seen) else timeout_of(family, seen, nameservers, evidence)
+    )
     return {
         "nameservers": nameservers,
         "search": search,
@@ -121,6 +123,16 @@ def _nameservers(
     return merged, rotate
 
 
+def _in_unknown_order(family: str | None, rotate: bool | None, seen: list[Kept]) -> bool:
+    """Whether it cannot be told how long the stub waits for which server.
+
+    glibc takes turns, and yet waits for the second of three servers two thirds of what it waits for the first, and four
+    thirds for the third; of two it waits alike.
+    """
+    servers = {server for k in seen for server in order_of(k)}
+    return family == "glibc" and rotate is True and len(servers) > 2
+
+
 def _blend(merged: list[str], order: list[str]) -> None:
     """Add the servers of another order, each behind the one that it followed there."""
     place = -1
@@ -175,7 +187,7 @@ def _search(
     never: list[Kept] = []  # failed without expansion, though the stub would have expanded
     for k in kept:
         name, candidates = k.row["name"], k.row["candidates"] or []
-        if not name or not candidates or _is_reverse(name) or not _addresses(k):
+        if not name or not candidates or is_reverse(name) or not _addresses(k):
             continue
         suffixes = [s for s in (_suffix(c, name) for c in candidates) if s]
         first_is_expansion = _suffix(candidates[0], name) is not None
@@ -229,6 +241,9 @@ def _list(
     plain: list[Kept],
     evidence: list[str],
 ) -> list[str] | None:
+    # A lookup that went through the list again (from UDP to TCP, say) shows each suffix twice.
+    lists = [(list(dict.fromkeys(suffixes)), kept) for suffixes, kept in lists]
+    partial = [list(dict.fromkeys(suffixes)) for suffixes in partial]
     if lists:
         suffixes, source = max(lists, key=lambda item: len(item[0]))
         # A longer walk that stopped early shows that the list goes on.
@@ -236,7 +251,7 @@ def _list(
             evidence.append(f"search: every suffix was tried in lookup {source.number}")
             return suffixes
         return None
-    if never and not partial:
+    if never and not partial and (len(never) > 1 or _dots(never[0].row["name"])):
         evidence.append(f"search empty: names that do not exist were not expanded ({refer(never)})")
         return []
     if len(plain) >= ENOUGH_PLAIN:
@@ -292,8 +307,9 @@ def _all_absent(k: Kept, name: str) -> bool:
     )
 
 
-def _is_reverse(name: str) -> bool:
-    return name.endswith((".in-addr.arpa.", ".ip6.arpa."))
+def is_reverse(name: str) -> bool:
+    """Whether a name stands for an address (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    return name.lower().endswith((".in-addr.arpa.", ".ip6.arpa."))
 
 
 def _addresses(k: Kept) -> bool:

@@ -74,22 +74,28 @@ class ClientTally:
 
     def _row(self, number: int, text: str, kept: list[Kept]) -> dict[str, Any]:
         client, _, stub = text.partition(" ")
-        lookups = int(self.lookups[number])
+        configuration = configuration_of(stub or None, kept)
+        # Each lookup that shows habits makes a chance likeness less likely.
+        telling = len(kept) if configuration["edns"] else sum(_shows_habits(k) for k in kept)
         return {
             "client": client,
             "stub": stub or None,
-            # Each lookup that shows the habits makes a chance likeness less likely.
-            "stub_confidence": round(1 - 0.5 * math.exp(-lookups / 4), 3) if stub else None,
-            "lookups": lookups,
+            "stub_confidence": round(1 - 0.5 * math.exp(-telling / 4), 3) if stub else None,
+            "lookups": int(self.lookups[number]),
             "failed": int(self.failed[number]),
             "duration_p50": self.durations.percentile(number, 0.5),
             "duration_p99": self.durations.percentile(number, 0.99),
-            **configuration_of(stub or None, kept),
+            **configuration,
         }
 
     def to_arrow(self) -> pa.Table:
         """The clients table."""
         return table_of(self.rows(), CLIENTS)
+
+
+def _shows_habits(kept: Kept) -> bool:
+    """Whether a lookup tells one stub from another: a single plain question looks alike from most of them."""
+    return len(kept.row["qtypes"] or ()) > 1 or len(kept.row["candidates"] or ()) > 1
 
 
 def _grown(counts: Array, size: int) -> Array:

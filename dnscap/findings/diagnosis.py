@@ -221,7 +221,6 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
-        self._exchange_rows.finish()
         self._lookup_rows.finish()
         self.slow_walks.finish()
         self.keeper.finish()
@@ -248,6 +247,8 @@ class Diagnosis:
 
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
+        self._exchange_rows.settle()
+        self._lookup_rows.settle()
         self._caches.settle()
         self.cache_course.settle()
         self._servers.told = self._caches.roles()
@@ -258,6 +259,11 @@ class Diagnosis:
             self.quality.responses += row["answered"]
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
+        silent = [] if self.quality.responses else self.keeper.kept.values()
+        self.quality.silent = len(silent)
+        self.quality.asked_again = sum(
+            1 for kept in silent if kept.row["retransmissions"] or kept.row["failovers"]
+        )
 
     # ------------------------------------------------------------ verdicts
 

@@ -308,6 +308,8 @@ class Rule:
         scale = cost.lookups / max(len(kept), 1)
         which = "this lookup" if cost.lookups == 1 else f"these {cost.lookups:,} lookups"
         left = max(took * scale - cost.seconds, 0)
+        if left < 0.0001:
+            return f"Without it {which} would have waited {seconds(cost.seconds)} less."
         return (
             f"Without it {which} would have taken {seconds(left)} in all instead of {seconds(took * scale)}."
         )

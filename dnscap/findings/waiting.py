@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from dnscap.clients.configuration import is_reverse
 from dnscap.findings.costs import Cost
 from dnscap.findings.rule import Case, Facts, Finding, Rule, plural, seconds, severity_of, waited
 
@@ -194,6 +195,7 @@ class PtrTimeout(Rule):
             if (k.row["duration"] or 0) >= 1e8  # first, as it is told soonest and true of few
             and (k.row["outcome"] in ("timeout", "servfail", "refused") or (k.row["duration"] or 0) >= 1e9)
             and list(k.row["qtypes"] or ()) == ["PTR"]
+            and is_reverse(k.row["name"])  # other PTR questions look for services (RFC 6763)
         ]
         if not slow:
             return

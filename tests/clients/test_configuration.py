@@ -102,6 +102,12 @@ def test_a_walk_to_the_end_shows_the_search_list_and_ndots() -> None:
     assert (row["ndots_min"], row["ndots_max"]) == (4, None)
 
 
+def test_a_list_gone_through_twice_is_one_list() -> None:
+    suffixes = ["svc.cluster.local", "cluster.local"]
+    looked, sent = walk(0, "a.b.example.com.", suffixes * 2)
+    assert client([looked], sent)["search"] == suffixes
+
+
 def test_a_name_asked_as_it_is_first_bounds_ndots_from_above() -> None:
     name = "www.example.com."
     row = lookup(0, name=name, candidates=[name, f"{name}corp.zone."], outcome="nxdomain")
@@ -170,7 +176,13 @@ def test_several_stubs_of_a_host_are_rows_of_their_own() -> None:
     diagnosis.feed(lookups=lookups(*(lookup(i, i * SECOND, stub=stub) for i, stub in enumerate(stubs))))
     assert [(r["stub"], r["lookups"]) for r in diagnosis.client_rows] == [("go", 5), ("glibc", 3), (None, 1)]
     assert diagnosis.client_rows[2]["stub_confidence"] is None
-    assert diagnosis.client_rows[0]["stub_confidence"] > diagnosis.client_rows[1]["stub_confidence"] > 0.5
+
+
+def test_single_plain_questions_do_not_tell_the_stub() -> None:
+    plain = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A"]) for i in range(5)], [])
+    pairs = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A", "AAAA"]) for i in range(5)], [])
+    fewer = client([lookup(i, i * SECOND, stub="glibc", qtypes=["A", "AAAA"]) for i in range(2)], [])
+    assert plain["stub_confidence"] == 0.5 < fewer["stub_confidence"] < pairs["stub_confidence"]
 
 
 def asked(number: int, name: str, stub: str = "glibc", **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:

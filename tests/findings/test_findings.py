@@ -183,6 +183,16 @@ def test_drops_of_the_capture_withhold_silence() -> None:
     assert "dropped 10 packets" in doubtful.quality.remarks()[0]
 
 
+@pytest.mark.parametrize("again", [0, 3])
+def test_silence_that_nobody_minds_is_a_capture_of_one_direction(again: int) -> None:
+    looked = [sick(i, "no-answer", retransmissions=1 if i < again else 0) for i in range(12)]
+    sent = [exchange(i, i * SECOND, lookup=i, outcome="unanswered") for i in range(12)]
+    silent = diagnosis_of(looked, sent)
+    assert bool(loud(silent)) == (again > 0)
+    said = "one direction only" if not again else "either nothing answered"
+    assert any(said in remark for remark in silent.quality.remarks())
+
+
 def test_a_port_filter_weakens_lost_fragments() -> None:
     looked, sent = [sick(0, "fragments-lost")], [exchange(0, 0, lookup=0, outcome="unanswered")]
     filtered = diagnosis_of(looked, sent)
@@ -326,20 +336,27 @@ def test_internal_names_outside_are_told() -> None:
     assert not loud(diagnosis_of(looked, inside))
 
 
-def test_reverse_lookups_that_time_out() -> None:
+@pytest.mark.parametrize(
+    ("name", "causes", "found"),
+    [
+        ("9.0.0.10.in-addr.arpa.", {}, "ptr-timeout"),
+        ("b._dns-sd._udp.example.com.", {"causes": ["no-answer"]}, "no-answer"),
+    ],
+)
+def test_reverse_lookups_that_time_out(name: str, causes: dict[str, list[str]], found: str) -> None:
     looked = [
         lookup(
             0,
-            name="9.0.0.10.in-addr.arpa.",
+            name=name,
             qtypes=["PTR"],
             outcome=("timeout"),
             duration=10 * SECOND,
             t_timeout=10 * SECOND,
+            **causes,
         )
     ]
     sent = [exchange(0, 0, lookup=0, qtype="PTR", outcome="unanswered")]
-    (found,) = loud(diagnosis_of(looked, sent))
-    assert (found.id, found.failed) == ("ptr-timeout", 1)
+    assert [(f.id, f.failed) for f in loud(diagnosis_of(looked, sent))] == [(found, 1)]
 
 
 def test_errors_that_set_off_a_storm() -> None:
