@@ -128,7 +128,7 @@ class Facts:
             if any(cause in shares for cause in covered_by):
                 continue
             own = [cause for cause in shares if cause in causes or cause in covers]
-            found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
+            found.append(Case(kept, own, sum([shares[c][0] for c in own]), sum([shares[c][1] for c in own])))
         return found
 
     @cached_property
