@@ -327,9 +327,8 @@ class _Interfaces:
         codes = np.zeros(sum(rows for rows, _ in self._parts), rank.dtype)
         at = 0
         for rows, part in self._parts:
-            if (
-                not isinstance(part, int) or rank[part] != 0
-            ):  # zero they are already, and take no memory so far
+            # zero they are already, and take no memory so far
+            if not isinstance(part, int) or rank[part] != 0:
                 codes[at : at + rows] = rank[part]
             at += rows
         return _category(codes, _categories(pa.array(vocabulary, pa.string())))
