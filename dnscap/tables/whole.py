@@ -25,7 +25,7 @@ from dnscap.messages.arrow import (
     status_texts,
 )
 from dnscap.native.edns_gathering import EdnsGathering
-from dnscap.native.growing import Lists, Pages, Texts
+from dnscap.native.growing import Lists, Pages, Texts, ones
 from dnscap.native.message_gathering import MessageGathering, RecordGathering
 from dnscap.schema import TABLES
 from dnscap.tables.frames import UTC, code_width, framed, strings
@@ -225,7 +225,7 @@ class _Masks:
     def all_missing(self) -> Array:
         """True in all rows."""
         if "" not in self._made:
-            self._made[""] = np.ones(self._rows, bool)
+            self._made[""] = np.frombuffer(ones(self._rows), bool)
         return self._made[""]
 
 
@@ -324,10 +324,12 @@ class _Interfaces:
         names = [name for name in self._places if name is not None]
         vocabulary = sorted(names)
         rank = np.array([*(vocabulary.index(name) for name in names), -1], f"i{code_width(len(names))}")
-        codes = np.empty(sum(rows for rows, _ in self._parts), rank.dtype)
+        codes = np.zeros(sum(rows for rows, _ in self._parts), rank.dtype)
         at = 0
         for rows, part in self._parts:
-            codes[at : at + rows] = rank[part]
+            # zero they are already, and take no memory so far
+            if not isinstance(part, int) or rank[part] != 0:
+                codes[at : at + rows] = rank[part]
             at += rows
         return _category(codes, _categories(pa.array(vocabulary, pa.string())))
 

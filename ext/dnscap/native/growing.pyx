@@ -46,10 +46,9 @@ cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept n
             data = <uint8_t*>zero_pages(wide)
         if data == NULL:
             return -1
-        r.huge = 0
-        if need > HUGE or expected > HUGE:
-            r.huge = nearest_huge(expected if expected > need else need, wide)
-            will_fill(data, r.huge)
+        # a fault for each small page costs six times what clearing a huge one does
+        r.huge = nearest_huge(expected if expected > need else need, wide)
+        will_fill(data, r.huge)
         put_octets(data, r.data, used)
         free_pages(r.data, r.octets)
         r.data = data
@@ -119,6 +118,25 @@ cdef Pages pages_of(Room* r, size_t size):
     pages.room = r[0]
     memset(r, 0, sizeof(Room))
     return pages
+
+
+def ones(size_t octets):
+    """So many octets, each of them 1.
+
+    Returns
+    -------
+    Pages
+    """
+    cdef Room room
+    cdef int bad
+    memset(&room, 0, sizeof(Room))
+    with nogil:
+        bad = room_for(&room, 0, octets, octets)
+        if bad == 0:
+            memset(room.data, 1, octets)
+    if bad:
+        raise MemoryError("no memory for a column")
+    return pages_of(&room, octets)
 
 
 # ---------------------------------------------------------------- codes
