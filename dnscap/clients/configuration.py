@@ -241,6 +241,9 @@ def _list(
     plain: list[Kept],
     evidence: list[str],
 ) -> list[str] | None:
+    # A lookup that went through the list again (from UDP to TCP, say) shows each suffix twice.
+    lists = [(list(dict.fromkeys(suffixes)), kept) for suffixes, kept in lists]
+    partial = [list(dict.fromkeys(suffixes)) for suffixes in partial]
     if lists:
         suffixes, source = max(lists, key=lambda item: len(item[0]))
         # A longer walk that stopped early shows that the list goes on.
@@ -276,17 +279,21 @@ def _meet_a_wildcard(plain: list[Kept]) -> bool:
 
     A wildcard answers whatever the first suffix of a search list makes of a name, so that no walk is ever seen.
     """
-    holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    alike: defaultdict[tuple[str, ...], list[tuple[list[str], Kept]]] = defaultdict(list)
     for k in plain:
-        if k.row["answers"]:
-            holders[tuple(sorted(k.row["answers"]))].append(k.row["name"].rstrip(".").split(".")[::-1])
-    for names in holders.values():
-        for one, other in itertools.combinations(names, 2):
-            common = sum(
-                1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-            )
-            if 2 <= common < min(len(one), len(other)) and len(one) != len(other):
-                return True
+        labels = k.row["name"].rstrip(".").split(".")[::-1]
+        if len(labels) > 2:
+            alike[tuple(labels[:2])].append((labels, k))
+    for found in alike.values():
+        holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+        if len({len(labels) for labels, _ in found}) > 1:
+            for labels, k in found:
+                holders[tuple(sorted(k.row["answers"] or ()))].append(labels)
+            holders.pop((), None)
+        for names in holders.values():
+            for one, other in itertools.combinations(names, 2):
+                if len(one) != len(other) and any(a != b for a, b in zip(one, other, strict=False)):
+                    return True
     return False
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from dnscap.arrays import filled
 from dnscap.exchanges.arrow import EXCHANGE_COLUMNS, ROLES
 from dnscap.lookups.arrow import LOOKUP_COLUMNS, answer_details
 from dnscap.lookups.arrow import Columns as LookupColumns
@@ -350,6 +350,18 @@ class ExchangeStore:
         columns = [self.columns[name] for name in names]
         return [tuple([c[place] for c in columns]) for place in self._order_list[start:end]]
 
+    def distinct(self, lookups: Collection[int], names: tuple[str, ...]) -> set[tuple[Any, ...]]:
+        """Distinct cells of the exchanges of these lookups."""
+        self._settle()
+        if not self._segments:
+            return set()
+        rows = zip(*[self.columns[name] for name in names], strict=True)
+        return set(itertools.compress(rows, self._within(lookups).tolist()))
+
+    def _within(self, lookups: Collection[int]) -> Array:
+        """Which rows are of these lookups."""
+        return np.isin(self._field("lookup"), np.fromiter(lookups, np.uint64, len(lookups)))
+
     def sent(self, lookup: int) -> int:
         """How many exchanges of a lookup there are."""
         self._arrange()
@@ -363,7 +375,7 @@ class ExchangeStore:
         if not self._segments:
             return counts
         roles = self._field("role")[self._order]
-        within = np.isin(self._field("lookup"), np.fromiter(lookups, np.uint64, len(lookups)))[self._order]
+        within = self._within(lookups)[self._order]
         at = self._order[(roles != _PARALLEL) & within]
         lookup, role = self._field("lookup")[at], self._field("role")[at]
         moved = np.flatnonzero((role[1:] == _FAILOVER) & (lookup[1:] == lookup[:-1]))
@@ -382,25 +394,26 @@ def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def plain_values(column: pa.Array) -> list[Any]:
-    """As `to_pylist`, without a scalar object for each value on the way."""
+    """As `to_pylist`, with times and durations as nanoseconds, and equal words of a dictionary as one object."""
     if pa.types.is_list(column.type):
         values = plain_values(column.values)
-        ends = column.offsets.to_numpy().tolist()
-        lists = [values[a : min(b, a + MOST_TEXT_LIST)] for a, b in itertools.pairwise(ends)]
-        return _with_nulls(np.fromiter(lists, object, len(lists)), column) if column.null_count else lists
+        ends = itertools.pairwise(column.offsets.to_pylist())
+        lists = [values[a : min(b, a + MOST_TEXT_LIST)] for a, b in ends]
+        if column.null_count:
+            return [
+                found if there else None
+                for found, there in zip(lists, column.is_valid().to_pylist(), strict=True)
+            ]
+        return lists
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary.take(column.indices)
-    elif pa.types.is_timestamp(column.type):
+        if len(column.dictionary) > len(column):
+            plain: list[Any] = column.dictionary.take(column.indices).to_pylist()
+            return plain
+        words = [*column.dictionary.to_pylist(), None]
+        return [words[code] for code in filled(column.indices, len(words) - 1).to_pylist()]
+    if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
     elif pa.types.is_duration(column.type):
         column = column.cast(pa.duration("ns")).cast(pa.int64())
-    if pa.types.is_integer(column.type) and column.null_count:
-        return _with_nulls(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(object), column)
-    plain: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
-    return plain
-
-
-def _with_nulls(values: Array, column: pa.Array) -> list[Any]:
-    values[pc.is_null(column).to_numpy(zero_copy_only=False)] = None
-    plain: list[Any] = values.tolist()
+    plain = column.to_pylist()
     return plain

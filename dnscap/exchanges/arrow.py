@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of, without_columns
 from dnscap.messages.arrow import ARROW_TYPES, NO_CODE, Validity, coded, except_where, flag, numbered, plain
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ ROLES = (
 LATE, AMBIGUOUS, EDNS, NO_OPT_BACK, NO_QUESTION = 1, 2, 4, 2048, 16384
 NO_LOOKUP = 0xFFFFFFFFFFFFFFFF
 
-_OUTCOMES = pa.array(OUTCOMES, pa.string())
-_ROLES = pa.array(ROLES, pa.string())
-_TRANSPORTS = pa.array(["udp", "tcp"], pa.string())
+_OUTCOMES = array_of(OUTCOMES, pa.string())
+_ROLES = array_of(ROLES, pa.string())
+_TRANSPORTS = array_of(["udp", "tcp"], pa.string())
 
 
 def _values(b: NativeBatch, name: str) -> Array:
@@ -126,7 +127,7 @@ def _response_edns(b: NativeBatch) -> pa.Array:
     """Told only of responses to queries with EDNS: to others a server says nothing of it (RFC 6891 section 7)."""
     flags = _values(b, "flags")
     lacking = (_values(b, "response") == NO_CODE) | (flags & EDNS == 0)
-    return pa.array((flags & NO_OPT_BACK) == 0, mask=lacking)
+    return array_of((flags & NO_OPT_BACK) == 0, lacking=lacking)
 
 
 def _without_question(b: NativeBatch) -> Validity:
@@ -198,4 +199,4 @@ def exchange_batch(b: NativeBatch | Picked, columns: Sequence[str] | None = None
     names = [name for name in EXCHANGE_COLUMNS if columns is None or name in columns]
     if names:
         return pa.RecordBatch.from_arrays([EXCHANGE_COLUMNS[name](b) for name in names], names=names)
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * b.exchanges, pa.struct([])))
+    return without_columns(b.exchanges)

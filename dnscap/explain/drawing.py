@@ -24,6 +24,12 @@ _WIDTH = 1000
 
 _LEAST = 6
 
+KEY = (
+    "▸ marks what the application waited for. Bars: ● answered, ○ no such name or data, × error, "
+    "? no answer (dashed)."
+)
+"""What the signs of a waterfall mean."""
+
 
 @cache
 def style_sheet() -> str:
@@ -37,12 +43,12 @@ def standing_alone(body: Markup) -> str:
     return str(Markup('<div class="dnscap dc-alone"><style>{}</style>{}</div>').format(style, body))
 
 
-def explanation_html(explanation: Explanation, *, heading: bool = True) -> Markup:
-    """All that is told of a lookup."""
+def explanation_html(explanation: Explanation, *, heading: bool = True, key: bool = True) -> Markup:
+    """All that is told of a lookup; a page that tells once what the signs mean wants no `key` of each."""
     row = explanation.lookup
     parts = [_heading(row)] if heading else []
     parts += [
-        waterfall_html(row, explanation.sent),
+        waterfall_html(row, explanation.sent, key=key),
         budget_html(row),
         _causes(explanation),
         _facts(explanation),
@@ -79,7 +85,7 @@ def _heading(row: dict[str, Any]) -> Markup:
 # ---------------------------------------------------------------- waterfall
 
 
-def waterfall_html(lookup: dict[str, Any], sent: list[dict[str, Any]]) -> Markup:
+def waterfall_html(lookup: dict[str, Any], sent: list[dict[str, Any]], *, key: bool = True) -> Markup:
     """The waterfall of a lookup as a table whose bars are SVG.
 
     Parameters
@@ -88,6 +94,8 @@ def waterfall_html(lookup: dict[str, Any], sent: list[dict[str, Any]]) -> Markup
         Its row of the lookups table, times and durations in nanoseconds.
     sent : list of dict
         Its exchanges in order of time, likewise.
+    key : bool
+        Say below it what its signs mean.
     """
     if not sent:
         return Markup('<p class="dc-note">None of its transmissions were kept.</p>')
@@ -122,10 +130,13 @@ def waterfall_html(lookup: dict[str, Any], sent: list[dict[str, Any]]) -> Markup
         'when it was sent and how it ended</caption><thead><tr><th scope="col">sent</th>'
         '<th scope="col">type</th><th scope="col">role</th><th scope="col">server</th>'
         '<th scope="col" class="dc-bar">{}</th><th scope="col">outcome</th></tr></thead>'
-        "<tbody>{}</tbody></table>"
-        '<p class="dc-note">▸ marks what the application waited for. Bars: ● answered, ○ no data, '
-        "× error, ? no answer (dashed).</p>"
-    ).format(lookup["lookup"], _axis(span), Markup("").join(body))
+        "<tbody>{}</tbody></table>{}"
+    ).format(
+        lookup["lookup"],
+        _axis(span),
+        Markup("").join(body),
+        Markup('<p class="dc-note">{}</p>').format(KEY) if key else "",
+    )
 
 
 def _axis(span: int) -> Markup:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.clients import Kept
 from dnscap.findings.costs import Cost
 from dnscap.findings.rule import Facts, Finding, Rule, plural, seconds
@@ -47,7 +47,7 @@ def target_of(seen: NameRows, name: str, start: int, end: int) -> tuple[str, lis
             value
             for row in aliases.get(name, ())
             for value in seen.history(row)
-            if len(value.rdata) == 1 and value.first <= end and value.expires >= start
+            if value.first <= end and value.expires >= start and len(value.rdata) == 1
         ]
         if not values:
             break
@@ -65,7 +65,7 @@ def _aliases(seen: NameRows) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     chosen = (seen.type == CNAME) & (seen.section == ANSWER) & (seen.rows["answers"] > 0)
     rows = chosen.nonzero()[0]
-    names = seen.names.take(pa.array(seen.name[rows].astype(np.int64))).to_pylist()
+    names = seen.names.take(array_of(seen.name[rows].astype(np.int64))).to_pylist()
     for name, row in zip(names, rows.tolist(), strict=True):
         found.setdefault(name, []).append(row)
     return found

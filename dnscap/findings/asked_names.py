@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, numpy_of
 from dnscap.tables.columns import Columns
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -52,7 +53,7 @@ class NameTally:
         numbers = rows.numbers("lookup")
         if int(numbers[-1]) >= ALL_UP_TO:
             chosen = (numbers < ALL_UP_TO) | (numbers % ONE_IN == 0)
-            rows = Columns(rows.batch.select(["name", "outcome"]).filter(pa.array(chosen)))
+            rows = Columns(rows.batch.select(["name", "outcome"]).filter(array_of(chosen)))
         codes, texts = rows.codes("name")
         for counter, outcomes in ((self.resolved, ("ok",)), (self.absent, ("nxdomain",))):
             chosen = codes[rows.word_is("outcome", *outcomes) & (codes >= 0)]
@@ -77,13 +78,13 @@ class NameTally:
             return
         codes, names = rows.codes("qname")
         wanted = np.unique(codes[sent & (codes >= 0)])
-        asked = pa.array([names[code] for code in wanted.tolist()], pa.string())
-        inside = pc.match_substring_regex(asked, INTERNAL).to_numpy(zero_copy_only=False)
+        asked = array_of([names[code] for code in wanted.tolist()], pa.string())
+        inside = numpy_of(pc.match_substring_regex(asked, INTERNAL))
         internal = np.zeros(len(names) + 1, dtype=bool)
         internal[wanted[inside]] = True
         leaking = np.flatnonzero(sent & internal[codes])
         if len(leaking):
-            self.note_leaks(batch.take(pa.array(leaking)))
+            self.note_leaks(batch.take(array_of(leaking)))
 
     def note_leaks(self, told: pa.RecordBatch) -> None:
         """Remember the first exchange of each outside server and internal name; all rows are such."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.clients import FAILED
 from dnscap.lookups.words import CAUSES
 from dnscap.tables.columns import Columns
@@ -147,7 +148,7 @@ class CauseTally:
         if not len(sick):
             return
         columns = ("causes", "wasted_queries", *(name for name in BUDGET if name in rows))
-        ill = Columns(batch.select(columns).take(pa.array(sick)))
+        ill = Columns(batch.select(columns).take(array_of(sick)))
         causes = ill.batch.column("causes").to_pylist()
         budget = np.stack([ill.numbers(bucket, 0) for bucket in BUDGET], axis=1).tolist()
         queries = ill.numbers("wasted_queries", 0).tolist()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import scalar_of
 from dnscap.clients import ClientTally, Keeper
 from dnscap.clients.keeping import Details
 from dnscap.clients.kept_rows import plain_rows
@@ -169,7 +170,8 @@ class Diagnosis:
                 self._events[word] += count
 
     def _note_attempts(self, connections: pa.RecordBatch) -> None:
-        vain = connections.filter(pc.equal(connections.column("queries"), 0))
+        queries = connections.column("queries")
+        vain = connections.filter(pc.equal(queries, scalar_of(0, queries.type)))
         self.attempts += plain_rows(vain.slice(0, max(MOST_ATTEMPTS - len(self.attempts), 0)))
 
     def _feed_resolutions(self, resolutions: Verdicts) -> None:
@@ -219,7 +221,6 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
-        self._exchange_rows.finish()
         self._lookup_rows.finish()
         self.slow_walks.finish()
         self.keeper.finish()
@@ -246,6 +247,8 @@ class Diagnosis:
 
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
+        self._exchange_rows.settle()
+        self._lookup_rows.settle()
         self._caches.settle()
         self.cache_course.settle()
         self._servers.told = self._caches.roles()

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dnscap.clients.keeping import MOST_PENDING, SLOWEST, TROUBLED, Keeper, Kept
+from dnscap.arrays import array_of, numpy_of
+from dnscap.clients.keeping import SLOWEST, TROUBLED, Keeper, Kept
 from dnscap.clients.kept_rows import LookupStore
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from dnscap.native.lookup_columns import LookupBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_PENDING_ROWS = 1 << 20
+"""Exchanges held until the lookups they belong to are over."""
 
 MOST_TOLD = 1_000
 """Names whose counts are told in the end, those with the highest: findings look at some hundred."""
@@ -103,7 +107,7 @@ class ExchangeRows:
         unknown = numbers < 0
         if unknown.any():
             new = np.unique(codes[unknown])
-            texts = _texts(count, offsets, text).take(pa.array(new)).to_pylist()
+            texts = _texts(count, offsets, text).take(array_of(new)).to_pylist()
             for code, address in zip(new.tolist(), texts, strict=True):
                 self._numbers[code] = self._servers.servers.number(address)
                 self._public[code] = is_public(address)
@@ -119,7 +123,7 @@ class ExchangeRows:
         known = self._servers.clients_of
         texts = (
             _texts(*self._dictionary.addresses_view())
-            .take(pa.array([key & 0xFFFFFFFF for key in keys]))
+            .take(array_of([key & 0xFFFFFFFF for key in keys], pa.uint32()))
             .to_pylist()
         )
         for key, address in zip(keys, texts, strict=True):
@@ -147,8 +151,8 @@ class ExchangeRows:
         asked = names[places]
         new = np.unique(asked[self._internal[asked] == _UNKNOWN])
         if len(new):
-            inside = pc.match_substring_regex(_texts(count, offsets, text).take(pa.array(new)), INTERNAL)
-            self._internal[new] = np.where(inside.to_numpy(zero_copy_only=False), _YES, _NO)
+            inside = pc.match_substring_regex(_texts(count, offsets, text).take(array_of(new)), INTERNAL)
+            self._internal[new] = np.where(numpy_of(inside), _YES, _NO)
         leaking = places[self._internal[asked] == _YES]
         if len(leaking):
             told = exchange_batch(
@@ -156,8 +160,8 @@ class ExchangeRows:
             )
             self._names.note_leaks(told)
 
-    def finish(self) -> None:
-        """Give the tallies what was counted here."""
+    def settle(self) -> None:
+        """Give the tallies what was counted here; as often as it is wanted."""
         keys = np.array(self._type_of, np.int64)
         self._servers.note_types(keys, self._types[: len(keys)])
 
@@ -263,22 +267,30 @@ class LookupRows:
         if len(own):
             self._pending.append((int(own.max()), batch))
         held, self._pending = self._pending, []
+        rows = sum(int(waiting.exchanges) for _, waiting in held)
         for highest, waiting in held:
-            if highest > self._last and len(held) <= MOST_PENDING:
+            if highest > self._last and rows <= MOST_PENDING_ROWS:
                 self._pending.append((highest, waiting))
             else:
+                rows -= int(waiting.exchanges)
                 self._keeper.store.feed(waiting)
 
     def finish(self) -> None:
-        """Nothing more comes: give the tallies what was counted here."""
+        """Nothing more comes."""
         for _, batch in self._pending:
             self._keeper.store.feed(batch)
         self._pending = []
+
+    def settle(self) -> None:
+        """Give the tallies what was counted here; as often as it is wanted."""
         for counter, absent in ((self._names.resolved, False), (self._names.absent, True)):
             counts = np.array(self._counted.counts_of(absent), np.int64)
             often = np.argsort(-counts, kind="stable")[:MOST_TOLD]
-            for place in often[counts[often] > 0].tolist():
-                counter[self._counted.name(place)] += int(counts[place])
+            told = often[counts[often] > 0].tolist()
+            if told:
+                counter.clear()
+            for place in told:
+                counter[self._counted.name(place)] = int(counts[place])
         self._names.overflowed |= self._counted.overflowed > 0
 
 

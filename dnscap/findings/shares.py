@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, scalar_of
 from dnscap.findings.alias_targets import domain_of
 from dnscap.findings.name_rule import NameRule, brief
 from dnscap.findings.rule import Facts, Finding, plural
@@ -91,7 +92,7 @@ class SuffixFails(NameRule):
         if not len(places):
             return
         failed: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-        names = seen.names.take(pa.array(seen.name[places].astype(np.int64))).to_pylist()
+        names = seen.names.take(array_of(seen.name[places].astype(np.int64))).to_pylist()
         for server, name, row in zip(seen.server[places].tolist(), names, places.tolist(), strict=True):
             failed[server, domain_of(name)].append(row)
         worst = [
@@ -106,11 +107,14 @@ class SuffixFails(NameRule):
         answered: dict[int, pa.Array] = {}
         for server in {server for server, _, _ in worst}:
             codes = np.unique(seen.name[well & (seen.server == server)])
-            answered[server] = seen.names.take(pa.array(codes.astype(np.int64)))
+            answered[server] = seen.names.take(array_of(codes.astype(np.int64)))
         for server, suffix, found in worst:
             names = answered[server]
             ends = pc.ends_with(names, f".{suffix}.")
-            if not len(names) or pc.any(pc.or_(ends, pc.equal(names, f"{suffix}."))).as_py():
+            if (
+                not len(names)
+                or pc.any(pc.or_(ends, pc.equal(names, scalar_of(f"{suffix}.", names.type)))).as_py()
+            ):
                 continue
             names = list(dict.fromkeys(seen.name_of(row) for row in found))
             count = sum(int(rows["servfails"][row]) + int(rows["refused"][row]) for row in found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.arrays import array_of, numpy_of
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import Picked, exchange_batch
 from dnscap.resolutions.arrow import Verdicts, resolution_batch
@@ -86,7 +87,13 @@ class SlowWalks:
     def _consider_all(self, rows: pa.RecordBatch) -> None:
         for row in plain_rows(rows):
             self._consider(row)
-        self._let_go()
+        needed = {number for row in self._kept.values() for number in row["upstream"]}
+        for number in self._sent.keys() - needed:  # of walks that others have pushed out
+            del self._sent[number]
+        self._wanted = needed - self._sent.keys()
+        for batch in self._held:
+            if self._wanted:
+                self._take(batch)
 
     def _consider(self, row: dict[str, Any]) -> None:
         key = row["resolver"], row["qname"]
@@ -99,23 +106,6 @@ class SlowWalks:
         if len(self._kept) > MOST_WALKS:
             last = min(self._kept, key=lambda k: (self._kept[k]["latency"], -self._kept[k]["resolution"]))
             del self._kept[last]
-            if last == key:
-                return
-        self._want({number for number in row["upstream"] if number not in self._sent})
-
-    def _want(self, numbers: set[int]) -> None:
-        self._wanted |= numbers
-        for batch in self._held:
-            if not self._wanted:
-                return
-            self._take(batch)
-
-    def _let_go(self) -> None:
-        """Forget exchanges of walks that others have pushed out."""
-        needed = {number for row in self._kept.values() for number in row["upstream"]}
-        self._wanted &= needed
-        for number in self._sent.keys() - needed:
-            del self._sent[number]
 
     def feed_exchanges(self, batch: ExchangeBatch | pa.RecordBatch) -> None:
         """Take what the walks kept asked upstream; a native batch, or rows of the table."""
@@ -129,9 +119,9 @@ class SlowWalks:
     def _take(self, batch: ExchangeBatch | pa.RecordBatch) -> None:
         wanted = np.array(sorted(self._wanted), dtype=np.int64)
         if isinstance(batch, pa.RecordBatch):
-            numbers = batch.column("exchange").to_numpy(zero_copy_only=False).astype(np.int64)
+            numbers = numpy_of(batch.column("exchange")).astype(np.int64)
             places = np.flatnonzero(np.isin(numbers, wanted))
-            part = batch.select(_EXCHANGE).take(pa.array(places)) if len(places) else None
+            part = batch.select(_EXCHANGE).take(array_of(places)) if len(places) else None
         else:
             first = int(batch.first_exchange)
             places = wanted[(wanted >= first) & (wanted < first + int(batch.exchanges))] - first

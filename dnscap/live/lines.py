@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, filled, scalar_of
 from dnscap.clients.keeping import FAILED
 from dnscap.errors import UsageError
 from dnscap.live.session import LiveBatch
@@ -136,10 +137,10 @@ class Lines:
         mask = None
         if self._slow is not None:
             took = part.column("duration" if self.table == "lookups" else "latency").cast(pa.int64())
-            mask = pc.fill_null(pc.greater_equal(took, self._slow), False)
+            mask = filled(pc.greater_equal(took, scalar_of(self._slow, took.type)), False)
         if self._failed:
-            words = pa.array(FAILED if self.table == "lookups" else BAD_OUTCOMES)
-            bad = pc.fill_null(pc.is_in(part.column("outcome").cast(pa.string()), words), False)
+            words = array_of(FAILED if self.table == "lookups" else BAD_OUTCOMES, pa.string())
+            bad = filled(pc.is_in(part.column("outcome").cast(pa.string()), words), False)
             mask = bad if mask is None else pc.or_(mask, bad)
         if mask is not None:
             part = part.filter(mask)

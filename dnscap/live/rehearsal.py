@@ -6,6 +6,7 @@ import io
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.live.feeds import Feed
 from dnscap.live.session import Session
 from dnscap.native.recording import Recorder
@@ -63,4 +64,4 @@ def rehearse() -> None:
         for lines in writers:
             lines.write(batch)
     list(session.open_lookups())
-    pa.array(["x"]).dictionary_encode().cast(pa.string())
+    array_of(["x"], pa.string()).dictionary_encode().cast(pa.string())

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of, without_columns
 from dnscap.batches import RowColumns
 from dnscap.lookups.words import BUCKETS, CAUSES, END_BASES, OUTCOMES
 from dnscap.messages.around import address_text
@@ -72,7 +73,7 @@ class Columns(RowColumns):
 
     def lists(self, name: str, values: pa.Array) -> pa.Array:
         """Values split into one list a row."""
-        return pa.ListArray.from_arrays(pa.array(np.frombuffer(self.native.column(name), "i4")), values)
+        return pa.ListArray.from_arrays(array_of(np.frombuffer(self.native.column(name), "i4")), values)
 
     @cached_property
     def records(self) -> tuple[Array, pa.Array, Array]:
@@ -82,14 +83,14 @@ class Columns(RowColumns):
     def records_of(self, rows: Sequence[int]) -> tuple[Array, pa.Array, Array]:
         """As `records`, of some rows only; rows are numbered by their place in `rows`."""
         octets = self.native.column("records")
-        ends = np.frombuffer(self.native.column("record_lists"), "i4").tolist()
+        ends = np.frombuffer(self.native.column("record_lists"), "i4")
         types: list[int] = []
         sizes: list[int] = []
         starts: list[int] = []
         owners: list[int] = []
         for place, row in enumerate(rows):
-            at = ends[row]
-            while at < ends[row + 1]:
+            at, end = int(ends[row]), int(ends[row + 1])
+            while at < end:
                 size = int.from_bytes(octets[at + 2 : at + 4], "little")
                 types.append(int.from_bytes(octets[at : at + 2], "little"))
                 sizes.append(size)
@@ -114,7 +115,7 @@ class Columns(RowColumns):
             else np.zeros(len(self.rows), np.int64)
         )
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), texts.filter(pa.array(mask)).cast(pa.string()))
+        return pa.ListArray.from_arrays(array_of(offsets), texts.filter(array_of(mask)).cast(pa.string()))
 
 
 Column = Callable[[Columns], pa.Array]
@@ -125,16 +126,16 @@ def _number(name: str, type_: pa.DataType) -> Column:
 
 
 def _word(name: str, words: Sequence[str]) -> Column:
-    return lambda c: coded(c.values(name), pa.array(words, pa.string()))
+    return lambda c: coded(c.values(name), array_of(words, pa.string()))
 
 
 def _flag(name: str) -> Column:
-    return lambda c: pa.array(c.rows[name] != 0)
+    return lambda c: array_of(c.rows[name] != 0)
 
 
 def _stub(c: Columns) -> pa.Array:
     numbers = c.values("stub")
-    return coded(numbers, pa.array(stub_names(), pa.string()), except_where(numbers == 0))
+    return coded(numbers, array_of(stub_names(), pa.string()), except_where(numbers == 0))
 
 
 def _addresses(octets: Array) -> pa.DictionaryArray:
@@ -142,7 +143,7 @@ def _addresses(octets: Array) -> pa.DictionaryArray:
     fixed = pa.Array.from_buffers(pa.binary(16), len(octets) // 16, [None, pa.py_buffer(octets)])
     coded_octets = fixed.dictionary_encode()
     texts = [address_text(value) for value in coded_octets.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(coded_octets.indices, pa.array(texts, pa.string()))
+    return pa.DictionaryArray.from_arrays(coded_octets.indices, array_of(texts, pa.string()))
 
 
 def _client(c: Columns) -> pa.Array:
@@ -156,13 +157,13 @@ def _servers(c: Columns) -> pa.Array:
 
 def _qtypes(c: Columns) -> pa.Array:
     distinct, codes = np.unique(np.frombuffer(c.native.column("types"), "u2"), return_inverse=True)
-    texts = pa.array([registry.rrtype_name(int(number)) for number in distinct], pa.string())
-    return c.lists("type_lists", texts.take(pa.array(codes)))
+    texts = array_of([registry.rrtype_name(int(number)) for number in distinct], pa.string())
+    return c.lists("type_lists", texts.take(array_of(codes)))
 
 
 def _causes(c: Columns) -> pa.Array:
-    words = pa.array(CAUSES, pa.string())
-    return c.lists("cause_lists", words.take(pa.array(np.frombuffer(c.native.column("causes"), "u1"))))
+    words = array_of(CAUSES, pa.string())
+    return c.lists("cause_lists", words.take(array_of(np.frombuffer(c.native.column("causes"), "u1"))))
 
 
 def _budget(place: int) -> Column:
@@ -227,4 +228,4 @@ def lookup_batch(native: NativeBatch, columns: Sequence[str] | None = None) -> p
     access = Columns(native)
     if names:
         return pa.RecordBatch.from_arrays([LOOKUP_COLUMNS[name](access) for name in names], names=names)
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * native.count, pa.struct([])))
+    return without_columns(native.count)

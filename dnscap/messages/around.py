@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of
 from dnscap.messages.arrow import ALL, ARROW_TYPES, coded, except_where, plain
 from dnscap.native.messages import question_text
 
@@ -120,14 +121,14 @@ def address_text(octets: bytes) -> str:
 def _addresses(column: Array, *, nullable: bool = False) -> pa.Array:
     distinct, codes = np.unique(column, return_inverse=True)
     raw = [bytes(value) for value in distinct]
-    texts = pa.array([address_text(value) for value in raw], pa.string())
+    texts = array_of([address_text(value) for value in raw], pa.string())
     empty = np.array([value == bytes(16) for value in raw], dtype=bool)
     valid = except_where(empty[codes]) if nullable and len(raw) else ALL
     return coded(codes.astype(np.uint32), texts, valid)
 
 
 def _vocabulary(codes: Array, words: tuple[str, ...]) -> pa.Array:
-    return coded(codes, pa.array(words, pa.string()))
+    return coded(codes, array_of(words, pa.string()))
 
 
 def _made(makers: dict[str, Callable[[], pa.Array]], columns: Sequence[str] | None) -> pa.RecordBatch:
@@ -226,16 +227,16 @@ def events(batch: Batch | Surroundings, first: int, columns: Sequence[str] | Non
 
     has_port = rows["quoted_src_port"] != 0
     makers: dict[str, Callable[[], pa.Array]] = {
-        "event": lambda: pa.array(range(first, first + len(rows)), pa.uint32()),
+        "event": lambda: array_of(range(first, first + len(rows)), pa.uint32()),
         "time": lambda: plain(rows["time"].copy(), ARROW_TYPES["time"]),
         "frame": lambda: plain(rows["frame"].copy(), pa.uint64()),
         "source": lambda: plain(rows["source"].copy(), pa.uint32()),
         "kind": lambda: _vocabulary(rows["kind"], KINDS),
         "src": lambda: _addresses(rows["src"], nullable=True),
         "dst": lambda: _addresses(rows["dst"], nullable=True),
-        "icmp": lambda: pa.array([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
+        "icmp": lambda: array_of([_icmp_text(row) for row in rows], pa.string()).dictionary_encode(),
         "transport": lambda: coded(
-            rows["transport"], pa.array(["udp", "tcp"], pa.string()), except_where(~has_port)
+            rows["transport"], array_of(["udp", "tcp"], pa.string()), except_where(~has_port)
         ),
         "quoted_src": lambda: _addresses(rows["quoted_src"], nullable=True),
         "quoted_src_port": lambda: plain(
@@ -245,12 +246,12 @@ def events(batch: Batch | Surroundings, first: int, columns: Sequence[str] | Non
         "quoted_dst_port": lambda: plain(
             rows["quoted_dst_port"].copy(), pa.uint16(), except_where(~has_port)
         ),
-        "id": lambda: pa.array(
+        "id": lambda: array_of(
             [int.from_bytes(q[:2]) if len(q) >= 2 else None for q in quotes()], pa.uint16()
         ),
-        "qr": lambda: pa.array([bool(q[2] & 0x80) if len(q) >= 3 else None for q in quotes()], pa.bool_()),
-        "qname": lambda: pa.array([name for name, _ in questions()], pa.large_string()),
-        "qtype": lambda: pa.array(
+        "qr": lambda: array_of([bool(q[2] & 0x80) if len(q) >= 3 else None for q in quotes()], pa.bool_()),
+        "qname": lambda: array_of([name for name, _ in questions()], pa.large_string()),
+        "qtype": lambda: array_of(
             [None if number is None else registry.rrtype_name(number) for _, number in questions()],
             pa.string(),
         ).dictionary_encode(),

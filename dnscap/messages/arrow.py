@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry, schema
+from dnscap.arrays import array_of, without_columns
 from dnscap.messages import edns_text, rdata_text
 from dnscap.native import columns as native_columns
 from dnscap.native import decoder as native
@@ -53,12 +54,12 @@ def column_names(table: str) -> list[str]:
 @lru_cache(maxsize=1)
 def status_texts() -> pa.Array:
     """Names of message statuses, in the order of their numbers."""
-    return pa.array([name for name, _ in native.statuses()], pa.string())
+    return array_of([name for name, _ in native.statuses()], pa.string())
 
 
-TRANSPORTS = pa.array(["udp", "tcp"], pa.string())
-DIRECTIONS = pa.array(["in", "out"], pa.string())
-SECTIONS = pa.array(["answer", "authority", "additional"], pa.string())
+TRANSPORTS = array_of(["udp", "tcp"], pa.string())
+DIRECTIONS = array_of(["in", "out"], pa.string())
+SECTIONS = array_of(["answer", "authority", "additional"], pa.string())
 
 
 Validity = tuple[pa.Buffer | None, int]
@@ -169,7 +170,7 @@ def numbered(
 ) -> pa.Array:
     """A dictionary array of mnemonics for the numbers ``values >> shift & most`` that occur."""
     codes, numbers = native_columns.number(values, shift, most, not narrow)
-    texts = pa.array([name_of(number) for number in numbers], pa.string())
+    texts = array_of([name_of(number) for number in numbers], pa.string())
     indices = plain(codes, pa.uint16() if narrow else pa.int32(), valid, len(values))
     return pa.DictionaryArray.from_arrays(indices, texts, safe=False)
 
@@ -219,13 +220,13 @@ def _direction(b: BatchColumns) -> pa.Array:
 def _interface(b: BatchColumns) -> pa.Array:
     sources, indices = b.message("source"), b.message("interface")
     if len(sources) == 0:
-        return pa.array([], ARROW_TYPES["category"])
+        return array_of([], ARROW_TYPES["category"])
     if sources.min() == sources.max() and indices.min() == indices.max():
         name = b.interfaces(int(sources[0]), int(indices[0]))
         if name is None:
             codes = edns_text.absent(len(sources), pa.int32())
-            return pa.DictionaryArray.from_arrays(codes, pa.array([], pa.string()), safe=False)
-        return coded(np.zeros(len(sources), np.int32), pa.array([name], pa.string()))
+            return pa.DictionaryArray.from_arrays(codes, array_of([], pa.string()), safe=False)
+        return coded(np.zeros(len(sources), np.int32), array_of([name], pa.string()))
     keys = sources.astype(np.uint64) << np.uint64(32) | indices.astype(np.uint64)
     distinct, codes = np.unique(keys, return_inverse=True)
     texts = [b.interfaces(int(key) >> 32, int(key) & 0xFFFFFFFF) for key in distinct]
@@ -234,8 +235,8 @@ def _interface(b: BatchColumns) -> pa.Array:
     codes = code_of[codes]
     missing = codes < 0
     codes[missing] = 0
-    indices = pa.array(codes, pa.int32(), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(vocabulary, pa.string()), safe=False)
+    indices = array_of(codes, pa.int32(), lacking=missing)
+    return pa.DictionaryArray.from_arrays(indices, array_of(vocabulary, pa.string()), safe=False)
 
 
 MESSAGE_COLUMNS: dict[str, MessageColumn] = {
@@ -328,4 +329,4 @@ def record_batch(
     if arrays:
         return pa.RecordBatch.from_arrays(arrays, names=names)
     rows = b.batch.messages if table == "messages" else b.batch.records
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+    return without_columns(rows)

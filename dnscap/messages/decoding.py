@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.capture import CaptureInput, Windows
 from dnscap.errors import CaptureError
 from dnscap.messages import around
@@ -121,7 +122,7 @@ class MessageBatch:
 
     def names(self, codes: Sequence[int]) -> list[str]:
         """Domain names that codes of a native column stand for."""
-        texts: list[str] = self._columns.names().take(pa.array(codes, pa.int64())).to_pylist()
+        texts: list[str] = self._columns.names().take(array_of(codes, pa.int64())).to_pylist()
         return texts
 
     def to_arrow(
@@ -147,14 +148,14 @@ class MessageBatch:
             if self._kept is None:
                 return whole
             mask = self._kept if table == "messages" else self._kept[self._columns.record("message")]
-            return whole.filter(pa.array(mask))
+            return whole.filter(array_of(mask))
         wanted = columns if self._keeps_around is None else None
         if table == "connections":
             batch = around.connections(self.native, wanted)
         else:
             batch = around.events(self.native, self._first_event, wanted)
         if self._keeps_around is not None:
-            batch = batch.filter(pa.array(self._keeps_around(table, batch)))
+            batch = batch.filter(array_of(self._keeps_around(table, batch)))
         return batch if columns is None else batch.select([c for c in batch.schema.names if c in columns])
 
     def forget(self) -> None:
@@ -180,11 +181,6 @@ class Decoding:
         Messages in a batch at least; None for as few batches as possible.
     progress : callable, optional
         Called with octets read and octets in all (None where unknown) after each window.
-
-    Attributes
-    ----------
-    share : float
-        About how much of the inputs has been read, from 0 to 1; 0 where it cannot be told.
     """
 
     def __init__(
@@ -204,8 +200,15 @@ class Decoding:
         self._progress = progress
         self._names: list[tuple[str, str]] = []  # name and format of each input begun
         self._events = 0
-        self.share = 0.0
+        self._windows: Windows | None = None  # of the latest input
         self._interfaces: dict[tuple[int, int], str | None] = {}
+
+    @property
+    def share(self) -> float:
+        """About how much of the inputs has been read, from 0 to 1; 0 where it cannot be told."""
+        if self._windows is None or not self._windows.size:
+            return 0.0
+        return (len(self._names) - 1 + self._windows.position / self._windows.size) / len(self.inputs)
 
     def watch(self, message: int) -> None:
         """Keep the octets of one message, to be had from `watched` when the pass has gone by it."""
@@ -237,14 +240,12 @@ class Decoding:
         if self._rows is None and windows.size is not None and not decoder.rows:
             decoder.reserve(windows.size)
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
-        begun = len(self._names)
+        self._windows = windows
         while True:
             view, last = windows.view()
             used = decoder.feed(view, last)
             view.release()
             windows.used(used)
-            if windows.size:
-                self.share = (begun - 1 + windows.position / windows.size) / len(self.inputs)
             if self._progress is not None:
                 self._progress(windows.position, windows.size)
             if decoder.ended or last:
@@ -359,8 +360,8 @@ class Decoding:
             )
         fields = [(column.name, ARROW_TYPES[column.kind]) for column in SOURCES]
         return pa.table(
-            {name: pa.array([row.get(name) for row in rows]).cast(_plain(type_)) for name, type_ in fields}
-        ).cast(pa.schema([pa.field(name, _plain(type_)) for name, type_ in fields]))
+            {name: array_of([row.get(name) for row in rows], _plain(type_)) for name, type_ in fields}
+        )
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
@@ -372,7 +373,7 @@ def empty_table(name: str, columns: Sequence[str] | None = None) -> pa.Table:
     from dnscap.schema import TABLES
 
     wanted = [c for c in TABLES[name] if columns is None or c.name in columns]
-    return pa.schema([pa.field(c.name, ARROW_TYPES[c.kind]) for c in wanted]).empty_table()
+    return pa.table({c.name: array_of([], ARROW_TYPES[c.kind]) for c in wanted})
 
 
 __all__ = [

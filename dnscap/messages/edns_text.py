@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of
 from dnscap.native.edns import Options, Vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,7 +31,7 @@ def absent(rows: int, type_: pa.DataType) -> pa.Array:
 
     none = zeros((rows + 7) // 8)
     if pa.types.is_list(type_):
-        values = pa.array([], type_.value_type)
+        values = array_of([], type_.value_type)
         return pa.Array.from_buffers(type_, rows, [none, zeros(4 * rows + 4)], rows, 0, [values])
     if pa.types.is_large_string(type_):
         return pa.Array.from_buffers(type_, rows, [none, zeros(8 * rows + 8), zeros(1)], rows)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, scalar_of
 from dnscap.native.presentation import format_edns, format_rdata
 
 HEX_CHUNK = 128
@@ -65,9 +66,9 @@ def rdata_texts(
             texts.append(known[key])
         mask = np.zeros(len(types), dtype=np.bool_)
         mask[rows] = True
-        column = pc.replace_with_mask(column, pa.array(mask), pa.array(texts, pa.large_string()))
+        column = pc.replace_with_mask(column, array_of(mask), array_of(texts, pa.large_string()))
     if valid is not None and not valid.all():
-        column = pc.if_else(pa.array(valid), column, pa.scalar(None, pa.large_string()))
+        column = pc.if_else(array_of(valid), column, scalar_of(None, pa.large_string()))
     return column
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of
 from dnscap.messages.arrow import ARROW_TYPES, coded
 from dnscap.names.rows import FRAME_BITS, NameRows
 from dnscap.names.seen import AUTHORITATIVE, NO_CODE, NO_SOA, NXDOMAIN, SECTIONS
@@ -16,7 +17,7 @@ from dnscap.names.seen import AUTHORITATIVE, NO_CODE, NO_SOA, NXDOMAIN, SECTIONS
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _TIME = ARROW_TYPES["time"]
-_SECTION_TEXTS = pa.array(SECTIONS, pa.string())
+_SECTION_TEXTS = array_of(SECTIONS, pa.string())
 
 
 def names_table(rows: NameRows, columns: Sequence[str] | None = None) -> pa.Table:
@@ -69,7 +70,7 @@ def _order(rows: NameRows) -> Array:
 def _ranks(texts: pa.Array, codes: Array) -> Array:
     """Places of codes in the order of their texts."""
     present = np.unique(codes)
-    ordered = np.argsort(np.array(texts.take(pa.array(present)).to_pylist(), dtype=object), kind="stable")
+    ordered = np.argsort(np.array(texts.take(array_of(present)).to_pylist(), dtype=object), kind="stable")
     rank = np.zeros(len(present), np.int64)
     rank[ordered] = np.arange(len(present))
     places: Array = rank[np.searchsorted(present, codes)]
@@ -77,16 +78,16 @@ def _ranks(texts: pa.Array, codes: Array) -> Array:
 
 
 def _numbers(values: Array, kind: str, lacking: Array | None = None) -> pa.Array:
-    return pa.array(values, mask=lacking).cast(ARROW_TYPES[kind])
+    return array_of(values, lacking=lacking).cast(ARROW_TYPES[kind])
 
 
 def _times(values: Array, lacking: Array | None = None) -> pa.Array:
-    return pa.array(values.astype(np.int64), pa.int64(), mask=lacking).cast(_TIME)
+    return array_of(values.astype(np.int64), pa.int64(), lacking=lacking).cast(_TIME)
 
 
 def _types(rows: NameRows, at: Array) -> pa.Array:
     numbers, codes = np.unique(rows.type[at], return_inverse=True)
-    texts = pa.array([registry.rrtype_name(int(number)) for number in numbers], pa.string())
+    texts = array_of([registry.rrtype_name(int(number)) for number in numbers], pa.string())
     return coded(codes.astype(np.int32), texts)
 
 
@@ -94,7 +95,7 @@ def _texts_of(rows: NameRows, rrsets: Array) -> pa.Array:
     distinct, places = np.unique(rrsets, return_inverse=True)
     texts = rows.rdata_of(distinct.tolist())
     found = [list(texts[place]) for place in places.tolist()]
-    return pa.array(found, ARROW_TYPES["texts"])
+    return array_of(found, ARROW_TYPES["texts"])
 
 
 def _values(rows: NameRows, at: Array) -> pa.Array:
@@ -106,21 +107,21 @@ def _values(rows: NameRows, at: Array) -> pa.Array:
 def _absent(rows: NameRows, at: Array) -> pa.Array:
     negative = rows.rows["negatives"][at] == 0
     codes = rows.has(NXDOMAIN)[at].astype(np.int32)
-    words = pa.array(["nodata", "nxdomain"], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=negative), words)
+    words = array_of(["nodata", "nxdomain"], pa.string())
+    return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32(), lacking=negative), words)
 
 
 def _zone(rows: NameRows, at: Array) -> pa.Array:
     zones = rows.rows["zone"][at]
     lacking = zones == NO_CODE
-    return rows.names.take(pa.array(zones.astype(np.int64), mask=lacking)).cast(ARROW_TYPES["string"])
+    return rows.names.take(array_of(zones.astype(np.int64), lacking=lacking)).cast(ARROW_TYPES["string"])
 
 
 def _hit_rate(place: int) -> Callable[[NameRows, Array], pa.Array]:
     def column(rows: NameRows, at: Array) -> pa.Array:
         asked = rows.rows["asked"][at].astype(np.float64)
         rate = np.divide(rows.rows["hits"][at, place], asked, out=np.zeros(len(at)), where=asked > 0)
-        return pa.array(rate, mask=asked == 0)
+        return array_of(rate, lacking=asked == 0)
 
     return column
 
@@ -153,11 +154,11 @@ def signed_until(rows: NameRows) -> Array:
 NameColumn = Callable[[NameRows, Array], pa.Array]
 
 NAME_COLUMNS: dict[str, NameColumn] = {
-    "name": lambda r, at: r.names.take(pa.array(r.name[at])).cast(ARROW_TYPES["string"]),
+    "name": lambda r, at: r.names.take(array_of(r.name[at])).cast(ARROW_TYPES["string"]),
     "type": _types,
     "server": lambda r, at: coded(r.server[at].astype(np.int32), r.addresses),
     "section": lambda r, at: coded(r.section[at].astype(np.int32), _SECTION_TEXTS),
-    "authoritative": lambda r, at: pa.array(r.has(AUTHORITATIVE)[at]),
+    "authoritative": lambda r, at: array_of(r.has(AUTHORITATIVE)[at]),
     "values": _values,
     "ttl_full": lambda r, at: _numbers(r.ttl_full[at], "u32", _never(r, at)),
     "ttl": lambda r, at: _numbers(r.rows["ttl_last"][at], "u32", _never(r, at)),
@@ -188,9 +189,9 @@ def _clients(rows: NameRows, owner: Array, number: Array) -> pa.Array:
     counts = np.minimum(rows.versions["client_count"][number], rows.versions["clients"].shape[1])
     codes = rows.versions["clients"][number]
     kept = np.arange(codes.shape[1])[None, :] < counts[:, None]
-    texts = rows.addresses.take(pa.array(codes[kept].astype(np.int64)))
+    texts = rows.addresses.take(array_of(codes[kept].astype(np.int64)))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), texts)
+    return pa.ListArray.from_arrays(array_of(offsets), texts)
 
 
 FRAME = np.uint64((1 << FRAME_BITS) - 1)

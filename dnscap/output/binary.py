@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dnscap.arrays import array_of
 from dnscap.output.writers import Writer
 
 _GROUP_ROWS = 1 << 20
@@ -122,7 +123,7 @@ class ArrowWriter(Writer):
         open_ipc = pa.ipc.new_file if stream.seekable() else pa.ipc.new_stream
         self._writer: Any = open_ipc(stream, self._schema, options=options)
         self._vocabularies: dict[int, pa.Array] = {
-            i: pa.array([], field.type.value_type)
+            i: array_of([], field.type.value_type)
             for i, field in enumerate(self._schema)
             if pa.types.is_dictionary(field.type)
         }

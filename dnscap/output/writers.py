@@ -8,6 +8,7 @@ from typing import BinaryIO, Literal, Self, get_args
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.errors import UsageError
 from dnscap.native.lines import format_csv, format_jsonl
 
@@ -107,7 +108,7 @@ class CsvWriter(Writer):
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema, limit: int | None = None) -> None:
         super().__init__(stream, schema, limit)
-        header = pa.record_batch([pa.array([name]) for name in schema.names], names=schema.names)
+        header = pa.record_batch([array_of([name], pa.string()) for name in schema.names], names=schema.names)
         self._stream.write(format_csv(header))
 
     def _write_rows(self, batch: pa.RecordBatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.errors import UsageError
 from dnscap.messages.decoding import (
     BATCH_ROWS,
@@ -410,7 +411,7 @@ class Capture(Gathers):
                 diagnosis.feed_native(lookups=looked.native)
                 continue
             part = looked.to_arrow(_COUNTED)
-            part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+            part = part.filter(array_of(self._narrowing.keeps_lookups(part)))
             diagnosis.feed(lookups=part, details=looked.details)
         for sent in exchanges:
             if not self._narrowing:
@@ -418,7 +419,7 @@ class Capture(Gathers):
                 continue
             part = sent.to_arrow()
             kept = self._narrowing.keeps_exchanges(part)
-            diagnosis.feed(exchanges=part.filter(pa.array(kept)))
+            diagnosis.feed(exchanges=part.filter(array_of(kept)))
             diagnosis.habits.feed(sent.native, kept)
         if batch is not None:
             diagnosis.origins.feed(batch.first_message, batch.column("source"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.capture import expand_inputs
 from dnscap.messages.decoding import (
     BATCH_ROWS,
@@ -241,7 +242,7 @@ class Passes:
         ):
             part = batch.to_arrow(wanted)
             if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_exchanges(part)))
+                part = part.filter(array_of(self._narrowing.keeps_exchanges(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     def _read_once_through(self) -> None:
@@ -261,7 +262,7 @@ class Passes:
         for batch in self.lookup_batches(keep=keep) if self._lookups is None else self._lookups:
             part = batch.to_arrow(wanted)
             if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_lookups(part)))
+                part = part.filter(array_of(self._narrowing.keeps_lookups(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     def _resolution_parts(
@@ -271,7 +272,7 @@ class Passes:
         for batch in self.resolution_batches(keep=keep):
             part = batch.to_arrow(wanted)
             if self._narrowing:
-                part = part.filter(pa.array(self._narrowing.keeps_resolutions(part)))
+                part = part.filter(array_of(self._narrowing.keeps_resolutions(part)))
             yield part if columns is None else part.select([n for n in part.schema.names if n in columns])
 
     @property

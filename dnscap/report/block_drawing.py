@@ -151,7 +151,7 @@ def hop_rows(walk: Walk) -> Markup:
         Markup(
             '<tr><td></td><td>the resolver itself</td><td></td><td></td><td class="number">{}</td>'
             '<td class="bar">{}</td></tr>'
-        ).format(duration(walk.own), share_bar(walk.own, wait, "good"))
+        ).format(duration(walk.own), share_bar(walk.own, wait, "plain"))
     )
     return Markup("").join(body)
 

@@ -44,12 +44,12 @@ def search_list(diagnosis: Diagnosis) -> Block | None:
         )
     ranked = sorted(worst.items(), key=lambda item: (-item[1][1], -item[1][2], item[0]))[:MOST_EXPANDED]
     rows: list[list[Cell]] = [
-        [name, final, count, queries, round(waited / 1e9, 6)]
+        [name, final, count, queries, round(waited / 1e6, 3)]
         for name, (count, waited, queries, final) in ranked
     ]
     columns = [
         *("name given", "last name asked", "lookups looked at"),
-        *("queries, at most", "seconds waited for candidates"),
+        *("queries, at most", "waited for candidates, ms"),
     ]
     return Block("search-list", "Search lists", text, [Grid("What they cost most for", columns, rows)])
 

@@ -83,10 +83,15 @@ def _alone_text(alone: dict[str, ResolverCourse], both: bool) -> str:
     if not guessed:
         return text + f", and for none of {plural(answered, 'answer')} do they tell."
     certainty = sum(c.certainty for c in alone.values()) / guessed
+    told = (
+        f"{hits:,} most likely came out of the cache ({percent(hits, guessed)} %)"
+        if hits
+        else "none came out of it"
+    )
     return text + (
         f". They tell for {guessed:,} of {plural(answered, 'answer')} ({percent(guessed, answered)} %): of these "
-        f"{hits:,} most likely came out of the cache ({percent(hits, guessed)} %), each with a probability of "
-        f"{100 * certainty:.0f} % on average. What misses cost upstream cannot be told from here."
+        f"{told}, with a probability of {100 * certainty:.0f} % on average. What misses cost upstream cannot be told "
+        "from here."
     )
 
 
@@ -104,12 +109,12 @@ def _seen_table(seen: dict[str, ResolverCourse]) -> Grid:
             *(c.verdicts[word] for word, _ in used),
             _ms(c.cached_median),
             _ms(c.asked_median),
-            round(c.waited / 1e9, 6) if c.misses else None,
+            round(c.waited / 1e6, 3) if c.misses else None,
         ]
         for address, c in shown
     ]
     columns = ["resolver", "from the cache, %", *(head for _, head in used)]
-    columns += ["median from the cache, ms", "median otherwise, ms", "waited for upstream, s"]
+    columns += ["median from the cache, ms", "median otherwise, ms", "waited for upstream, ms"]
     return Grid("Resolvers seen from both sides", columns, rows, _more(len(seen)))
 
 

@@ -44,7 +44,7 @@ def course_panels(course: Course) -> list[Panel]:
     what = "Time that lookups took" if course.of == "lookups" else "Time that answers took"
     if any(s.p95 for s in spans):
         top = max(s.p95 for s in spans if s.p95 is not None)
-        words = f"median (dark) and 95th percentile (light); the highest is {duration(top)}"
+        words = f"median (strong) and 95th percentile (pale); the highest is {duration(top)}"
         panels.append(
             Panel(
                 f"{what}, logarithmic", _ranges([s.p50 for s in spans], [s.p95 for s in spans], words), words

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from dnscap.explain.drawing import explanation_html, outcome_words, share_bar, style_sheet
+from dnscap.explain.drawing import KEY, explanation_html, outcome_words, share_bar, style_sheet
 from dnscap.findings import Finding
 from dnscap.findings.rule import plural, seconds
 from dnscap.output.cells import duration, full_time, safe
@@ -92,6 +92,7 @@ def _environment() -> jinja2.Environment:
         signs=SIGNS,
         share_bar=share_bar,
         explanation_html=explanation_html,
+        waterfall_key=KEY,
         outcome_words=outcome_words,
         outcome_style=outcome_style,
         span_words=span_words,
@@ -141,7 +142,7 @@ def _shown(value: Any) -> Any:
 
 def prose(text: str) -> Markup:
     """Sentences in which ``backticks`` mark what one types."""
-    pieces = str(escape(safe(text))).split("`")
+    pieces = tied(str(escape(safe(text)))).split("`")
     if len(pieces) % 2 == 0:
         return Markup("`".join(pieces))  # escaped above
     return Markup(
@@ -149,10 +150,18 @@ def prose(text: str) -> Markup:
     )  # escaped above
 
 
+def tied(text: str) -> str:
+    """Numbers and their units with a space between them at which no line ends."""
+    return _UNIT.sub("\u00a0", text)
+
+
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:%|s|ms|µs|ns|min|h|d|TTL)(?![\w-]))")
+
+
 def heading(text: str) -> Markup:
     """A heading of a column, its unit not left alone on a line."""
-    what, comma, unit = text.rpartition(", ")
-    return Markup("{},&nbsp;{}" if comma else "{}{}").format(safe(what), safe(unit))
+    what, comma, unit = tied(safe(text)).rpartition(", ")
+    return Markup("{},&nbsp;{}" if comma else "{}{}").format(what, unit)
 
 
 def is_number(rows: Sequence[Sequence[Cell]], place: int) -> bool:
@@ -179,7 +188,8 @@ def settings(row: Mapping[str, Any]) -> str:
     """A client's configuration as resolv.conf would have it; empty where packets do not show it."""
     told = []
     low, high = row["ndots_min"], row["ndots_max"]
-    if low is not None or high is not None:
+    # That names need no dot, or one at least, holds of every stub.
+    if low or high is not None:
         exact = low == high
         told.append(
             f"ndots:{low}"

@@ -149,7 +149,7 @@ def _changes(seen: NameRows, groups: list[tuple[str, list[int]]]) -> Grid:
     ]
     many = len(groups) > MOST_CHANGES
     note = f"The first {MOST_CHANGES} of {len(groups):,}: `dnscap rrsets CAPTURE` lists all." if many else ""
-    columns = ["name", "type", "what", "values", "seen first", "old value", "kept until"]
+    columns = ["name", "type", "what", "values", "seen first", "old value", "old value kept until"]
     return Grid("Values that are not the same throughout", columns, found, note)
 
 

@@ -67,10 +67,10 @@ def path(diagnosis: Diagnosis) -> Block | None:
         "servers",
         "answers",
         "median, ms",
-        "90 %, ms",
-        "99 %, ms",
+        "90 % within, ms",
+        "99 % within, ms",
         "usual, ms",
-        "median against it",
+        "median against usual",
     ]
     tables = [
         Grid(

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of, numpy_of
 from dnscap.messages.arrow import HAS_CAPITALS, HAS_EDNS, HAS_HEADER, HAS_NAME, HAS_TYPE, NO_CODE
 from dnscap.native.decoder import statuses
 from dnscap.report.summary_tallies import CodeTally, Counted, Durations, Peak, TextTally
@@ -321,13 +322,11 @@ class Summing:
     def add_exchanges(self, rows: pa.RecordBatch) -> None:
         """Count exchanges: the columns latency and outcome."""
         outcomes = rows.column("outcome")
-        seen = np.bincount(
-            outcomes.indices.to_numpy(zero_copy_only=False), minlength=len(outcomes.dictionary)
-        )
+        seen = np.bincount(numpy_of(outcomes.indices), minlength=len(outcomes.dictionary))
         words = outcomes.dictionary.to_pylist()
         self._outcomes.update({words[code]: int(seen[code]) for code in np.flatnonzero(seen)})
         latency = rows.column("latency").drop_null().cast(pa.int64())
-        self._latencies.add(latency.to_numpy(zero_copy_only=False))
+        self._latencies.add(numpy_of(latency))
 
     def _add_around(self, batch: MessageBatch) -> None:
         rows = batch.to_arrow("connections", ["end", "queries", "responses", "gap_octets", "retransmissions"])
@@ -336,7 +335,7 @@ class Summing:
             connections.total += rows.num_rows
             self._ends.update(rows.column("end").to_pylist())
             for name in ("queries", "responses", "gap_octets", "retransmissions"):
-                value = int(rows.column(name).to_numpy(zero_copy_only=False).sum(dtype=np.int64))
+                value = int(numpy_of(rows.column(name)).sum(dtype=np.int64))
                 setattr(connections, name, getattr(connections, name) + value)
         self._events.update(batch.to_arrow("events", ["kind"]).column("kind").to_pylist())
 
@@ -404,7 +403,7 @@ class Summing:
 
 
 def _texts(texts: pa.Array, codes: Array) -> list[str]:
-    taken: list[str] = texts.take(pa.array(codes)).to_pylist()
+    taken: list[str] = texts.take(array_of(codes)).to_pylist()
     return taken
 
 

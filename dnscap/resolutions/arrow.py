@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of, numpy_of, without_columns
 from dnscap.batches import RowColumns
 from dnscap.messages.around import address_text
 from dnscap.messages.arrow import ARROW_TYPES, coded, plain
@@ -109,7 +110,7 @@ class Verdicts:
             access.values("probability"),
             access.values("start_depth"),
             access.values("seen_upstream") != 0,
-            resolver.indices.to_numpy(),
+            numpy_of(resolver.indices),
             resolver.dictionary.to_pylist(),
             native,
             np.arange(native.count),
@@ -137,7 +138,7 @@ class Verdicts:
 
     def rows(self, places: Array, columns: Sequence[str] | None = None) -> pa.RecordBatch:
         """Some of them as rows of the table, all its columns or those named."""
-        return resolution_batch(self.native, columns).take(pa.array(self.places[places]))
+        return resolution_batch(self.native, columns).take(array_of(self.places[places]))
 
 
 Column = Callable[[Columns], pa.Array]
@@ -153,7 +154,7 @@ def _address(name: str) -> Column:
         fixed = pa.Array.from_buffers(pa.binary(16), len(octets) // 16, [None, pa.py_buffer(octets)])
         codes = fixed.dictionary_encode()
         texts = [address_text(value) for value in codes.dictionary.to_pylist()]
-        return pa.DictionaryArray.from_arrays(codes.indices, pa.array(texts, pa.string()))
+        return pa.DictionaryArray.from_arrays(codes.indices, array_of(texts, pa.string()))
 
     return column
 
@@ -161,9 +162,9 @@ def _address(name: str) -> Column:
 def _registered(name: str, text: Callable[[int], str], *, answers_only: bool) -> Column:
     def column(c: Columns) -> pa.DictionaryArray:
         distinct, codes = np.unique(c.rows[name], return_inverse=True)
-        indices = pa.array(codes.astype(np.int32), mask=~c.answered if answers_only else None)
+        indices = array_of(codes.astype(np.int32), lacking=~c.answered if answers_only else None)
         return pa.DictionaryArray.from_arrays(
-            indices, pa.array([text(int(n)) for n in distinct], pa.string())
+            indices, array_of([text(int(n)) for n in distinct], pa.string())
         )
 
     return column
@@ -171,49 +172,49 @@ def _registered(name: str, text: Callable[[int], str], *, answers_only: bool) ->
 
 def _name(c: Columns) -> pa.Array:
     if c.native.dictionary is None:
-        return pa.array([], pa.large_string())
+        return array_of([], pa.large_string())
     count, offsets, text = c.native.dictionary.names_view()
     names = pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
-    return names.take(pa.array(c.values("qname"))).cast(pa.large_string())
+    return names.take(array_of(c.values("qname"))).cast(pa.large_string())
 
 
 def _latency(c: Columns) -> pa.Array:
-    return pa.array(c.values("latency"), mask=~c.answered).cast(ARROW_TYPES["duration"])
+    return array_of(c.values("latency"), lacking=~c.answered).cast(ARROW_TYPES["duration"])
 
 
 def _cache(c: Columns) -> pa.Array:
-    return coded(c.values("cache"), pa.array(CACHES, pa.string()))
+    return coded(c.values("cache"), array_of(CACHES, pa.string()))
 
 
 def _probability(c: Columns) -> pa.Array:
     values = c.rows["probability"].astype(np.float64).round(4)
-    return pa.array(values, mask=values == 0)
+    return array_of(values, lacking=values == 0)
 
 
 def _evidence(c: Columns) -> pa.Array:
     bits = c.rows["evidence"]
     shown = (bits[:, None] >> np.arange(len(EVIDENCE), dtype=np.uint32)) & 1 == 1
     offsets = np.concatenate([[0], np.cumsum(shown.sum(axis=1))]).astype(np.int32)
-    words = pa.array(EVIDENCE, pa.string()).take(pa.array(np.nonzero(shown)[1]))
-    return pa.ListArray.from_arrays(pa.array(offsets), words)
+    words = array_of(EVIDENCE, pa.string()).take(array_of(np.nonzero(shown)[1]))
+    return pa.ListArray.from_arrays(array_of(offsets), words)
 
 
 def _upstream(c: Columns) -> pa.Array:
     offsets = np.frombuffer(c.native.column("upstream_lists"), "i4")
     return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.array(np.frombuffer(c.native.column("upstream"), "u8"))
+        array_of(offsets), array_of(np.frombuffer(c.native.column("upstream"), "u8"))
     )
 
 
 def _depth(c: Columns) -> pa.Array:
     depth = c.values("start_depth")
-    return pa.array(depth.astype(np.uint8), mask=depth < 0)
+    return array_of(depth.astype(np.uint8), lacking=depth < 0)
 
 
 def _ttl(name: str, none: int) -> Column:
     def column(c: Columns) -> pa.Array:
         values = c.values(name)
-        return pa.array(values, mask=(values == none) | (c.rows["ttl"] == NO_TTL))
+        return array_of(values, lacking=(values == none) | (c.rows["ttl"] == NO_TTL))
 
     return column
 
@@ -244,4 +245,4 @@ def resolution_batch(native: NativeBatch, columns: Sequence[str] | None = None) 
     access = Columns(native)
     if names:
         return pa.RecordBatch.from_arrays([RESOLUTION_COLUMNS[name](access) for name in names], names=names)
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * native.count, pa.struct([])))
+    return without_columns(native.count)

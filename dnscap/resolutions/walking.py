@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of
 from dnscap.exchanges.matching import match
 from dnscap.resolutions.walk import Walk, walk_of
 
@@ -51,7 +52,7 @@ def walks(rows: Sequence[dict[str, Any]], messages: Messages) -> list[Walk]:
 
 
 def _exchanges(wanted: set[int], messages: Messages) -> Iterator[dict[str, Any]]:
-    numbers = pa.array(sorted(wanted), pa.uint64())
+    numbers = array_of(sorted(wanted), pa.uint64())
     left = len(numbers)
     for batch in match(messages()):
         part = batch.to_arrow(_EXCHANGE)
@@ -70,4 +71,4 @@ def _records(wanted: set[int], messages: Messages) -> Iterator[dict[str, Any]]:
         if not len(here):
             continue
         part = batch.to_arrow("records", _RECORD)
-        yield from plain(part.filter(pc.is_in(part.column("message"), pa.array(here.astype(np.uint32)))))
+        yield from plain(part.filter(pc.is_in(part.column("message"), array_of(here.astype(np.uint32)))))

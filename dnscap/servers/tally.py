@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.exchanges.arrow import OUTCOMES as NATIVE_OUTCOMES
 from dnscap.messages.around import ENDS, address_text
 from dnscap.messages.arrow import ARROW_TYPES
@@ -319,7 +320,7 @@ def table_of(rows: list[dict[str, Any]], columns: Any) -> pa.Table:
     for column in columns:
         kind = ARROW_TYPES[column.kind]
         plain = pa.string() if column.kind == "category" else kind
-        array = pa.array([row.get(column.name) for row in rows], plain)
+        array = array_of([row.get(column.name) for row in rows], plain)
         arrays.append(array.dictionary_encode().cast(kind) if column.kind == "category" else array)
         fields.append(pa.field(column.name, kind))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import array_of, filled, numpy_of
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -35,9 +37,7 @@ class Columns:
                 return column.chunk(0)
             if pa.types.is_dictionary(column.type):
                 column = column.unify_dictionaries()
-            column = column.combine_chunks()
-            if isinstance(column, pa.ChunkedArray):
-                column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+            column = pa.concat_arrays(column.chunks) if column.num_chunks else array_of([], column.type)
         return column
 
     def codes(self, name: str) -> tuple[Array, list[str]]:
@@ -48,9 +48,7 @@ class Columns:
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         indices = column.indices
-        if indices.null_count:
-            indices = pc.fill_null(indices, -1)
-        codes = indices.to_numpy(zero_copy_only=False)
+        codes = numpy_of(filled(indices, -1))
         return codes.astype(np.int32, copy=False), column.dictionary.to_pylist()
 
     def numbers(self, name: str, null: int = -1) -> Array:
@@ -62,29 +60,21 @@ class Columns:
             column = column.cast(pa.duration("ns"))
         elif pa.types.is_timestamp(column.type):
             column = column.cast(pa.timestamp("ns", tz=column.type.tz))
-        column = column.cast(pa.int64())
-        if column.null_count:
-            column = pc.fill_null(column, null)
-        numbers: Array = column.to_numpy(zero_copy_only=False)
+        numbers: Array = numpy_of(filled(column.cast(pa.int64()), null))
         return numbers
 
     def truth(self, name: str) -> Array:
         """Booleans; null reads as false."""
         if name not in self._names:
             return np.zeros(self.rows, dtype=bool)
-        column = self._column(name)
-        if column.null_count:
-            column = pc.fill_null(column, False)
-        truth: Array = column.to_numpy(zero_copy_only=False)
+        truth: Array = numpy_of(filled(self._column(name), False))
         return truth
 
     def list_lengths(self, name: str) -> Array:
         """Entries of each list."""
         if name not in self._names:
             return np.zeros(self.rows, dtype=np.int64)
-        lengths: Array = pc.fill_null(pc.list_value_length(self._column(name)), 0).to_numpy(
-            zero_copy_only=False
-        )
+        lengths: Array = numpy_of(filled(pc.list_value_length(self._column(name)), 0))
         return lengths
 
     def word_is(self, name: str, *words: str) -> Array:

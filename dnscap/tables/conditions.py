@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dnscap.arrays import array_of
 from dnscap.errors import UsageError
 from dnscap.messages.decoding import empty_table
 from dnscap.schema import TABLES
@@ -50,6 +51,8 @@ class Condition:
     def __init__(self, table: str, text: str) -> None:
         import duckdb
 
+        if not text.strip():
+            raise UsageError("not a condition: it is empty; write one such as: rcode = 'SERVFAIL'")
         self.text = text
         self._duckdb = duckdb
         self._connection = duckdb.connect()
@@ -58,8 +61,8 @@ class Condition:
         self._connection.execute("SET lock_configuration = true").fetchall()
         self.columns = self._parsed(table)
         # Types that do not fit show on no rows as well as on many: better before the capture is read.
-        schema = empty_table(table, self.columns or [TABLES[table][0].name]).schema
-        self.apply(pa.RecordBatch.from_pylist([], schema=schema))
+        none = empty_table(table, self.columns or [TABLES[table][0].name])
+        self.apply(pa.record_batch([column.chunk(0) for column in none.columns], schema=none.schema))
 
     def _parsed(self, table: str) -> list[str]:
         """Parse, refuse whatever is not one condition, and tell the columns."""
@@ -80,10 +83,11 @@ class Condition:
         if not any(node.get("class") == "LAMBDA" for node in nodes):
             for name in sorted(named - set(known)):
                 close = difflib.get_close_matches(name, known, 1)
-                which = f"did you mean {close[0]}?" if close else f"columns are {', '.join(known)}."
-                raise self._refusal(
-                    f"{table} have no column {name}; {which} (A text stands in single quotes.)"
-                )
+                if close:
+                    which = f"did you mean {close[0]}? (A text stands in single quotes.)"
+                else:
+                    which = f"a text stands in single quotes; columns are {', '.join(known)}"
+                raise self._refusal(f"{table} have no column {name}; {which}")
         return [name for name in known if name in named]
 
     def _refusal(self, why: str) -> UsageError:
@@ -108,10 +112,7 @@ class Condition:
             raise self._refusal(f"its value is not true or false but {kept.type}")
         if len(kept) != batch.num_rows:
             raise self._refusal("it is about one row at a time")
-        mask = kept.combine_chunks()
-        if isinstance(mask, pa.ChunkedArray):
-            mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], pa.bool_())
-        return batch.filter(mask)
+        return batch.filter(pa.concat_arrays(kept.chunks) if kept.num_chunks else array_of([], pa.bool_()))
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

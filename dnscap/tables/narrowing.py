@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dnscap.arrays import filled, numpy_of, scalar_of
 from dnscap.errors import UsageError
 from dnscap.messages.decoding import MessageBatch
 
@@ -98,7 +99,7 @@ class Narrowing:
         columns = batch.to_arrow("messages", ["time", "src", "dst", "qr", "qname"])
         keep = self._in_span(columns)
         if self.client or self.server:
-            response = pc.fill_null(columns.column("qr"), False).to_numpy(zero_copy_only=False)
+            response = numpy_of(filled(columns.column("qr"), False))
             for text, side, other in ((self.client, "src", "dst"), (self.server, "dst", "src")):
                 if text:
                     network = _network(text)
@@ -128,10 +129,10 @@ class Narrowing:
             return keep
         if self.client or self.server:
             response = rows.column("qr")
-            sent = ~pc.fill_null(response, True).to_numpy(zero_copy_only=False)
-            answered = pc.fill_null(response, True).to_numpy(zero_copy_only=False)
+            sent = ~numpy_of(filled(response, True))
+            answered = numpy_of(filled(response, True))
             # Of a packet whose question is not known either end may be the client.
-            sent |= pc.is_null(response).to_numpy(zero_copy_only=False)
+            sent |= numpy_of(pc.is_null(response))
             for text, near, far in ((self.client, sent, answered), (self.server, answered, sent)):
                 if text:
                     network = _network(text)
@@ -197,26 +198,26 @@ class Narrowing:
         if self.server:
             lists = rows.column("servers")
             asked = _within(lists.flatten().dictionary_encode(), _network(self.server))
-            keep &= np.isin(np.arange(rows.num_rows), pc.list_parent_indices(lists).to_numpy()[asked])
+            keep &= np.isin(np.arange(rows.num_rows), numpy_of(pc.list_parent_indices(lists))[asked])
         if self.name:
             keep &= _under(rows.column("name").dictionary_encode(), self.name)
         return keep
 
 
 def _nanoseconds(column: pa.Array) -> Array:
-    values: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    values: Array = numpy_of(column.cast(pa.int64()))
     return values
 
 
 def _concerned(rows: pa.RecordBatch, side: str, network: Any) -> Array:
     """Whether an end of the packet concerned (of the frame, where none is quoted) is in a network."""
     quoted = rows.column(f"quoted_{side}")
-    known: Array = pc.is_valid(quoted).to_numpy(zero_copy_only=False)
+    known: Array = numpy_of(pc.is_valid(quoted))
     return np.where(known, _within(quoted, network), _within(rows.column(side), network))
 
 
 def _per_code(column: pa.DictionaryArray, meets: Any) -> Array:
-    codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
+    codes = numpy_of(filled(column.indices, -1))
     texts = column.dictionary.to_pylist()
     known = np.array([text is not None and meets(text) for text in texts] + [False], dtype=bool)
     result: Array = known[codes]
@@ -236,8 +237,8 @@ def _under(column: pa.DictionaryArray, name: str) -> Array:
     if wanted == ".":
         return np.ones(len(column), dtype=bool)
     names = column.dictionary
-    matches = pc.or_(pc.equal(names, wanted), pc.ends_with(names, "." + wanted))
-    known = np.append(matches.to_numpy(zero_copy_only=False), False)
-    codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
+    matches = pc.or_(pc.equal(names, scalar_of(wanted, names.type)), pc.ends_with(names, "." + wanted))
+    known = np.append(numpy_of(matches), False)
+    codes = numpy_of(filled(column.indices, -1))
     result: Array = known[codes]
     return result

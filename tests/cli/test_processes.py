@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from dnscap.cli import COMMANDS
+from dnscap.schema import TABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_LOOK = ROOT / "examples" / "first-look.pcap"
 PROGRAM = [sys.executable, "-m", "dnscap"]
@@ -154,6 +157,26 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_do_without_pandas() -> None:
+    commands = [
+        "summary",
+        "diagnose",
+        *(table for table in COMMANDS if table in TABLES),
+        *(f"lookups --format {form}" for form in ("csv", "jsonl")),
+        "lookups --where queries>1 --client 10.0.0.0/8 --name example.com",
+    ]
+    probe = (
+        "import sys, dnscap.cli\n"
+        f"for command in {commands}:\n"
+        f"    command = [*command.split(), {str(FIRST_LOOK)!r}]\n"
+        "    try: dnscap.cli.main(command)\n"
+        "    except SystemExit as end: assert not end.code, command\n"
+        "    assert 'pandas' not in sys.modules, command\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("word", ["mes", "--wh"])

@@ -15,6 +15,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "ground",  # words, columns, octets: what every stage may know
         (
+            "dnscap.arrays",
             "dnscap.batches",
             "dnscap.errors",
             "dnscap.quality",
@@ -92,6 +93,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "grouping",
                     "joining",
                     "losses",
+                    "many_attempts",
                     "naming",
                     "outstanding",
                     "open_lookups",
@@ -187,6 +189,23 @@ def test_the_decoder_knows_no_pandas() -> None:
     first = next(place for place, (name, _) in enumerate(STAGES) if name == PANDAS_FROM)
     early = [m for m in modules() if (place := stage_of(m.name)) is not None and place < first]
     assert not [m.name for m in early if "pandas" in foreign_imports(m)]
+
+
+def test_arrow_is_not_asked_to_look_for_pandas() -> None:
+    """`dnscap.arrays` has what these are wanted for; pandas takes longer to import than all else together."""
+    asking = []
+    for module in python_modules():
+        if "pandas" in foreign_imports(module):
+            continue
+        for node in ast.walk(ast.parse(module.text)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                called = ast.unparse(node.func)
+                if called in ("pa.array", "pa.scalar", "pc.fill_null") or node.func.attr in (
+                    "to_numpy",
+                    "to_pandas",
+                ):
+                    asking.append(f"{module.path.relative_to(ROOT)}:{node.lineno}")
+    assert not asking
 
 
 def test_importing_the_package_loads_no_witness() -> None:

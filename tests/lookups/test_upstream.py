@@ -71,3 +71,53 @@ def test_silence_to_plain_queries_has_nothing_to_do_with_edns() -> None:
     traffic.upstream(1.0, plain, 99).upstream(1.01, response(plain), 99)
     (causes,) = causes_of(asked(traffic, edns=False))
     assert causes[0] == "dead-authoritative"
+
+
+def walk(traffic: Resolver, *, took: float, edns_refused: bool = False) -> Resolver:
+    """A lookup of a walk of three steps, each of which takes `took`."""
+    a = query("www.example.com", "A", id=5)
+    traffic.send(10.0, a)
+    steps = ("com", "example.com", "www.example.com")
+    for number, name in enumerate(steps):
+        step = query(name, "A", id=800 + number, flags=0)
+        begun = 10.001 + number * took
+        traffic.upstream(begun, step, number)
+        last = name == steps[-1]
+        answer = response(step, answer="192.0.2.1" if last else None, ra=False, aa=last)
+        traffic.upstream(begun + took - 0.001, answer, number)
+    return traffic.send(10.002 + len(steps) * took, response(a))
+
+
+@pytest.mark.parametrize(("took", "causes"), [(0.06, ["cold-recursion"]), (0.02, [])])
+def test_many_short_steps_are_named_where_together_they_are_slow(took: float, causes: list[str]) -> None:
+    assert causes_of(walk(Resolver(), took=took)) == [causes]
+
+
+def test_several_small_causes_leave_the_greatest() -> None:
+    """FORMERR to EDNS costs 60 ms and the steps 70 ms, of a lookup that took 150 ms."""
+    a, edns = query("www.example.com", "A", id=5), {"flags": 0, "use_edns": 0, "payload": 1232}
+    traffic = Resolver().send(10.0, a)
+    zone, first, plain = (
+        query("example.com", "A", id=800, **edns),
+        query("www.example.com", "A", id=801, **edns),
+        query("www.example.com", "A", id=802, flags=0),
+    )
+    traffic.upstream(10.001, zone, 0).upstream(10.041, response(zone, answer=None, ra=False), 0)
+    traffic.upstream(10.042, first, 1).upstream(10.082, response(first, answer=None, rcode="FORMERR"), 1)
+    traffic.upstream(10.102, plain, 2).upstream(10.145, response(plain, aa=True, ra=False), 2)
+    traffic.send(10.150, response(a))
+    (causes,) = causes_of(traffic)
+    assert len(causes) == 1
+    assert causes[0] in ("cold-recursion", "upstream-edns-fallback")
+
+
+@pytest.mark.parametrize(("last", "cause"), [("DNSKEY", "dnssec-bogus"), ("NS", "servfail")])
+def test_keys_that_do_not_fit_are_the_cause_before_the_name_was_asked_for(last: str, cause: str) -> None:
+    a = query("www.example.com", "A", id=5)
+    traffic = Resolver().send(10.0, a)
+    ds, keys = query("example.com", "DS", id=800, flags=0), query("example.com", last, id=801, flags=0)
+    for number, (time, step) in enumerate(((10.001, ds), (10.003, keys))):
+        traffic.upstream(time, step, number).upstream(time + 0.001, response(step, ra=False, aa=True), number)
+    traffic.send(10.005, response(a, answer=None, rcode="SERVFAIL"))
+    (causes,) = causes_of(traffic)
+    assert causes[0] == cause

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from dnscap import registry
+from dnscap.arrays import array_of
 from dnscap.clients.keeping import FAILED
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import OUTCOMES as EXCHANGE_OUTCOMES
@@ -249,7 +249,7 @@ class Following:
     def _take_final(self, lookups: LookupBatch, places: Any) -> None:
         if not len(places):
             return
-        found = plain_rows(lookups.to_arrow(COUNTED).take(pa.array(places)))
+        found = plain_rows(lookups.to_arrow(COUNTED).take(array_of(places)))
         details = lookups.details([row["lookup"] for row in found])
         for row, more in zip(found, details, strict=True):
             row.update(more)

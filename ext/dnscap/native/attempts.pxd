@@ -97,6 +97,7 @@ cdef enum AttemptFlag:
     ATTEMPT_IN_FRAGMENTS = 1024    # the answer came in IP fragments, all of them seen
     ATTEMPT_REJECTED = 4096    # the client's host said that nobody waited for the answer any more (ICMP)
     ATTEMPT_TAKEN_IN = 2048    # the answer was seen to reach the client's host
+    ATTEMPT_CAME_IN = 16384    # the query came to the host that captured
     ATTEMPT_LED = 8192         # the stub followed the alias that it was, instead of taking it for the answer
     ATTEMPT_DNSSEC = 256       # or that validation failed (RFC 8914, codes 1, 2 and 5 to 12)
 

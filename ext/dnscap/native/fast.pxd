@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.datagrams cimport CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE, Datagram
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, Frame
+from dnscap.native.interning cimport unlikely
 from dnscap.native.links cimport (
     LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_RAW, LINK_RAW_BSD,
     LINK_RAW_OPENBSD,
@@ -16,7 +17,7 @@ from dnscap.native.octets cimport be16, be32, le64, load64, mapped_ip4
 from dnscap.native.packets cimport PROTOCOL_UDP, is_dns, mac_place, mix
 
 
-cdef inline bint fast4(const uint32_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
+cdef inline bint fast4(const uint32_t* ports, uint32_t usual, const Frame* frame, const uint8_t* ip, const uint8_t* end,
                        uint64_t place, uint32_t interface, uint8_t direction, Datagram* d) noexcept nogil:
     """Take an IPv4 packet with no options and no fragmentation that carries UDP on DNS ports.
 
@@ -30,7 +31,8 @@ cdef inline bint fast4(const uint32_t* ports, const Frame* frame, const uint8_t*
     total = be16(ip + 2)
     length = be16(ip + 24)
     # lengths that contradict each other are weighed on the long way
-    if not is_dns(ports, src_port, dst_port) or length <= 8 or total < length + 20:
+    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port))
+                or length <= 8 or total < length + 20):
         return False
     have = <uint32_t>(end - ip) - 28
     length -= 8
@@ -59,7 +61,7 @@ cdef inline bint fast4(const uint32_t* ports, const Frame* frame, const uint8_t*
     return True
 
 
-cdef inline bint fast6(const uint32_t* ports, const Frame* frame, const uint8_t* ip, const uint8_t* end,
+cdef inline bint fast6(const uint32_t* ports, uint32_t usual, const Frame* frame, const uint8_t* ip, const uint8_t* end,
                        uint64_t place, uint32_t interface, uint8_t direction, Datagram* d) noexcept nogil:
     """As `fast4`, for an IPv6 packet without extension headers; 48 octets from `ip` must be there."""
     cdef uint32_t length, have, src_port, dst_port
@@ -68,7 +70,8 @@ cdef inline bint fast6(const uint32_t* ports, const Frame* frame, const uint8_t*
     src_port = be16(ip + 40)
     dst_port = be16(ip + 42)
     length = be16(ip + 44)
-    if not is_dns(ports, src_port, dst_port) or length <= 8 or be16(ip + 4) < length:
+    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port))
+                or length <= 8 or be16(ip + 4) < length):
         return False
     have = <uint32_t>(end - ip) - 48
     length -= 8
@@ -98,8 +101,11 @@ cdef inline bint fast6(const uint32_t* ports, const Frame* frame, const uint8_t*
     return True
 
 
-cdef inline bint fast_frame(const uint32_t* ports, const Frame* frame, Datagram* d) noexcept nogil:
-    """Fill `d` with the frame's DNS payload; False where it is not a frame known by sight."""
+cdef inline bint fast_frame(const uint32_t* ports, uint32_t usual, const Frame* frame, Datagram* d) noexcept nogil:
+    """Fill `d` with the frame's DNS payload; False where it is not a frame known by sight.
+
+    `usual` is the one of the ports that nearly all have, or NO_PORT.
+    """
     cdef const uint8_t* p = frame.octets
     cdef const uint8_t* ip
     cdef const uint8_t* end = p + frame.size
@@ -141,7 +147,7 @@ cdef inline bint fast_frame(const uint32_t* ports, const Frame* frame, Datagram*
     else:
         return False
     if kind == TYPE_IP4:
-        return fast4(ports, frame, ip, end, place, interface, direction, d)
+        return fast4(ports, usual, frame, ip, end, place, interface, direction, d)
     if kind == TYPE_IP6 and end - ip >= 48:
-        return fast6(ports, frame, ip, end, place, interface, direction, d)
+        return fast6(ports, usual, frame, ip, end, place, interface, direction, d)
     return False

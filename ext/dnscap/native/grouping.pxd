@@ -2,18 +2,13 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from dnscap.native.attempts cimport Lookup
-from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, Exchange
+from dnscap.native.exchanges cimport Exchange
 
 cdef enum:
     LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
     AT_ONCE = 40000000         # nanoseconds: a stub that goes on by itself does so within this, on a busy machine
     HELD_UP = 150000000        # or within this, where its process is held up (a quota of processor time is given out each 100 ms)
-
-cdef inline bint settling(uint8_t outcome) noexcept nogil:
-    """An answer, be it that there is nothing."""
-    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
-
 
 cdef bint failing(uint8_t outcome) noexcept nogil
 # Octets of the whole labels with which both names begin.

@@ -5,6 +5,7 @@ from libc.string cimport memcmp
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.exchanges cimport *
+from dnscap.native.many_attempts cimport Kind, Sums, id_mark, marked, port_mark, settling, sums_of
 
 cdef enum:
     TYPE_A = 1
@@ -95,6 +96,14 @@ cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
         and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
 
 
+cdef inline const Kind* kind_of(const Sums* s, uint16_t qtype) noexcept nogil:
+    cdef uint32_t i
+    for i in range(s.kind_count):
+        if s.kinds[i].qtype == qtype:
+            return &s.kinds[i]
+    return NULL
+
+
 cdef bint asked_at(const Lookup* l, const Exchange* ex) noexcept nogil:
     """Whether the lookup has asked this server this before: a new one would begin with the same as the one before, as a rule."""
     cdef uint32_t i
@@ -115,9 +124,25 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) 
     cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO
     cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
     cdef int64_t gap, rest
-    cdef uint32_t lost = 0
+    cdef uint32_t lost = 0, first = 0      # attempt to look at
     cdef bint unanswered = False
-    for i in range(l.attempt_count):
+    cdef const Sums* s = sums_of(l)
+    cdef const Kind* k
+    if s != NULL and not s.further and ex.transport != TRANSPORT_TCP and s.begun:
+        k = kind_of(s, ex.qtype)
+        if (k == NULL or not marked(s.ids, id_mark(ex.qtype, ex.id))) \
+                and (k != NULL or not marked(s.ports, port_mark(ex.client_port, ex.server_port, ex.transport))):
+            # None has its id, or comes from its port, as far as that matters.
+            begun = &l.attempts[s.begun - 1]
+            keeps = s.one_port
+            unanswered = s.unanswered
+            if k != NULL:
+                p = &l.attempts[k.latest]
+                lost = k.lost
+                truncated = k.truncated
+                keeps |= k.keeps
+            first = l.attempt_count
+    for i in range(first, l.attempt_count):
         a = &l.attempts[i]
         if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
             keeps = True               # stubs that ask both families from one port keep their ids

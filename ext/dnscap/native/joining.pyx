@@ -18,14 +18,15 @@ from dnscap.native.closing cimport over
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
-from dnscap.native.frames cimport DIRECTION_IN
+from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT
 from dnscap.native.grouping cimport HELD_UP, SERIAL, begins_anew, continues, failing, fits
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
+from dnscap.native.many_attempts cimport widen_attempts
 from dnscap.native.naming cimport Expanding, ends_so
-from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
+from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too
 from dnscap.native.upstreams cimport upstream_query
 
 cdef enum:
@@ -68,14 +69,16 @@ cdef void enter_questions(Assembly* t) noexcept nogil:
 cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint32_t note, uint8_t direction) noexcept nogil:
     """Whether a forwarder sends the query for a client whose own query is in the capture too.
 
-    What is asked on the loopback interface is passed on by its host: no packet does so that came in.
+    What is asked on the loopback interface is passed on by its host: no packet does so that came in.  What came in from
+    outside and goes out while it waits for its answer is passed on from another address of the host.
     """
     cdef uint64_t key = question_key(q.text)
     cdef uint32_t at, seen = 0, i
     cdef const Lookup* l
     cdef const Attempt* a
     cdef bint serves = note != NO_NOTE and t.known.notes[note].asked > 0
-    if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]):
+    if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]) \
+            and direction != DIRECTION_OUT:
         return False
     if not t.questioned:
         enter_questions(t)
@@ -97,6 +100,8 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
                     if ex.client[0] == ex.server[0] and ex.client[1] == ex.server[1]:
                         return True    # a host asks itself
                     if serves or c.iterates or is_loopback(a.server) and not is_loopback(ex.client) and direction != DIRECTION_IN:
+                        return True
+                    if direction == DIRECTION_OUT and a.flags & ATTEMPT_CAME_IN:
                         return True
         at = t.index.nodes[at].after
     return False
@@ -247,6 +252,17 @@ cdef inline uint32_t foresee(const Assembly* t, uint32_t at) noexcept nogil:
     return p.after
 
 
+cdef bint sent_before(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether the lookup sent this very query before: its question and id from its port."""
+    cdef uint32_t i
+    cdef const Attempt* a
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if a.id == ex.id and a.port == ex.client_port and a.qtype == ex.qtype:
+            return True
+    return False
+
+
 cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
     cdef const uint8_t* name = q.name
@@ -279,7 +295,8 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                 if r & SERIAL:
                     if serial == NULL:
                         serial = l
-                elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION):
+                elif r != ROLE_NONE and (best == NULL or r != ROLE_COMPANION and role[0] == ROLE_COMPANION
+                                         or sent_before(l, ex) and not sent_before(best, ex)):
                     best = l
                     role[0] = r
         at = p.after
@@ -354,22 +371,18 @@ cdef bint meet(Assembly* t, uint32_t addresses) noexcept nogil:
     return True
 
 
-cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note) noexcept nogil:
+cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uint8_t role, uint32_t note,
+                                 uint8_t direction) noexcept nogil:
     """The query, as one more attempt of the lookup; NULL where there is no room for it.  `note`: where its server is noted."""
     cdef Attempt* a
-    cdef uint32_t room
     l.queries += 1
     l.last = max(l.last, ex.time)
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2
-        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
-        if a == NULL:
+        if not widen_attempts(l, l.attempt_room * 2):
             t.failed = 1
             return NULL
-        l.attempts = a
-        l.attempt_room = room
     a = &l.attempts[l.attempt_count]
     l.attempt_count += 1
     a.time = ex.time
@@ -391,6 +404,8 @@ cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uin
     a.role = role
     a.rcode = 0
     a.flags = ATTEMPT_ALIAS if role == ROLE_CHASE else 0       # an alias led to it
+    if direction == DIRECTION_IN:
+        a.flags |= ATTEMPT_CAME_IN
     a.outcome = a.again = a.syns = a.load = 0
     if a.transport == TRANSPORT_TCP:
         link(&t.index, l, stream_key(&t.index, ex.stream))
@@ -452,7 +467,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
     if note == NO_NOTE:
         note = noted(t, asked, ex.server, True)
         t.loopback |= is_loopback(ex.server)
-    a = add_attempt(t, l, ex, role, note)
+    a = add_attempt(t, l, ex, role, note, batch.columns.direction[h.row])
     if note != NO_NOTE:
         load = load_now(&t.known.notes[note], ex.time)
         if a != NULL:

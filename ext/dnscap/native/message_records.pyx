@@ -53,6 +53,11 @@ cdef struct Seen:              # an owner name of this message: its offset, and 
     uint32_t at
     uint32_t owner
 
+cdef struct Sound:             # names of this message that pointers may lead to, checked already
+    uint32_t question          # octets that the one at offset 12 expands to; 0 where it is not one plain name
+    uint32_t at                # offset of the one that was pointed to last,
+    uint32_t size              # and octets that it expands to
+
 
 cdef inline int take_edns(Work* w, uint32_t r, const uint8_t* m, uint32_t owner, uint32_t at, uint32_t length,
                           uint32_t section) noexcept nogil:
@@ -65,7 +70,8 @@ cdef inline int take_edns(Work* w, uint32_t r, const uint8_t* m, uint32_t owner,
             return 0
     c.presence[r] |= HAS_EDNS
     c.edns_udp_size[r] = be16(m + at - 8)
-    c.rcode[r] = <uint16_t>((c.flags[r] & 15) | m[at - 6] << 4)
+    if unlikely(m[at - 6]):
+        c.rcode[r] |= <uint16_t>m[at - 6] << 4
     c.edns_version[r] = m[at - 5]
     c.edns_flags[r] = be16(m + at - 4)
     if length == 0:
@@ -100,72 +106,97 @@ cdef inline int walk_sections(Work* w, const Stride* s, const Datagram* rows, ui
     Returns -1 without memory.
     """
     cdef MessageColumns* c = &w.columns
-    cdef uint32_t i, r = c.count, all, at, size, length
-    cdef uint64_t head
+    cdef uint32_t i, k, r = c.count, all, at, size, length, end
+    cdef uint32_t* options = c.options + r
+    cdef const uint16_t* arcount = c.arcount + r
+    # Owner, type and class of an address of the name at offset 12.
+    cdef uint64_t ip4 = <uint64_t>0xC00C00010001, ip6 = <uint64_t>0xC00C001C0001, first
     cdef const uint8_t* m
     for i in range(n):
-        c.options[r] = c.options_used
+        options[i] = c.options_used
         at = s.at[i]
         if likely(at != 0):
             size = rows[i].size
-            all = <uint32_t>c.ancount[r] + c.nscount[r] + c.arcount[r]
+            all = s.records[i]
             if all != 0:
                 m = rows[i].octets
-                head = be64(m + at)
-                length = be16(m + at + 9)
-                # an OPT alone, as of nearly every query: the root, type, and what comes with them fills the message
-                if all == 1 and c.arcount[r] == 1 and head >> 40 == TYPE_OPT and at + 11 + length == size:
-                    if take_edns(w, r, m, at, at + 11, length, 2) != 0:
+                k = 0
+                first = be64(m + at)
+                # Most records are addresses of the question's name: seven octets tell that, and nothing of it can be
+                # wrong but its length.
+                while first >> 16 == ip4 or first >> 16 == ip6:
+                    length = 4 if first >> 16 == ip4 else 16
+                    end = at + 12 + length
+                    if be16(m + at + 10) != length or end > size or k >= all or not c.presence[r] & HAS_NAME:
+                        break
+                    if keep and keep_address(w, r, m, at, length, k) != 0:
                         return -1
-                elif walk_records(w, r, m, size, at, s.plain[i], keep) != 0:
-                    return -1
+                    at = end
+                    k += 1
+                    first = be64(m + at)
+                # and most messages end in an OPT, as nearly every query does: the root, type, and what comes with them
+                if k + 1 == all and first >> 40 == TYPE_OPT and at + 11 + be16(m + at + 9) == size and arcount[i] != 0:
+                    if take_edns(w, r, m, at, at + 11, size - at - 11, 2) != 0:
+                        return -1
+                elif k < all:
+                    if walk_records(w, s, i, m, size, at, k, keep) != 0:
+                        return -1
+                elif unlikely(at < size):
+                    fault(c, r, STATUS_TRAILING_OCTETS, at)
             elif unlikely(at < size):
                 fault(c, r, STATUS_TRAILING_OCTETS, at)
         r += 1
     return 0
 
 
-cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, uint32_t plain,
-                             const bint keep) noexcept nogil:
-    """The records of one message; -1 without memory."""
+cdef inline int keep_address(Work* w, uint32_t r, const uint8_t* m, uint32_t at, uint32_t length, uint32_t k) noexcept nogil:
+    """The record number `k` of a message, an address of the question's name."""
+    cdef const MessageColumns* c = &w.columns
+    cdef RecordColumns* q = &w.records
+    cdef uint32_t x = q.count, answers = c.ancount[r]
+    if unlikely(x >= q.room) and grow_records(q) != 0:
+        return -1
+    if unlikely(q.rdata_used + rdata_room(16) > q.rdata_room) \
+            and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(16)) != 0:
+        return -1
+    memcpy(q.rdata_octets + q.rdata_used, m + at + 12, 16)
+    q.message[x] = r
+    q.name[x] = c.qname[r]
+    q.ttl[x] = be32(m + at + 6)
+    q.rdata[x] = q.rdata_used
+    q.type[x] = TYPE_A if length == 4 else TYPE_AAAA
+    q.rclass[x] = CLASS_IN
+    q.section[x] = <uint8_t>((k >= answers) + (k >= answers + c.nscount[r]))
+    q.rdata_used += length
+    q.count = x + 1
+    return 0
+
+
+cdef inline int walk_records(Work* w, const Stride* s, uint32_t i, const uint8_t* m, uint32_t size, uint32_t at,
+                             uint32_t k, const bint keep) noexcept nogil:
+    """The records of the message number `i` of a stride from number `k` on, which starts at `at`; -1 without memory."""
     cdef MessageColumns* c = &w.columns
     cdef RecordColumns* q = &w.records
-    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k = 0, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
-    cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef uint32_t r = c.count + i
+    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = s.records[i]
+    cdef uint32_t seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
+    cdef bint multicast = s.multicast and (c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS)
     cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef bint has_name = c.presence[r] & HAS_NAME
-    # Nearly every record is an address of the question's name: seven octets tell that, and nothing of it can be wrong
-    # but its length.
-    cdef uint64_t ip4 = <uint64_t>0xC00C00010001 if has_name else 0, ip6 = <uint64_t>0xC00C001C0001 if has_name else 0
-    cdef uint64_t first
     cdef Seen[SEEN_NAMES] seen
+    cdef Sound sound
     cdef uint8_t* to
     cdef int written
+    sound.question = s.plain[i]
+    sound.at = sound.size = 0
     while k < all:
-        first = be64(m + at) >> 16
-        if first != 0 and (first == ip4 or first == ip6):
-            length = 4 if first == ip4 else 16
-            end = at + 12 + length
-            if likely(be16(m + at + 10) == length and end <= size):
-                if keep:
-                    if unlikely(q.count >= q.room) and grow_records(q) != 0:
-                        return -1
-                    if unlikely(q.rdata_used + rdata_room(16) > q.rdata_room) \
-                            and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(16)) != 0:
-                        return -1
-                    memcpy(q.rdata_octets + q.rdata_used, m + at + 12, 16)
-                    x = q.count
-                    q.message[x] = r
-                    q.name[x] = qname
-                    q.ttl[x] = be32(m + at + 6)
-                    q.rdata[x] = q.rdata_used
-                    q.type[x] = <uint16_t>(first >> 16)
-                    q.rclass[x] = CLASS_IN
-                    q.section[x] = <uint8_t>((k >= answers) + (k >= authorities))
-                    q.rdata_used += length
-                    q.count = x + 1
+        if be64(m + at) >> 40 == TYPE_OPT:
+            # with the root for its owner, as it has to be
+            end = at + 11 + be16(m + at + 9)
+            if likely(at + 11 <= size and end <= size):
+                if take_edns(w, r, m, at, at + 11, end - at - 11, (k >= answers) + (k >= authorities)) != 0:
+                    return -1
                 at = end
                 k += 1
                 continue
@@ -186,7 +217,7 @@ cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t siz
                 if x < seen_count:
                     owner = seen[x].owner
                 else:
-                    if not take_owner(w, r, m, size, at, plain, keep, &after, &owner):
+                    if not take_owner(w, r, m, size, at, &sound, keep, &after, &owner):
                         return 0
                     if seen_count < SEEN_NAMES:
                         seen[seen_count].at = offset
@@ -195,7 +226,7 @@ cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t siz
         elif head == 0 and (not keep or (at + 11 <= size and be16(m + at + 1) == TYPE_OPT)):
             after = at + 1
         else:
-            if not take_owner(w, r, m, size, at, plain, keep, &after, &owner):
+            if not take_owner(w, r, m, size, at, &sound, keep, &after, &owner):
                 return 0
             if seen_count < SEEN_NAMES and head != 0:
                 seen[seen_count].at = at
@@ -227,7 +258,7 @@ cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t siz
                     and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(length)) != 0:
                 return -1
             to = q.rdata_octets + q.rdata_used
-        written = take_rdata(w, rtype, rclass, m, size, at, end, plain, keep, to, &fault_at)
+        written = take_rdata(w, rtype, rclass, m, size, at, end, &sound, keep, to, &fault_at)
         if unlikely(written < 0):
             if length != 0 or not has_empty_form(c.flags[r], rclass):
                 fault(c, r, -written, fault_at)
@@ -253,21 +284,21 @@ cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t siz
     return 0
 
 
-cdef inline bint take_owner(Work* w, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, uint32_t plain,
+cdef inline bint take_owner(Work* w, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, Sound* sound,
                             const bint keep, uint32_t* after, uint32_t* owner) noexcept nogil:
     """Check the owner name at `at`; with `keep`, make a job of it.  False where it is faulty."""
     cdef uint32_t bad
     if keep:
         owner[0] = new_owner(w, m, size, at, after, &w.columns, r)
         return owner[0] != NO_CODE
-    bad = skip_known(m, size, at, plain, after)
+    bad = skip_known(m, size, at, sound, after)
     if unlikely(bad):
         fault(&w.columns, r, bad, after[0])
     return bad == 0
 
 
 cdef inline int take_rdata(Work* w, uint32_t rtype, uint32_t rclass, const uint8_t* m, uint32_t size, uint32_t at,
-                           uint32_t end, uint32_t plain, const bint keep, uint8_t* to, uint32_t* fault_at) noexcept nogil:
+                           uint32_t end, Sound* sound, const bint keep, uint8_t* to, uint32_t* fault_at) noexcept nogil:
     """Check the form of RDATA; with `keep`, write it to `to` with its names expanded.
 
     Returns octets written (of no meaning without `keep`), or minus a status.
@@ -290,13 +321,13 @@ cdef inline int take_rdata(Work* w, uint32_t rtype, uint32_t rclass, const uint8
         if keep:
             written = expand_name(m, end, at, to, &after)
         else:
-            bad = skip_known(m, end, at, plain, &after)
+            bad = skip_known(m, end, at, sound, &after)
             written = -<int>bad
         if unlikely(written < 0 or after != end):
             fault_at[0] = after
             return written if written < 0 else -STATUS_BAD_RDATA
         return written
-    if rtype == TYPE_SOA and plain_soa(m, at, end, plain):
+    if rtype == TYPE_SOA and plain_soa(m, at, end, sound):
         if not keep:
             return 0
         written = expand_name(m, end, at, to, &after)
@@ -309,26 +340,64 @@ cdef inline int take_rdata(Work* w, uint32_t rtype, uint32_t rclass, const uint8
     return expand_rdata(<uint16_t>rtype, <uint16_t>rclass, m, size, at, length, w.scratch, SCRATCH_OCTETS, fault_at)
 
 
-cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end, uint32_t plain) noexcept nogil:
+cdef inline bint plain_soa(const uint8_t* m, uint32_t at, uint32_t end, Sound* sound) noexcept nogil:
     """Whether RDATA is two sound names and five numbers: the SOA of every negative answer."""
     cdef uint32_t after
-    return skip_known(m, end, at, plain, &after) == 0 and skip_known(m, end, after, plain, &after) == 0 \
+    return skip_known(m, end, at, sound, &after) == 0 and skip_known(m, end, after, sound, &after) == 0 \
         and after + 20 == end
 
 
-cdef inline uint32_t skip_known(const uint8_t* m, uint32_t size, uint32_t at, uint32_t plain,
+cdef inline uint32_t skip_known(const uint8_t* m, uint32_t size, uint32_t at, Sound* sound,
                                 uint32_t* after) noexcept nogil:
-    """As `skip_name`, short for labels and a pointer to the question name, which is known to be sound."""
+    """As `skip_name`, short where no pointer leads to a name that was not checked before."""
+    cdef uint32_t o = at, octet, target, reached
+    while o < size:
+        octet = m[o]
+        if octet - 1 < 63:
+            o += octet + 1
+            continue
+        if octet == 0:
+            if o - at >= MOST_NAME:
+                break
+            after[0] = o + 1
+            return 0
+        if octet < 0xC0 or o + 2 > size:
+            break
+        target = be16(m + o) & 0x3FFF
+        if target >= at:
+            break
+        if target == 12 and sound.question != 0:
+            reached = sound.question
+        elif target == sound.at:
+            reached = sound.size
+        else:
+            reached = expanded_size(m, at, target, sound.question)
+            sound.at = target
+            sound.size = reached
+        if reached == 0 or o - at + reached > MOST_NAME:
+            break
+        after[0] = o + 2
+        return 0
+    return skip_name(m, size, at, after)
+
+
+cdef inline uint32_t expanded_size(const uint8_t* m, uint32_t size, uint32_t at, uint32_t question) noexcept nogil:
+    """Octets of the name at `at`, if it is labels up to the root or a pointer to the question name; 0 of others.
+
+    It has to end before `size`, where the name begins that points to it: what was found once holds for all names behind.
+    """
     cdef uint32_t o = at, octet
     while o < size:
         octet = m[o]
-        if octet - 1 >= 63:
-            if octet == 0xC0 and m[o + 1] == 12 and plain != 0 and o + 2 <= size and o - at + plain <= MOST_NAME:
-                after[0] = o + 2
-                return 0
+        if octet - 1 < 63:
+            o += octet + 1
+        elif octet == 0:
+            return o + 1 - at
+        elif octet == 0xC0 and m[o + 1] == 12 and at > 12 and question != 0:
+            return o - at + question
+        else:
             break
-        o += octet + 1
-    return skip_name(m, size, at, after)
+    return 0
 
 
 cdef uint32_t new_owner(Work* w, const uint8_t* m, uint32_t size, uint32_t at, uint32_t* after,

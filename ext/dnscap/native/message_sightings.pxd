@@ -12,15 +12,16 @@ cdef enum:
 cdef struct Sighting:          # one cache line
     uint64_t key
     int64_t time
-    uint64_t flow              # mix of addresses and ports
-    uint64_t place             # where it was seen first
-    uint64_t src               # mix of the address
-    uint64_t dst
+    uint64_t place             # where it was seen first: of the datagram,
+    uint64_t side              # and its source, interface and direction
+    uint32_t src               # tags of the addresses
+    uint32_t dst
+    uint32_t ports
     uint32_t message
     uint8_t more               # further places, in Sightings.places
     uint8_t ip_ttl
     uint8_t direction
-    uint8_t[9] unused
+    uint8_t[13] unused
 
 cdef struct Sightings:
     Sighting[SIGHTING_SLOTS] slots

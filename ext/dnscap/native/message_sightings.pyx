@@ -23,56 +23,60 @@ cdef void find_sightings(Sightings* all, const MessageColumns* c, Stride* s, con
     """
     cdef const uint16_t* qtype = c.qtype + c.count
     cdef uint32_t* sighting_of = c.sighting_of + c.count
+    cdef uint64_t* key = s.hash
     cdef uint32_t i
     cdef const Datagram* d
     for i in range(n):
         d = rows + i
         if likely(d.size >= 12):
-            s.hash[i] = mix128(s.hash[i] ^ load64(d.octets) ^ d.wire_size,
-                               load64(d.octets + d.size - 8) ^ <uint64_t>0x4b33a62ed433d4a3 ^ qtype[i]) | 1
-            prefetch(&all.slots[s.hash[i] >> 52])
+            key[i] = mix128(key[i] ^ load64(d.octets) ^ d.wire_size,
+                            load64(d.octets + d.size - 8) ^ <uint64_t>0x4b33a62ed433d4a3 ^ qtype[i]) | 1
+            prefetch(&all.slots[key[i] >> 52])
         else:
-            s.hash[i] = 0
+            key[i] = 0
     for i in range(n):
-        if likely(s.hash[i] != 0):
-            sighting_of[i] = note_sighting(all, s.hash[i], rows + i, message + i)
+        if likely(key[i] != 0):
+            sighting_of[i] = note_sighting(all, key[i], rows + i, s.src[i], s.dst[i], message + i)
 
 
-cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram* d, uint32_t message) noexcept nogil:
+cdef inline uint32_t note_sighting(Sightings* all, uint64_t key, const Datagram* d, uint32_t src, uint32_t dst,
+                                   uint32_t message) noexcept nogil:
     """The message of which this is another sighting, or NO_CODE."""
-    cdef uint32_t at = key >> 52
+    cdef uint32_t at = key >> 52, ports = load32(&d.src_port)
     cdef Sighting* slot = &all.slots[at]
-    cdef uint64_t place = d.place * <uint64_t>0x9e3779b97f4a7c15 \
-        + (load64(&d.source) ^ <uint64_t>d.direction << 24) * <uint64_t>0xd6e8feb86659fd93
-    cdef uint64_t src = d.src[0] ^ d.src[1] * <uint64_t>0x8bb84b93962eacc9
-    cdef uint64_t dst = d.dst[0] ^ d.dst[1] * <uint64_t>0x8bb84b93962eacc9
-    cdef uint64_t flow = (src ^ dst * 5) * <uint64_t>0x8bb84b93962eacc9 + load32(&d.src_port)
+    cdef uint64_t side = load64(&d.source) ^ <uint64_t>d.direction << 24, place
     cdef bint again = False
     if unlikely(slot.key == key and d.time - slot.time <= SIGHTING_WINDOW and slot.time - d.time <= SIGHTING_WINDOW):
+        place = place_of(d.place, side)
         if other_place(all.places[at], slot, place):
-            again = d.stream == NO_CODE if flow == slot.flow else was_translated(slot, d, src, dst)
-    if again:
-        if slot.more < SIGHTING_PLACES:
+            again = d.stream == NO_CODE if src == slot.src and dst == slot.dst and ports == slot.ports \
+                else was_translated(slot, d, src, dst)
+        if again and slot.more < SIGHTING_PLACES:
             all.places[at][slot.more] = place
             slot.more += 1
-    else:
+    if likely(not again):
         slot.key = key
         slot.time = d.time
-        slot.place = place
+        slot.place = d.place
+        slot.side = side
         slot.more = 0
         slot.message = message
-    slot.flow = flow
     slot.src = src
     slot.dst = dst
+    slot.ports = ports
     slot.ip_ttl = d.ip_ttl
     slot.direction = d.direction
     return slot.message if again else NO_CODE
 
 
+cdef inline uint64_t place_of(uint64_t place, uint64_t side) noexcept nogil:
+    return place * <uint64_t>0x9e3779b97f4a7c15 + side * <uint64_t>0xd6e8feb86659fd93
+
+
 cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t place) noexcept nogil:
     """The same packet at the same place again is a duplicate delivery, no sighting."""
     cdef uint32_t k
-    if slot.place == place:
+    if place_of(slot.place, slot.side) == place:
         return False
     for k in range(slot.more):
         if places[k] == place:
@@ -80,7 +84,7 @@ cdef bint other_place(const uint64_t* places, const Sighting* slot, uint64_t pla
     return True
 
 
-cdef bint was_translated(const Sighting* slot, const Datagram* d, uint64_t src, uint64_t dst) noexcept nogil:
+cdef bint was_translated(const Sighting* slot, const Datagram* d, uint32_t src, uint32_t dst) noexcept nogil:
     """Whether new addresses can be the work of a NAT between the two places.
 
     A router takes hops off the TTL.  A bridge leaves it, and turns an incoming packet into an outgoing one; so does a

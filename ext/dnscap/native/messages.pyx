@@ -98,6 +98,9 @@ cdef class Messages:
 
     cdef void renew(self, Dictionary dictionary, const MessageColumns* columns, const RecordColumns* records):
         self.base += self.work.columns.count
+        # Sightings are remembered by tags of addresses.
+        if dictionary.addresses.count == 0:
+            dictionary.addresses.seed = self.dictionary.addresses.seed
         self.dictionary = dictionary
         self.work.names = &dictionary.names
         self.work.columns = columns[0]
@@ -140,8 +143,14 @@ cdef class Messages:
 cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept nogil:
     """How many payloads make up the next stride: no more than whose names all have room."""
     cdef uint32_t n = 0, names = 0
+    cdef uint64_t octets = 0
     if count > STRIDE:
         count = STRIDE
+    for n in range(count):
+        octets += rows[n].size
+    if likely(octets // LEAST_RECORD + count <= MOST_JOBS):
+        return count
+    n = 0
     while n < count:
         names += rows[n].size // LEAST_RECORD + 1
         if names > MOST_JOBS and n:
@@ -154,13 +163,14 @@ cdef inline uint32_t stride_of(const Datagram* rows, uint32_t count) noexcept no
 
 cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept nogil:
     cdef Stride s
-    cdef uint32_t i
+    cdef uint32_t i, k
     cdef Work* w = &self.work
     cdef uint32_t first = w.columns.count
-    copy_datagrams(&w.columns, rows, n)
-    find_addresses(&w.columns, &self.dictionary.addresses, rows, n)
+    copy_datagrams(&w.columns, &s, rows, n)
+    find_addresses(&w.columns, &s, &self.dictionary.addresses, rows, n)
     read_headers(&w.columns, rows, n)
     find_questions(w, &s, rows, n)
+    count_records(&w.columns, &s, n)
     resolve_jobs(w)
     read_questions(w, &s, rows, n)
     if self.with_records:
@@ -169,8 +179,9 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     elif walk_only(w, &s, rows, n) != 0:
         return -1
     find_sightings(self.sightings, &w.columns, &s, rows, n, <uint32_t>(self.base + first))
-    for i in range(n):
-        if unlikely(rows[i].wholeness != WHOLE):
+    for k in range(s.odd_count):
+        i = s.odd[k]
+        if rows[i].wholeness != WHOLE:
             w.columns.status[first + i] = <uint8_t>(STATUS_TRUNCATED_CAPTURE if rows[i].wholeness == CUT_BY_CAPTURE
                                                     else STATUS_FIRST_FRAGMENT)
             w.columns.status_at[first + i] = rows[i].size
@@ -179,14 +190,14 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     return 0
 
 
-cdef void copy_datagrams(const MessageColumns* c, const Datagram* rows, uint32_t n) noexcept nogil:
+cdef void copy_datagrams(const MessageColumns* c, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     """What the network stages tell of each payload.
 
     Nearly all rows of a stride agree in where and how they came: that is written for all as the first row has it, and
     again for the few that differ.
     """
     cdef uint32_t i, r = c.count, count = 0
-    cdef uint32_t[STRIDE] odd
+    cdef uint32_t* odd = s.odd
     cdef const Datagram* d
     cdef const Datagram* first = rows
     cdef uint64_t* frame = c.frame + r
@@ -200,13 +211,14 @@ cdef void copy_datagrams(const MessageColumns* c, const Datagram* rows, uint32_t
         d = rows + i
         odd[count] = i
         count += ((load64(&d.source) ^ where) | (load64(&d.frames) ^ whole)
-                  | (d.transport ^ first.transport) | (d.direction ^ first.direction)) != 0
+                  | (d.transport ^ first.transport) | (d.direction ^ first.direction) | d.wholeness) != WHOLE
         frame[i] = d.number
         time[i] = d.time
         size[i] = d.wire_size
         src_port[i] = d.src_port
         dst_port[i] = d.dst_port
         ip_ttl[i] = d.ip_ttl
+    s.odd_count = count
     fill32(c.source + r, first.source, n)
     fill32(c.interface + r, first.interface, n)
     fill32(c.frames + r, first.frames, n)
@@ -229,13 +241,16 @@ cdef inline void fill32(uint32_t* to, uint32_t value, uint32_t n) noexcept nogil
         to[i] = value
 
 
-cdef void find_addresses(const MessageColumns* c, AddressTable* t, const Datagram* rows, uint32_t n) noexcept nogil:
+cdef void find_addresses(const MessageColumns* c, Stride* s, AddressTable* t, const Datagram* rows, uint32_t n) noexcept nogil:
     """Codes of both addresses of each payload."""
-    cdef uint32_t[STRIDE] src, dst     # tags
-    cdef uint32_t i, mask = t.mask
+    cdef uint32_t i, mask = t.mask, ref
+    cdef uint32_t* src = s.src
+    cdef uint32_t* dst = s.dst
     cdef uint32_t* src_code = c.src + c.count
     cdef uint32_t* dst_code = c.dst + c.count
     cdef const Slot* slots = t.slots
+    cdef const uint64_t* keys = t.keys - 2     # from code 1 on
+    cdef const uint64_t* key
     cdef const Datagram* d
     for i in range(n):
         d = rows + i
@@ -244,21 +259,27 @@ cdef void find_addresses(const MessageColumns* c, AddressTable* t, const Datagra
         prefetch(slots + (src[i] & mask))
         prefetch(slots + (dst[i] & mask))
     for i in range(n):
-        prefetch(t.keys + 2 * <size_t>slots[src[i] & mask].ref - 2)
-        prefetch(t.keys + 2 * <size_t>slots[dst[i] & mask].ref - 2)
+        prefetch(keys + 2 * <size_t>slots[src[i] & mask].ref)
+        prefetch(keys + 2 * <size_t>slots[dst[i] & mask].ref)
+    # At its best where the first slot looked at is the right one.
     for i in range(n):
         d = rows + i
-        src_code[i] = address_code(t, d.src[0], d.src[1], src[i])
-        dst_code[i] = address_code(t, d.dst[0], d.dst[1], dst[i])
-
-
-cdef inline uint32_t address_code(AddressTable* t, uint64_t a, uint64_t b, uint32_t tag) noexcept nogil:
-    """As `find_address`, at its best where the first slot looked at is the right one."""
-    cdef uint32_t ref = t.slots[tag & t.mask].ref
-    cdef const uint64_t* key = t.keys + 2 * <size_t>ref - 2
-    if likely(ref != 0 and key[0] == a and key[1] == b):
-        return ref - 1
-    return find_address(t, a, b, tag)
+        ref = slots[src[i] & mask].ref
+        key = keys + 2 * <size_t>ref
+        if likely(ref != 0 and key[0] == d.src[0] and key[1] == d.src[1]):
+            src_code[i] = ref - 1
+        else:
+            src_code[i] = find_address(t, d.src[0], d.src[1], src[i])
+            slots = t.slots
+            mask = t.mask
+        ref = slots[dst[i] & mask].ref
+        key = keys + 2 * <size_t>ref
+        if likely(ref != 0 and key[0] == d.dst[0] and key[1] == d.dst[1]):
+            dst_code[i] = ref - 1
+        else:
+            dst_code[i] = find_address(t, d.dst[0], d.dst[1], dst[i])
+            slots = t.slots
+            mask = t.mask
 
 
 cdef void read_headers(const MessageColumns* c, const Datagram* rows, uint32_t n) noexcept nogil:
@@ -294,6 +315,16 @@ cdef void short_header(const MessageColumns* c, uint32_t r, uint32_t size) noexc
     c.presence[r] = HAS_ID if size >= 2 else 0
     c.status[r] = <uint8_t>STATUS_SHORT_HEADER
     c.status_at[r] = size
+
+
+cdef void count_records(const MessageColumns* c, Stride* s, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    cdef uint32_t* records = s.records
+    cdef const uint16_t* ancount = c.ancount + c.count
+    cdef const uint16_t* nscount = c.nscount + c.count
+    cdef const uint16_t* arcount = c.arcount + c.count
+    for i in range(n):
+        records[i] = <uint32_t>ancount[i] + nscount[i] + arcount[i]
 
 
 cdef void find_questions(Work* w, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
@@ -333,33 +364,40 @@ cdef void find_questions(Work* w, Stride* s, const Datagram* rows, uint32_t n) n
 cdef void read_questions(Work* w, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     cdef MessageColumns* c = &w.columns
     cdef const NameJob* j = w.jobs
-    cdef uint32_t i, r = c.count, at, question
-    cdef bint multicast = False
+    cdef const uint16_t* qdcount = c.qdcount + c.count
+    cdef const uint16_t* src_port = c.src_port + c.count
+    cdef const uint16_t* dst_port = c.dst_port + c.count
+    cdef uint32_t* qname = c.qname + c.count
+    cdef uint16_t* qtype = c.qtype + c.count
+    cdef uint16_t* qclass = c.qclass + c.count
+    cdef uint32_t* ends = s.at
+    cdef uint32_t* plain = s.plain
+    cdef uint32_t i, at, question
+    cdef uint16_t multicast = 0
     for i in range(n):
-        at = s.at[i]
-        if likely(j.code != NO_CODE and at + 4 <= rows[i].size and c.qdcount[r] == 1):
+        at = ends[i]
+        if likely(j.code != NO_CODE and at + 4 <= rows[i].size and qdcount[i] == 1):
             question = be32(rows[i].octets + at)
-            c.qname[r] = j.code
-            c.qtype[r] = <uint16_t>(question >> 16)
-            c.qclass[r] = <uint16_t>question
-            s.at[i] = at + 4
-            s.plain[i] = at - 12
+            qname[i] = j.code
+            qtype[i] = <uint16_t>(question >> 16)
+            qclass[i] = <uint16_t>question
+            ends[i] = at + 4
+            plain[i] = at - 12
         else:
-            c.qname[r] = 0
-            c.qtype[r] = c.qclass[r] = 0
-            c.presence[r] &= ~(HAS_NAME | HAS_TYPE)
-            s.plain[i] = 0
-            if at != 0 and c.qdcount[r] != 0:
-                s.at[i] = read_odd_questions(w, c, r, rows[i].octets, rows[i].size, &s.hash[i])
-        r += 1
+            qname[i] = 0
+            qtype[i] = qclass[i] = 0
+            c.presence[c.count + i] &= ~(HAS_NAME | HAS_TYPE)
+            plain[i] = 0
+            if at != 0 and qdcount[i] != 0:
+                ends[i] = read_odd_questions(w, c, c.count + i, rows[i].octets, rows[i].size, &s.hash[i])
         j += 1
-    r = c.count
     for i in range(n):
-        multicast |= (c.src_port[r + i] == PORT_MDNS) | (c.dst_port[r + i] == PORT_MDNS)
+        multicast |= (src_port[i] == PORT_MDNS) | (dst_port[i] == PORT_MDNS)
+    s.multicast = multicast
     if unlikely(multicast):
         for i in range(n):
-            if c.src_port[r + i] == PORT_MDNS or c.dst_port[r + i] == PORT_MDNS:
-                fold_multicast_class(c, r + i)
+            if src_port[i] == PORT_MDNS or dst_port[i] == PORT_MDNS:
+                fold_multicast_class(c, c.count + i)
 
 
 cdef void fold_multicast_class(MessageColumns* c, uint32_t r) noexcept nogil:

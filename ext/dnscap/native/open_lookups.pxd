@@ -7,8 +7,9 @@ from dnscap.native.assembly cimport LABELLED_AT, LISTS, Assembly
 from dnscap.native.attempts cimport ATTEMPT_FRAGMENT, Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_TRUNCATED, Exchange
-from dnscap.native.grouping cimport HELD_UP, LARGE, settling
+from dnscap.native.grouping cimport HELD_UP, LARGE
 from dnscap.native.interning cimport prefetch
+from dnscap.native.many_attempts cimport settling
 
 cdef enum:                     # ticks
     LATELY = HELD_UP // (1 << 20) + 2

@@ -70,6 +70,8 @@ cdef inline uint64_t on_wire(const Packet* p) noexcept nogil:
 
 cdef enum:
     PORT_WORDS = 2048          # a bit for each of the 65,536 ports
+    PORT_DNS = 53
+    NO_PORT = 0x10000
 
 
 cdef inline bint is_dns(const uint32_t* ports, uint32_t src, uint32_t dst) noexcept nogil:

@@ -498,7 +498,11 @@ cdef class Resolutions:
                 code = c.qname[h[FAR_AHEAD].row] if h[FAR_AHEAD].kind <= HAPPENED_ANSWER and h[FAR_AHEAD].row != NO_MESSAGE else 0
                 if code < t.hashes.room:
                     prefetch(&t.hashes.of[code])
-                prefetch(&batch.dictionary.addresses.keys[2 * <size_t>c.src[h[AHEAD].row if h[AHEAD].kind == HAPPENED_QUERY else 0]])
+                if h[AHEAD].kind == HAPPENED_QUERY:
+                    code = c.src[h[AHEAD].row]
+                    prefetch(&batch.dictionary.addresses.keys[2 * <size_t>code])
+                    if code < t.places.room:
+                        prefetch(&t.places.of[code])
                 foresee(t, h + AHEAD, c)
                 foresee_chain(t, h + NEAR, c)
             t.now = max(t.now, h.time)

@@ -237,6 +237,11 @@ cdef bint asks_for(const UpstreamQuery* q, const Lookup* l) noexcept nogil:
     return q.name_size == size and memcmp(q.name, l.text + l.names[i + 1] - kept, kept) == 0
 
 
+cdef inline bint keyed(const UpstreamQuery* q) noexcept nogil:
+    """Whether keys were asked for, and given."""
+    return (q.qtype == TYPE_DNSKEY or q.qtype == TYPE_DS) and q.outcome == OUTCOME_ANSWER
+
+
 cdef inline void cover(int64_t* cost, int64_t* reach, uint32_t cause, int64_t begin, int64_t end, int64_t low, int64_t high) noexcept nogil:
     """Add what the span, in order of begin, covers and earlier ones of its cause did not."""
     begin = max(begin, max(low, reach[cause]))
@@ -369,8 +374,8 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         if servfail and good == 0:
             forced[CAUSE_UPSTREAM_SERVFAIL] = 1
             return True
-        if good and keys and silent == 0:
-            # The data was there, keys were fetched, and yet the answer is a failure: validation.
+        if keys and silent == 0 and (good or servfail + refused + blocked + fallbacks == 0 and keyed(found[0])):
+            # The data was there, or the zone's keys were the last that was fetched, and yet the answer is a failure: validation.
             forced[CAUSE_DNSSEC_BOGUS] = 1
             return True
         if blocked:

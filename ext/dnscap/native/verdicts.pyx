@@ -477,7 +477,7 @@ cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexce
     cdef int64_t[39] cost
     cdef uint32_t i
     cdef uint32_t most = 0
-    cdef int64_t top = 0
+    cdef int64_t top = 0, near = 0
     memset(cost, 0, sizeof(cost))
     if not upstream_causes(<const Upstream*>s.upstream, l, l.time, w.release, failed, cost, w.forced):
         return
@@ -494,8 +494,12 @@ cdef void explain(Work* w, Lookup* l, const Surroundings* s, bint failed) noexce
     for i in range(CAUSE_COLD_RECURSION):
         if i == CAUSE_SLOW_ANSWER or i == CAUSE_NO_ANSWER or i == CAUSE_NAMESERVER_TIMEOUT or i == CAUSE_PACKET_LOSS \
                 or i == CAUSE_PAIR_RACE:
+            near = max(near, w.cost[i])
             w.cost[i] = 0
             w.forced[i] = 0
+    if near >= COSTS and 0 < top < COSTS and not chosen(w):
+        # Several small parts make up what was slow: the greatest of them stands for it.
+        w.cost[most] = near
 
 
 cdef bint half(const Work* w, const Lookup* l) noexcept nogil:

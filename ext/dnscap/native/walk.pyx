@@ -23,7 +23,7 @@ from dnscap.native.fragments cimport (
     INTEREST_DNS, INTEREST_NONE, INTEREST_UNKNOWN, Fragment, Fragments, Reassembled,
 )
 from dnscap.native.frames cimport FRAME_BATCH, Frame
-from dnscap.native.interning cimport likely, unlikely
+from dnscap.native.interning cimport likely
 from dnscap.native.links cimport (
     LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
     ethernet_layer, link_layer, nflog, typed_layer,
@@ -33,7 +33,7 @@ from dnscap.native.octets cimport (
     PADDING, be16, be32, has, le16, le32, left, load64, mapped_ip4, take,
 )
 from dnscap.native.packets cimport (
-    MOST_EXTENSIONS, PROTOCOL_AH, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_ETHERIP, PROTOCOL_FRAGMENT,
+    MOST_EXTENSIONS, NO_PORT, PORT_DNS, PROTOCOL_AH, PROTOCOL_DESTINATION_OPTIONS, PROTOCOL_ETHERIP, PROTOCOL_FRAGMENT,
     PROTOCOL_GRE,
     PROTOCOL_HIP, PROTOCOL_HOP_BY_HOP, PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_IP4, PROTOCOL_IP6,
     PROTOCOL_MOBILITY, PROTOCOL_MPLS,
@@ -430,34 +430,35 @@ cdef class Walk:
 
     cdef int frames(self, Frame* frames, uint32_t count, Outbox* box, EventLog* events) noexcept nogil:
         cdef const uint32_t* ports = self.dns_ports
-        cdef const Frame* frame
-        cdef uint64_t octets = 0, cut = 0, dns = 0
+        cdef uint32_t usual = PORT_DNS if is_dns(ports, PORT_DNS, PORT_DNS) else NO_PORT
+        cdef uint64_t octets = 0, cut = 0, slow = 0
         cdef int64_t due = self.fragments.due
         cdef Datagram* d = outbox_room(box, count)
         cdef uint32_t i
         if d == NULL:
             return -1
         for i in range(count):
-            frame = &frames[i]
-            octets += frame.size
-            cut += frame.size < frame.wire_size
+            octets += frames[i].size
+            cut += frames[i].size < frames[i].wire_size
+        i = 0
+        while True:
             # by the clock of the frames, not of the batches: the result does not depend on how they were cut
-            if unlikely(frame.time > due):
-                box.count = <uint32_t>(d - box.rows)
-                if self.fragments.expire(frame.time, box, events) != 0:
+            while i < count and likely(frames[i].time <= due and fast_frame(ports, usual, &frames[i], d)):
+                d += 1
+                i += 1
+            if i == count:
+                break
+            box.count = <uint32_t>(d - box.rows)
+            if frames[i].time > due:
+                if self.fragments.expire(frames[i].time, box, events) != 0:
+                    return -1
+                due = self.fragments.due if self.fragments.due > frames[i].time else frames[i].time
+            else:
+                if slow_frame(self, &frames[i], box, events) != 0:
                     return -1
                 due = self.fragments.due
-                d = outbox_room(box, count - i)
-                if d == NULL:
-                    return -1
-            if likely(fast_frame(ports, frame, d)):
-                d += 1
-                dns += 1
-                continue
-            box.count = <uint32_t>(d - box.rows)
-            if slow_frame(self, frame, box, events) != 0:
-                return -1
-            due = self.fragments.due
+                slow += 1
+                i += 1
             d = outbox_room(box, count - i)
             if d == NULL:
                 return -1
@@ -465,7 +466,7 @@ cdef class Walk:
         self.seen.frames += count
         self.seen.octets += octets
         self.seen.cut_frames += cut
-        self.seen.dns_udp += dns
+        self.seen.dns_udp += count - slow
         return 0
 
     cdef int finish(self, Outbox* box, EventLog* events) noexcept nogil:
