@@ -59,8 +59,9 @@ class CaptureQuality:
 
         Parameters
         ----------
-        what : {"silence", "content", "fragments", "errors", "habits"}
-            Answers that did not come; what answers say; fragments; ICMP errors; what many exchanges share.
+        what : {"silence", "headers", "content", "fragments", "errors", "habits"}
+            Answers that did not come; codes and times of those that did, which any snap length leaves; what they say;
+            fragments; ICMP errors; what many exchanges share.
         """
         left = 1.0
         if what == "silence":

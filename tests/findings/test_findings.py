@@ -193,6 +193,17 @@ def test_silence_that_nobody_minds_is_a_capture_of_one_direction(again: int) -> 
     assert any(said in remark for remark in silent.quality.remarks())
 
 
+@pytest.mark.parametrize(
+    ("cause", "told"), [("refused", True), ("slow-answer", True), ("dangling-cname", False)]
+)
+def test_codes_and_times_are_told_from_short_frames(cause: str, told: bool) -> None:
+    looked = [sick(i, cause) for i in range(3)]
+    sent = [exchange(i, i * SECOND, lookup=i, outcome="refused") for i in range(3)]
+    short = diagnosis_of(looked, sent)
+    short.quality.snaplen = 96
+    assert bool(loud(short)) == told
+
+
 def test_a_port_filter_weakens_lost_fragments() -> None:
     looked, sent = [sick(0, "fragments-lost")], [exchange(0, 0, lookup=0, outcome="unanswered")]
     filtered = diagnosis_of(looked, sent)

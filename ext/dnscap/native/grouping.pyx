@@ -321,8 +321,8 @@ cdef bint continues(
     if l.candidate_count > l.walk + 1:
         return False
     if not (other and several):
-        # One label alone is like that of many hosts.
-        if half or ex.time - l.step > NEXT_NAME or unlisted:
+        # One label alone is like that of many hosts; applications seldom ask for both families of one after the other.
+        if half or ex.time - l.step > (TOGETHER if other else NEXT_NAME) or unlisted:
             return False
         if least == WWW_SIZE and memcmp(c0, <const char*>b"www.", WWW_SIZE) == 0:
             return False

@@ -45,7 +45,7 @@ cdef enum:
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
     RETRY = 200000000          # the shortest timer of a stub
-    TICK = 25000000            # tolerance of a timer of whole seconds
+    TICK = 25000000            # a timer of whole seconds may seem to fire so much before its time
     SECOND = 1000000000
 cdef int64_t STILL_FORWARDS = 10000000000
 
@@ -133,12 +133,15 @@ cdef uint8_t goes_over(const Lookup* l, const Exchange* ex, bint fixed, bint sha
         return ROLE_NONE
     gap = ex.time - p.time
     if p.answered >= 0:
-        return ROLE_FAILOVER if failing(p.outcome) and 0 <= ex.time - p.answered <= HELD_UP else ROLE_NONE
+        if not failing(p.outcome):
+            return ROLE_NONE
+        if 0 <= ex.time - p.answered <= HELD_UP:
+            return ROLE_FAILOVER
     if p.id == ex.id:
         if p.port == ex.client_port and 0 <= gap < RETRY:
             return ROLE_PARALLEL       # all servers at once, from one socket
         return ROLE_FAILOVER if gap >= RETRY else ROLE_NONE
-    if gap < 9 * (SECOND // 10) or TICK < gap % SECOND < SECOND - TICK:
+    if gap < 9 * (SECOND // 10) or HELD_UP < gap % SECOND < SECOND - TICK:
         return ROLE_NONE
     return ROLE_FAILOVER
 
