@@ -9,6 +9,3 @@ from dnscap.native.exchanges cimport Exchanges, Happening
 cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch, uint64_t lookup) noexcept nogil
 # An answer to nothing that was asked.
 cdef void on_extra(Assembly* t, Exchanges exchanges, const Happening* h, Batch batch) noexcept nogil
-# Whether the aliases of an answer lead back to one of them.  `near` is where the records of the message read last begin in the
-# batch (0 at first), and is moved on.
-cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil

@@ -12,7 +12,7 @@ from dnscap.native.frames cimport DIRECTION_IN
 from dnscap.native.joining cimport noted
 from dnscap.native.many_attempts cimport changed
 from dnscap.native.open_lookups cimport open_lookup, settle, wider
-from dnscap.native.upstreams cimport UpstreamQuery, upstream_answer, upstream_of
+from dnscap.native.upstreams cimport UpstreamQuery, upstream_alias, upstream_answer, upstream_of
 
 cdef enum:
     TYPE_A = 1
@@ -63,15 +63,18 @@ cdef inline uint32_t first_record(Batch batch, uint32_t row, uint32_t* near) noe
     return low
 
 
-cdef bint answer_loops(Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
-    """Whether the aliases of an answer lead back to one of them."""
-    cdef uint32_t low = first_record(batch, row, near), seen = 0
+cdef void follow_aliases(UpstreamQuery* u, Batch batch, uint32_t row, uint32_t* near) noexcept nogil:
+    """Note where the aliases of an answer lead, and whether back to one of them."""
+    cdef uint32_t low = first_record(batch, row, near), seen = 0, at
     while low < batch.record_columns.count and batch.record_columns.message[low] == row and seen < MOST_ALIASES:
-        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME and loops(batch, low, row, 0):
-            return True
+        if batch.record_columns.section[low] & 3 == 0 and batch.record_columns.type[low] == TYPE_CNAME:
+            at = batch.record_columns.rdata[low]
+            upstream_alias(u, batch.record_columns.rdata_octets + at, batch.record_columns.rdata[low + 1] - at)
+            if loops(batch, low, row, 0):
+                u.loop = 1
+                return
         low += 1
         seen += 1
-    return False
 
 
 cdef inline bint same_rdata(const uint8_t* a, const uint8_t* b, uint32_t size) noexcept nogil:
@@ -179,7 +182,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
         if u != NULL and h.kind == HAPPENED_ANSWER:
             upstream_answer(&t.upstream, u, h.time, h.outcome)
             if h.row != NO_MESSAGE and batch is not None:
-                u.loop = answer_loops(batch, h.row, &t.near)
+                follow_aliases(u, batch, h.row, &t.near)
         return
     if h.kind == HAPPENED_ANSWER and h.row != NO_MESSAGE and batch is not None:
         note = noted(t, &t.faces[batch.columns.src[h.row]], batch.dictionary.addresses.keys + 2 * <size_t>batch.columns.src[h.row], False)

@@ -86,6 +86,7 @@ cdef struct Assembly:
     void* slabs                # where lookups lie
     uint32_t slab_lookups      # in the latest of them
     uint8_t loopback           # a loopback address was asked: its host may forward from another
+    uint8_t inbound            # a query came to the host that captured
     Upstream upstream
     Connection* ended          # connections that are over, until the clock has come to their end
     uint32_t ended_at          # the first of them

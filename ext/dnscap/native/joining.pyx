@@ -78,7 +78,7 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
     cdef const Attempt* a
     cdef bint serves = note != NO_NOTE and t.known.notes[note].asked > 0
     if not serves and not c.iterates and not t.loopback and (ex.client[0] != ex.server[0] or ex.client[1] != ex.server[1]) \
-            and direction != DIRECTION_OUT:
+            and not (t.inbound and direction == DIRECTION_OUT):
         return False
     if not t.questioned:
         enter_questions(t)
@@ -406,6 +406,7 @@ cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uin
     a.flags = ATTEMPT_ALIAS if role == ROLE_CHASE else 0       # an alias led to it
     if direction == DIRECTION_IN:
         a.flags |= ATTEMPT_CAME_IN
+        t.inbound = 1
     a.outcome = a.again = a.syns = a.load = 0
     if a.transport == TRANSPORT_TCP:
         link(&t.index, l, stream_key(&t.index, ex.stream))

@@ -10,6 +10,7 @@ cdef enum:
     UPSTREAM_DIALS = 64
     UPSTREAM_SERVERS = 1 << 8  # told apart by what they answer; a further one takes the place of another
     UPSTREAM_CHAINS = 1 << 11
+    UPSTREAM_ALIASES = 4       # of an answer: whose zones a resolver goes on to
 
 cdef struct UpstreamQuery:
     uint64_t exchange          # which one has the slot
@@ -24,6 +25,8 @@ cdef struct UpstreamQuery:
     uint8_t edns
     uint8_t forwarded          # recursion desired: a forwarder's
     uint8_t loop               # aliases of the answer lead back to one of them
+    uint8_t alias_count
+    uint32_t[4] aliases        # hashes of the last two labels of the targets of its aliases
     uint8_t name[96]
 
 cdef struct UpstreamMark:      # of a query, to pass over those that have nothing to do with a lookup
@@ -45,6 +48,7 @@ cdef struct UpstreamServer:    # what a server did with queries over UDP
     uint32_t with_edns         # queries that had EDNS and were answered,
     uint32_t without           # that had none and were answered,
     uint32_t asked             # and that had EDNS
+    uint8_t answered
 
 cdef struct Upstream:
     UpstreamQuery* slots
@@ -54,12 +58,16 @@ cdef struct Upstream:
     UpstreamServer[256] servers
     uint32_t dial_at
     uint64_t latest            # highest exchange number noted
+    int64_t quickest           # answer over UDP so far
+    uint32_t answering         # servers that answered over UDP
     uint8_t any
+    uint8_t keys               # were fetched: there is a resolver that validates
 
 cdef bint upstream_open(Upstream* u) noexcept nogil
 cdef void upstream_close(Upstream* u) noexcept nogil
 cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
 cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil
+cdef void upstream_alias(UpstreamQuery* q, const uint8_t* target, uint32_t size) noexcept nogil      # of its answer, as octets
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil      # NULL where it is not remembered
 cdef void upstream_dial(Upstream* u, const uint64_t* client, const uint64_t* server, uint32_t stream, int64_t time,
                         bint open) noexcept nogil

@@ -24,6 +24,7 @@ cdef enum:
     MOST_RELATED = 160         # and queries it weighs
     IGNORED = 3                # queries with EDNS left unanswered before EDNS is taken for the reason
     MOST_TAILS = 9             # of a lookup's name and aliases: real chains have fewer
+    SEVERAL = 3                # servers, that tell how far away all are: of the root, a top-level domain, a zone
 
 cdef enum:                     # nanoseconds
     BEFORE = 500000            # a query may be passed on this much before it was seen to come
@@ -32,6 +33,11 @@ cdef enum:                     # nanoseconds
 
 cdef int64_t DISCARDED = 1900000000  # unbound sends no answer that took longer (its discard-timeout): the client has to ask again
 cdef int64_t EARLIER = 3000000000  # begun so long before, for another client of the same resolver
+
+
+cdef struct Led:               # where aliases from upstream lead: hashes of the last two labels
+    uint32_t[9] tails
+    uint32_t count
 
 
 cdef bint upstream_open(Upstream* u) noexcept nogil:
@@ -103,6 +109,7 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     q.edns = ex.flags & EXCHANGE_EDNS != 0
     q.forwarded = ex.flags & EXCHANGE_RD != 0
     q.loop = 0
+    q.alias_count = 0
     memcpy(q.name, name + size - kept, kept)
     mark.exchange = ex.number
     mark.time = ex.time
@@ -112,6 +119,7 @@ cdef void upstream_query(Upstream* u, const Exchange* ex, const uint8_t* name, u
     head[0] = ex.number + 1
     u.latest = max(u.latest, ex.number)
     u.any = 1
+    u.keys |= ex.qtype == TYPE_DNSKEY
 
 
 cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t outcome) noexcept nogil:
@@ -119,10 +127,36 @@ cdef void upstream_answer(Upstream* u, UpstreamQuery* q, int64_t time, uint8_t o
     q.answered = time
     q.outcome = outcome
     if q.transport != TRANSPORT_TCP and x.address[0] == q.server[0] and x.address[1] == q.server[1]:
+        if not x.answered:
+            x.answered = 1
+            u.answering += 1
+        if u.quickest == 0 or time - q.time < u.quickest:
+            u.quickest = max(time - q.time, <int64_t>1)
         if q.edns:
             x.with_edns += 1
         else:
             x.without += 1
+
+
+cdef void upstream_alias(UpstreamQuery* q, const uint8_t* target, uint32_t size) noexcept nogil:
+    cdef uint8_t text[1052]
+    cdef uint8_t* end
+    cdef uint32_t tail, i
+    if size == 0 or size > 255 or q.alias_count == UPSTREAM_ALIASES:
+        return
+    end = put_name(text, target, size)
+    tail = tail_of(text, <uint32_t>(end - text))
+    for i in range(q.alias_count):
+        if q.aliases[i] == tail:
+            return
+    if tail:
+        q.aliases[q.alias_count] = tail
+        q.alias_count += 1
+
+
+cdef inline bint distant(const Upstream* u, int64_t latency) noexcept nogil:
+    """Whether no server at all answers much sooner: it is the way that is long."""
+    return u.answering >= SEVERAL and latency < 2 * u.quickest
 
 
 cdef UpstreamQuery* upstream_of(Upstream* u, uint64_t exchange) noexcept nogil:
@@ -207,10 +241,9 @@ cdef inline uint32_t add_head(const Upstream* u, uint32_t tail, uint32_t* chains
     return count + 1
 
 
-cdef uint32_t heads_of(const Upstream* u, const Lookup* l, uint64_t* at) noexcept nogil:
+cdef uint32_t heads_of(const Upstream* u, const Lookup* l, uint32_t* chains, uint64_t* at) noexcept nogil:
     """Where the chains begin in which queries stand that `relates` to the lookup, by its name and its first few aliases."""
     cdef uint32_t i = l.candidate_count - 1, place = 0, count
-    cdef uint32_t[9] chains
     cdef uint16_t kind, n
     cdef uint8_t text[1052]
     cdef uint8_t* end
@@ -224,6 +257,69 @@ cdef uint32_t heads_of(const Upstream* u, const Lookup* l, uint64_t* at) noexcep
             count = add_head(u, tail_of(text, <uint32_t>(end - text)), chains, at, count)
         place += 6 + n
     return count
+
+
+cdef inline bint led_to(const Led* led, uint32_t tail) noexcept nogil:
+    """Whether an alias from upstream leads to names that end so."""
+    cdef uint32_t i
+    for i in range(led.count):
+        if led.tails[i] == tail:
+            return tail != 0
+    return False
+
+
+cdef inline uint32_t tail_at(const Upstream* u, const UpstreamQuery* q) noexcept nogil:
+    return u.marks[q.exchange & (UPSTREAM_SLOTS - 1)].tail
+
+
+cdef uint32_t gather(const Upstream* u, const Lookup* l, int64_t begin, int64_t end, const Led* led,
+                     const UpstreamQuery** found) noexcept nogil:
+    """The queries of the time of a lookup that have to do with it, latest first."""
+    cdef uint64_t[9] at
+    cdef uint32_t[9] chains
+    cdef uint32_t count = 0, i, heads = heads_of(u, l, chains, at)
+    cdef uint64_t number
+    cdef const UpstreamMark* mark
+    cdef const UpstreamQuery* q
+    for i in range(led.count):
+        if heads < MOST_TAILS:
+            heads = add_head(u, led.tails[i], chains, at, heads)
+    while count < MOST_RELATED:
+        # The latest of those that the chains have come to.
+        number = 0
+        for i in range(heads):
+            number = max(number, at[i])
+        if number == 0 or u.latest + 1 - number >= MOST_LOOKED:
+            break
+        mark = &u.marks[(number - 1) & (UPSTREAM_SLOTS - 1)]
+        if mark.time < begin - EARLIER:
+            break
+        q = &u.slots[(number - 1) & (UPSTREAM_SLOTS - 1)]
+        if q.time <= end and not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) \
+                and (relates(q, l) or led_to(led, mark.tail)):
+            found[count] = q
+            count += 1
+        for i in range(heads):
+            if at[i] == number:
+                at[i] = number - mark.back if number > mark.back else 0
+                if at[i] and u.marks[(at[i] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[i] - 1:
+                    at[i] = 0      # its slot was given to another
+    return count
+
+
+cdef bint lead_on(const Upstream* u, const UpstreamQuery** found, uint32_t count, int64_t end, Led* led) noexcept nogil:
+    """Note where aliases that came from upstream lead; whether anywhere else than before."""
+    cdef uint32_t i, j, before = led.count
+    cdef const UpstreamQuery* q
+    for i in range(count):
+        q = found[i]
+        if q.answered < 0 or q.answered > end:
+            continue
+        for j in range(q.alias_count):
+            if led.count < MOST_TAILS - 2 and q.aliases[j] != tail_at(u, q) and not led_to(led, q.aliases[j]):
+                led.tails[led.count] = q.aliases[j]
+                led.count += 1
+    return led.count > before
 
 
 cdef inline bint same_name(const UpstreamQuery* a, const UpstreamQuery* b) noexcept nogil:
@@ -251,45 +347,35 @@ cdef inline void cover(int64_t* cost, int64_t* reach, uint32_t cause, int64_t be
         reach[cause] = end
 
 
+cdef const UpstreamQuery* cut_before(const UpstreamQuery** found, uint32_t i, uint32_t count) noexcept nogil:
+    """The same question, sent before and answered truncated; NULL without."""
+    cdef uint32_t j
+    for j in range(i + 1, count):
+        if found[j].outcome == OUTCOME_TRUNCATED and found[j].answered >= 0 and found[j].answered <= found[i].time and same_name(found[i], found[j]):
+            return found[j]
+    return NULL
+
+
 cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int64_t end, bint failed, int64_t* cost,
                           uint8_t* forced) noexcept nogil:
     cdef const UpstreamQuery* found[160]
     cdef const UpstreamQuery* q
     cdef const UpstreamQuery* r
-    cdef uint64_t[9] at
-    cdef uint32_t chains
-    cdef const UpstreamMark* mark
+    cdef Led led
     cdef uint32_t count = 0, i, j, k, good = 0, keys = 0, refused = 0, servfail = 0, silent = 0, blocked = 0
     cdef uint32_t own = 0, loops = 0, fallbacks = 0
-    cdef uint64_t number
     cdef int64_t[39] reach
     cdef int64_t next_at, slowest = 0, all_time = 0, until
     cdef uint32_t cause
-    cdef bint plain, answered_tcp, tried
+    cdef bint plain, answered_tcp, tried, alias
     if not u.any:
         return False
     for i in range(CAUSES):
         reach[i] = begin
-    chains = heads_of(u, l, at)
-    while count < MOST_RELATED:
-        # The latest of those that the chains have come to.
-        number = 0
-        for i in range(chains):
-            number = max(number, at[i])
-        if number == 0 or u.latest + 1 - number >= MOST_LOOKED:
-            break
-        mark = &u.marks[(number - 1) & (UPSTREAM_SLOTS - 1)]
-        if mark.time < begin - EARLIER:
-            break
-        q = &u.slots[(number - 1) & (UPSTREAM_SLOTS - 1)]
-        if q.time <= end and not (q.time < begin - BEFORE and q.answered >= 0 and q.answered < begin) and relates(q, l):
-            found[count] = q
-            count += 1
-        for i in range(chains):
-            if at[i] == number:
-                at[i] = number - mark.back if number > mark.back else 0
-                if at[i] and u.marks[(at[i] - 1) & (UPSTREAM_SLOTS - 1)].exchange != at[i] - 1:
-                    at[i] = 0      # its slot was given to another
+    led.count = 0
+    count = gather(u, l, begin, end, &led, found)
+    while lead_on(u, found, count, end, &led):
+        count = gather(u, l, begin, end, &led, found)
     if count == 0:
         return False
     # Oldest first from here: found[count - 1] ... found[0].
@@ -308,6 +394,7 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
         if asks_for(q, l):
             own += 1
         loops += q.loop
+        alias = led_to(&led, tail_at(u, q))
         if q.qtype == TYPE_DNSKEY or q.qtype == TYPE_DS:
             keys += 1
         if q.answered < 0 or q.answered > end:
@@ -315,6 +402,8 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
             if until - max(q.time, begin) < RETRIED and not (next_at == end and end - q.time >= SLOW):
                 continue
             silent += 1
+            if alias:
+                good = 0           # of the name, which leads to what is not
             cause = CAUSE_DEAD_AUTHORITATIVE
             if q.forwarded:
                 cause = CAUSE_FORWARDER_UPSTREAM_TIMEOUT
@@ -324,12 +413,14 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
                 cause = CAUSE_SLOW_AUTHORITATIVE
             cover(cost, reach, cause, q.time, next_at if next_at > q.time else end, begin, end)
             continue
-        if next_at < q.answered and q.answered - q.time >= SLOW and not q.forwarded:
+        if next_at < q.answered and q.answered - q.time >= SLOW and not q.forwarded and not distant(u, q.answered - q.time):
             cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
             slowest = max(slowest, q.answered - q.time)
             continue
-        if q.outcome == OUTCOME_ANSWER and asks_for(q, l):
+        if q.outcome == OUTCOME_ANSWER and (alias or asks_for(q, l)):
             good += 1
+        if alias and (q.outcome == OUTCOME_REFUSED or q.outcome == OUTCOME_SERVFAIL):
+            good = 0
         if q.outcome == OUTCOME_REFUSED:
             refused += 1
             cover(cost, reach, CAUSE_UPSTREAM_REFUSED, q.time, q.answered, begin, end)
@@ -359,7 +450,9 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
                     cover(cost, reach, CAUSE_UPSTREAM_TCP_BLOCKED, q.answered, next_at, begin, end)
         elif q.forwarded:
             pass                   # a resolver that is slow, for all that is seen of it
-        elif q.answered - q.time >= SLOW:
+        elif q.transport == TRANSPORT_TCP and cut_before(found, i, count) != NULL:
+            cover(cost, reach, CAUSE_UPSTREAM_TRUNCATION, cut_before(found, i, count).answered, q.answered, begin, end)
+        elif q.answered - q.time >= SLOW and not distant(u, q.answered - q.time):
             slowest = max(slowest, q.answered - q.time)
             cover(cost, reach, CAUSE_SLOW_AUTHORITATIVE, q.time, q.answered, begin, end)
         else:
@@ -376,6 +469,12 @@ cdef bint upstream_causes(const Upstream* u, const Lookup* l, int64_t begin, int
             return True
         if keys and silent == 0 and (good or servfail + refused + blocked + fallbacks == 0 and keyed(found[0])):
             # The data was there, or the zone's keys were the last that was fetched, and yet the answer is a failure: validation.
+            forced[CAUSE_DNSSEC_BOGUS] = 1
+            return True
+        if l.end.outcome == LOOKUP_SERVFAIL and good and silent + servfail + refused + blocked + fallbacks == 0:
+            if not u.keys:
+                return False   # nothing here tells why
+            # The keys were known, or known not to fit.
             forced[CAUSE_DNSSEC_BOGUS] = 1
             return True
         if blocked:
