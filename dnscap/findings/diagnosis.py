@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.arrays import scalar_of
-from dnscap.clients import ClientTally, Keeper
+from dnscap.clients import ClientTally, Keeper, Kept
 from dnscap.clients.keeping import Details
-from dnscap.clients.kept_rows import plain_rows
+from dnscap.clients.kept_rows import MOST_EXCHANGES, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.cache_course import CacheCourse
@@ -54,6 +54,12 @@ MOST_ATTEMPTS = 2_000
 """TCP connections that carried nothing kept for showing."""
 
 
+def _told_whole(kept: Kept) -> bool:
+    """Whether all exchanges of a lookup are there, or it had but one server anyway."""
+    row = kept.row
+    return len(row["servers"] or ()) < 2 or kept.sent >= min(row["queries"] or 0, MOST_EXCHANGES)
+
+
 class Diagnosis:
     """Takes batches of tables as they stream by, holds a bounded summary, and judges it.
 
@@ -87,7 +93,7 @@ class Diagnosis:
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
         """Connections that carried no query, as far as kept."""
-        self._finished = False
+        self._finished = self._early = False
         self._exchange_rows = ExchangeRows(self._servers, self._score, self._names)
         self._lookup_rows = LookupRows(self.keeper, self._clients, self._causes, self._names)
 
@@ -236,12 +242,12 @@ class Diagnosis:
         """
         if self._finished:
             return self.findings
-        self._finished = True  # for those that want all to be there
+        self._finished = self._early = True  # for those that want all to be there
         try:
             self._conclude()
             return self.findings
         finally:
-            self._finished = False
+            self._finished = self._early = False
             for name in ("server_rows", "client_rows", "facts", "findings"):
                 self.__dict__.pop(name, None)
 
@@ -290,7 +296,12 @@ class Diagnosis:
         """What findings are made from."""
         self.finish()
         return Facts(
-            kept=[self.keeper.kept[number] for number in sorted(self.keeper.kept)],
+            kept=[
+                kept
+                for _, kept in sorted(self.keeper.kept.items())
+                # Exchanges come later than their lookup; without them it is not known which server it was.
+                if not self._early or _told_whole(kept)
+            ],
             costs=self._causes.costs,
             lookups=self._causes.lookups,
             failed=self._causes.failed,

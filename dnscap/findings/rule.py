@@ -373,6 +373,8 @@ def seconds(value: float) -> str:
         return f"{value:,.0f} s"
     if value >= 1:
         return f"{value:.2f} s"
+    if value < 0.00005:
+        return "0 s"
     return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
 
 
