@@ -7,6 +7,7 @@ need.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ def without_columns(rows: int) -> pa.RecordBatch:
 
 
 def _of_numpy(values: Array, lacking: Array | None) -> pa.Array:
-    valid, lacks = (None, 0) if lacking is None else _valid(lacking)
+    valid, lacks = _valid(lacking)
     if values.dtype == np.bool_:
         return pa.Array.from_buffers(pa.bool_(), len(values), [valid, _bits(values)], lacks)
     octets = pa.py_buffer(np.ascontiguousarray(values))
@@ -113,32 +114,38 @@ def _bits(truths: Array) -> pa.Buffer:
     return pa.py_buffer(np.packbits(truths, bitorder="little"))
 
 
-def _valid(lacking: Array) -> tuple[pa.Buffer | None, int]:
-    lacks = int(np.count_nonzero(lacking))
-    return (_bits(~lacking), lacks) if lacks else (None, 0)
+def _valid(lacking: Array | None) -> tuple[pa.Buffer | None, int]:
+    if lacking is None or not lacking.any():
+        return None, 0
+    return _bits(~lacking), int(np.count_nonzero(lacking))
 
 
-def _is_none(values: Sequence[Any]) -> Array:
-    return np.fromiter((value is None for value in values), np.bool_, len(values))
+def _lacking(values: Sequence[Any]) -> Array | None:
+    """Which values are None; None where none is."""
+    return np.fromiter((value is None for value in values), np.bool_, len(values)) if None in values else None
 
 
 def _plain(values: Sequence[Any], kind: np.dtype[Any]) -> pa.Array:
-    full = (0 if value is None else value for value in values)
-    return _of_numpy(np.fromiter(full, kind, len(values)), _is_none(values))
+    lacking = _lacking(values)
+    full = values if lacking is None else (0 if value is None else value for value in values)
+    return _of_numpy(np.fromiter(full, kind, len(values)), lacking)
 
 
 def _texts(values: Sequence[str | None], type_: pa.DataType) -> pa.Array:
-    octets = [b"" if value is None else value.encode() for value in values]
-    ends = np.zeros(len(octets) + 1, np.int64)
-    np.cumsum([len(text) for text in octets], out=ends[1:])
-    valid, lacks = _valid(_is_none(values))
-    buffers = [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(octets))]
-    return pa.Array.from_buffers(pa.large_string(), len(octets), buffers, lacks).cast(type_)
+    valid, lacks = _valid(_lacking(values))
+    octets = [text.encode() if text else b"" for text in values]
+    ends = _ends(octets, np.int32 if pa.types.is_string(type_) else np.int64)
+    return pa.Array.from_buffers(type_, len(octets), [valid, ends, pa.py_buffer(b"".join(octets))], lacks)
 
 
 def _lists(values: Sequence[Sequence[Any] | None], type_: pa.DataType) -> pa.Array:
-    ends = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(value or ()) for value in values], out=ends[1:])
-    valid, lacks = _valid(_is_none(values))
-    within = array_of([item for value in values for item in value or ()], type_.value_type)
-    return pa.Array.from_buffers(type_, len(values), [valid, pa.py_buffer(ends)], lacks, 0, [within])
+    valid, lacks = _valid(_lacking(values))
+    found = [value or () for value in values]
+    within = array_of([*itertools.chain.from_iterable(found)], type_.value_type)
+    return pa.Array.from_buffers(type_, len(found), [valid, _ends(found, np.int32)], lacks, 0, [within])
+
+
+def _ends(values: Sequence[Sequence[Any]], kind: type) -> pa.Buffer:
+    """Where each of some values that lie one after another begins, and where the last ends."""
+    ends = itertools.accumulate(map(len, values), initial=0)
+    return pa.py_buffer(np.fromiter(ends, kind, len(values) + 1))

@@ -292,7 +292,7 @@ LOOKUPS = _columns(
     ("causes", "texts", "Why it was slow or failed, most costly first; empty when healthy."),
     ("t_answer", "duration", "The useful wait."),
     ("t_search", "duration", "Waiting for search-list candidates that did not help."),
-    ("t_timeout", "duration", "Waiting for answers that never came."),
+    ("t_timeout", "duration", "Waiting in vain: for answers that never came, or too late."),
     ("t_failed_server", "duration", "Negative or broken replies before the good one."),
     ("t_truncation", "duration", "TCP handshake and transfer after a truncated answer."),
     ("t_edns", "duration", "Asking again without EDNS."),

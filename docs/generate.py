@@ -145,16 +145,21 @@ def command_index() -> str:
     )
 
 
+_NAMES = {"go": "Go", "kubernetes": "Kubernetes"}
+"""Names of stubs and places as people write them, where that is not as tables do."""
+
+
 def finding_page(rule: Rule) -> str:
     """The page of a finding, from its definition."""
     lines = [f"# {rule.id}", "", MADE, "", (rule.__doc__ or "").strip().split("\n")[0], ""]
     if rule.causes:
-        lines += ["Stands for the causes: " + ", ".join(f"`{cause}`" for cause in rule.causes) + ".", ""]
+        stands = "cause" if len(rule.causes) == 1 else "causes"
+        lines += [f"Stands for the {stands}: " + ", ".join(f"`{cause}`" for cause in rule.causes) + ".", ""]
     lines += ["## What happens and why it costs time", "", rule.explanation, ""]
     if rule.id in WIRE:
         lines += ["## How it looks on the wire", "", WIRE[rule.id], ""]
     lines += ["## What to do", "", rule.remedy, ""]
-    lines += [f"* {stub}: {remedy}" for stub, remedy in rule.remedies.items()]
+    lines += [f"* {_NAMES.get(stub, stub)}: {remedy}" for stub, remedy in rule.remedies.items()]
     if rule.remedies:
         lines.append("")
     lines += ["## What would disprove it", "", rule.disproved_by, ""]

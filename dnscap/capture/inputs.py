@@ -263,9 +263,12 @@ def _captures_in(folder: Path) -> list[CaptureInput]:
         if one.kind is not None or one.problem is not None
     ]
     if not found:
+        few = ("there is no file in this folder", "the only file in this folder is no capture")
         raise CaptureError(
             str(folder),
-            f"none of the {len(names):,} files in this folder is a capture",
+            few[len(names)]
+            if len(names) < 2
+            else f"none of the {len(names):,} files in this folder is a capture",
             hint=f"for folders in it give a pattern: {folder / '**' / '*.pcap'}",
         )
     return found

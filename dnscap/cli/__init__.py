@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import click
@@ -66,6 +67,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; where there is none, say what may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message}{_meant(args[0])}", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -79,23 +89,35 @@ class LazyGroup(click.Group):
             raise _ReaderGone from None
 
 
+def _meant(word: str) -> str:
+    """What someone may want who writes this in place of a command."""
+    if Path(word).exists():
+        return f" What to do with that file comes first: dnscap diagnose {word}"
+    close = difflib.get_close_matches(word, COMMANDS, 1)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return ""
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(dnscap.__version__)
 def cli() -> None:
-    """Read any DNS capture: pcap and pcapng files, compressed or not, or a stream from tcpdump.
+    """Say from packet captures why name resolution is slow. Reads pcap and pcapng, compressed or not, and streams.
 
     \b
     Examples:
-      dnscap summary slow.pcap
+      dnscap diagnose slow.pcap
+      dnscap report slow.pcap -o report.html
       dnscap messages slow.pcap --where "rcode = 'SERVFAIL'"
       ssh host tcpdump -U -w - port 53 | dnscap messages - --format jsonl
 
-    Exit codes: 0 fine, 2 usage, 3 an input could not be read to its end (what was read is printed).
+    Exit codes: 0 fine, 1 where --fail-on says so, 2 a mistake in the command, 3 an input could not be read to
+    its end (what was read is printed).
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 2 usage, 3 an input could not be read, 130 interrupted."""
+    """Run the command line and exit: 0 fine, 1 ``--fail-on``, 2 usage, 3 an unreadable input, 130 interrupted."""
     name = PurePath(sys.argv[0]).name
     try:
         code = cli.main(
@@ -110,15 +132,23 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (_ReaderGone, BrokenPipeError):
-        # Nothing to say, and nothing left to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(FINE)
     except dnscap.UsageError as error:
         _complain(error)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         sys.exit(USAGE)
     except dnscap.CaptureError as error:
         _complain(error)
         sys.exit(UNREADABLE)
+
+
+def _drop_output() -> None:
+    """Nobody takes what is left: let nothing be flushed at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(error: Exception) -> None:

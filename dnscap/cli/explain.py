@@ -61,7 +61,16 @@ def explain(
         if not files or not last.isdecimal():
             raise UsageError("say which lookup: its number after the captures, --name or --frame")
         captures, number = tuple(files), int(last)
-    capture = open_capture(captures, since=None, until=None, client=None, server=None, name=None, ports=ports)
+    capture = open_capture(
+        captures,
+        since=None,
+        until=None,
+        client=None,
+        server=None,
+        name=None,
+        ports=ports,
+        output=target,
+    )
     found = capture.explanations(number, name=name, frame=frame, limit=limit)
     if not found:
         wanted = (
@@ -71,7 +80,7 @@ def explain(
             if name is not None
             else f"lookup with frame {frame}"
         )
-        raise UsageError(f"no {wanted} in {', '.join(capture.inputs[:3])}")
+        raise UsageError(f"no {wanted} in {', '.join(capture.inputs[:3])}; `dnscap lookups` lists them")
     colour = wants_colour(None)
     write_text("\n\n".join(explanation.text(colour=colour) for explanation in found), None)
     if target is not None:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -172,7 +173,8 @@ def live(
         )
     if source is not None:
         if not opening.is_stream(source):
-            raise UsageError(f"{source} is no stream; an interface is named with -i {source}")
+            what = "is no stream" if Path(source).exists() else "no such file or stream"
+            raise UsageError(f"{source}: {what}; an interface is named with -i {source}")
         feed = opening.open_stream(source)
     else:
         feed = opening.open_interface(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dnscap.errors import UsageError
+
 if TYPE_CHECKING:
     from dnscap.messages.decoding import Quality
     from dnscap.reading import Capture
@@ -73,17 +75,24 @@ def open_capture(
     name: str | None,
     ports: tuple[int, ...],
     bar: bool = True,
+    output: str | None = None,
 ) -> Capture:
-    """The capture that the arguments describe, with a progress bar on a terminal unless `bar` is false."""
+    """The capture that the arguments describe, with a progress bar on a terminal unless `bar` is false.
+
+    That `output` cannot be written, or would replace what is to be read, is said before reading.
+    """
     from dnscap.cli.progress import ProgressBar
     from dnscap.messages.decoding import DNS_PORTS
+    from dnscap.output.files import check_target
     from dnscap.reading import Capture
 
+    if name is not None and name.startswith("*."):
+        raise UsageError(f"--name takes names under a name as well: --name {name[2:]}")
     progress = None
     if bar and sys.stderr.isatty():
         progress = ProgressBar(sys.stderr)
         click.get_current_context().call_on_close(progress.clear)
-    return Capture(
+    capture = Capture(
         list(captures),
         ports=(*DNS_PORTS, *ports),
         progress=progress,
@@ -93,6 +102,8 @@ def open_capture(
         server=server,
         name=name,
     )
+    check_target(output, capture.inputs)
+    return capture
 
 
 def report_quality(quality: Quality) -> None:

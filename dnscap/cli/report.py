@@ -55,7 +55,7 @@ def write_report(
     """Diagnose captures and write the report; `otherwise` is the format where neither option tells one."""
     from dnscap.report.text import at_least
 
-    capture = open_capture(narrowing.pop("captures"), **narrowing)
+    capture = open_capture(narrowing.pop("captures"), output=output, **narrowing)
     report = capture.diagnose(slowest=slowest)
     write_text(_rendered(report, form, output, otherwise), output)
     report_quality(capture.quality_so_far)

@@ -31,7 +31,7 @@ def summary(form: str, output: str | None, captures: tuple[str, ...], **narrowin
     from dnscap.report.summary_json import write_json
     from dnscap.report.summary_text import write_text
 
-    result = summarize(open_capture(captures, **narrowing))
+    result = summarize(open_capture(captures, output=output, **narrowing))
     with output_stream(output) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", write_through=True)
         try:

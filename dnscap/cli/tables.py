@@ -97,7 +97,7 @@ def print_table(
     if wanted is None and form == "table":
         wanted = SHOWN[table]
     # Rows that run over the terminal show by themselves how it goes on.
-    capture = open_capture(captures, bar=not to_terminal, **narrowing)
+    capture = open_capture(captures, bar=not to_terminal, output=output, **narrowing)
     batches = capture.stream(table, columns=wanted, where=where)
     first = next(batches, None)
     if first is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,7 +38,9 @@ def trace(
 
     if name is not None:
         raise UsageError("the name to trace is the first argument; --name has no place here")
-    capture = open_capture(captures, name=None, **narrowing)
+    if Path(traced).exists() and not any(Path(one).exists() for one in captures):
+        raise UsageError(f"the name comes before the captures: dnscap trace {captures[0]} {traced}")
+    capture = open_capture(captures, name=None, output=output, **narrowing)
     found = capture.trace(traced)
     if form == "json":
         write_text(found.to_json(), output)

@@ -48,7 +48,9 @@ def configuration_of(stub: str | None, kept: list[Kept]) -> dict[str, Any]:
     nameservers, rotate = _nameservers(family, seen, evidence)
     search, ndots = _search(family, kept, evidence)
     servers = len(nameservers or ())
-    timeout = timeout_of(family, seen, nameservers, evidence)
+    timeout = (
+        None if _in_unknown_order(family, rotate, seen) else timeout_of(family, seen, nameservers, evidence)
+    )
     return {
         "nameservers": nameservers,
         "search": search,
@@ -119,6 +121,16 @@ def _nameservers(
         _blend(merged, order)
     evidence.append(f"nameservers: order of asking in lookup {source.number}")
     return merged, rotate
+
+
+def _in_unknown_order(family: str | None, rotate: bool | None, seen: list[Kept]) -> bool:
+    """Whether it cannot be told how long the stub waits for which server.
+
+    glibc takes turns, and yet waits for the second of three servers two thirds of what it waits for the first, and four
+    thirds for the third; of two it waits alike.
+    """
+    servers = {server for k in seen for server in order_of(k)}
+    return family == "glibc" and rotate is True and len(servers) > 2
 
 
 def _blend(merged: list[str], order: list[str]) -> None:
@@ -229,6 +241,9 @@ def _list(
     plain: list[Kept],
     evidence: list[str],
 ) -> list[str] | None:
+    # A lookup that went through the list again (from UDP to TCP, say) shows each suffix twice.
+    lists = [(list(dict.fromkeys(suffixes)), kept) for suffixes, kept in lists]
+    partial = [list(dict.fromkeys(suffixes)) for suffixes in partial]
     if lists:
         suffixes, source = max(lists, key=lambda item: len(item[0]))
         # A longer walk that stopped early shows that the list goes on.
@@ -236,7 +251,7 @@ def _list(
             evidence.append(f"search: every suffix was tried in lookup {source.number}")
             return suffixes
         return None
-    if never and not partial:
+    if never and not partial and (len(never) > 1 or _dots(never[0].row["name"])):
         evidence.append(f"search empty: names that do not exist were not expanded ({refer(never)})")
         return []
     if len(plain) >= ENOUGH_PLAIN:
@@ -264,17 +279,21 @@ def _meet_a_wildcard(plain: list[Kept]) -> bool:
 
     A wildcard answers whatever the first suffix of a search list makes of a name, so that no walk is ever seen.
     """
-    holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    alike: defaultdict[tuple[str, ...], list[tuple[list[str], Kept]]] = defaultdict(list)
     for k in plain:
-        if k.row["answers"]:
-            holders[tuple(sorted(k.row["answers"]))].append(k.row["name"].rstrip(".").split(".")[::-1])
-    for names in holders.values():
-        for one, other in itertools.combinations(names, 2):
-            common = sum(
-                1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-            )
-            if 2 <= common < min(len(one), len(other)) and len(one) != len(other):
-                return True
+        labels = k.row["name"].rstrip(".").split(".")[::-1]
+        if len(labels) > 2:
+            alike[tuple(labels[:2])].append((labels, k))
+    for found in alike.values():
+        holders: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+        if len({len(labels) for labels, _ in found}) > 1:
+            for labels, k in found:
+                holders[tuple(sorted(k.row["answers"] or ()))].append(labels)
+            holders.pop((), None)
+        for names in holders.values():
+            for one, other in itertools.combinations(names, 2):
+                if len(one) != len(other) and any(a != b for a, b in zip(one, other, strict=False)):
+                    return True
     return False
 
 

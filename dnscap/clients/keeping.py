@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Kept:
         What keeps its exchanges, where they are not added here.
     """
 
-    __slots__ = ("_exchanges", "_store", "_version", "grade", "pair", "row")
+    __slots__ = ("_exchanges", "_version", "grade", "pair", "row", "store")
 
     def __init__(
         self, pair: int, grade: int, row: Mapping[str, Any], store: ExchangeStore | None = None
@@ -62,7 +62,7 @@ class Kept:
         self.pair = pair
         self.grade = grade
         self.row = row
-        self._store = store
+        self.store = store
         self._version = -1
         self._exchanges: list[Mapping[str, Any]] | None = None
 
@@ -76,21 +76,21 @@ class Kept:
     @property
     def exchanges(self) -> list[Mapping[str, Any]]:
         """Rows of the exchanges table in order of time; times and durations are nanoseconds."""
-        if self._store is not None and self._version != self._store.version:
-            self._exchanges = [*self._store.of(self.number)]
-            self._version = self._store.version
+        if self.store is not None and self._version != self.store.version:
+            self._exchanges = [*self.store.of(self.number)]
+            self._version = self.store.version
         return self._exchanges or []
 
     def cells(self, *names: str) -> list[tuple[Any, ...]]:
         """Some columns of its exchanges, in order of time: cheaper than whole rows where they are not wanted again."""
-        if self._store is not None:
-            return self._store.cells(self.number, names)
+        if self.store is not None:
+            return self.store.cells(self.number, names)
         return [tuple([row.get(name) for name in names]) for row in self.exchanges]
 
     @property
     def sent(self) -> int:
         """How many exchanges there are."""
-        return self._store.sent(self.number) if self._store is not None else len(self.exchanges)
+        return self.store.sent(self.number) if self.store is not None else len(self.exchanges)
 
     def add(self, exchange: Mapping[str, Any]) -> None:
         """Keep an exchange that belongs to it, unless there are enough."""
@@ -107,7 +107,7 @@ class Kept:
     @property
     def aliases(self) -> int:
         """Aliases that its answers lead through."""
-        if self._store is not None:
+        if self.store is not None:
             aliases: int = self.row[ALIASES]
             return aliases
         return len(self.row["cname_chain"] or ())
@@ -289,6 +289,14 @@ class Keeper:
                 if row["role"] != "parallel":
                     left = row["server"]
         return counts
+
+
+def distinct_cells(kept: Sequence[Kept], *names: str) -> set[tuple[Any, ...]]:
+    """Distinct cells of the exchanges of some lookups."""
+    stores = {id(k.store): k.store for k in kept}
+    if len(stores) == 1 and (store := kept[0].store) is not None:
+        return store.distinct([k.number for k in kept], names)
+    return {cells for k in kept for cells in k.cells(*names)}
 
 
 def _rank(keys: Array) -> Array:

@@ -350,6 +350,18 @@ class ExchangeStore:
         columns = [self.columns[name] for name in names]
         return [tuple([c[place] for c in columns]) for place in self._order_list[start:end]]
 
+    def distinct(self, lookups: Collection[int], names: tuple[str, ...]) -> set[tuple[Any, ...]]:
+        """Distinct cells of the exchanges of these lookups."""
+        self._settle()
+        if not self._segments:
+            return set()
+        rows = zip(*[self.columns[name] for name in names], strict=True)
+        return set(itertools.compress(rows, self._within(lookups).tolist()))
+
+    def _within(self, lookups: Collection[int]) -> Array:
+        """Which rows are of these lookups."""
+        return np.isin(self._field("lookup"), np.fromiter(lookups, np.uint64, len(lookups)))
+
     def sent(self, lookup: int) -> int:
         """How many exchanges of a lookup there are."""
         self._arrange()
@@ -363,7 +375,7 @@ class ExchangeStore:
         if not self._segments:
             return counts
         roles = self._field("role")[self._order]
-        within = np.isin(self._field("lookup"), np.fromiter(lookups, np.uint64, len(lookups)))[self._order]
+        within = self._within(lookups)[self._order]
         at = self._order[(roles != _PARALLEL) & within]
         lookup, role = self._field("lookup")[at], self._field("role")[at]
         moved = np.flatnonzero((role[1:] == _FAILOVER) & (lookup[1:] == lookup[:-1]))
@@ -394,11 +406,14 @@ def plain_values(column: pa.Array) -> list[Any]:
             ]
         return lists
     if pa.types.is_dictionary(column.type):
+        if len(column.dictionary) > len(column):
+            plain: list[Any] = column.dictionary.take(column.indices).to_pylist()
+            return plain
         words = [*column.dictionary.to_pylist(), None]
         return [words[code] for code in filled(column.indices, len(words) - 1).to_pylist()]
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
     elif pa.types.is_duration(column.type):
         column = column.cast(pa.duration("ns")).cast(pa.int64())
-    plain: list[Any] = column.to_pylist()
+    plain = column.to_pylist()
     return plain

@@ -13,7 +13,7 @@ from dnscap.output.cells import duration, full_time, safe, shortened
 from dnscap.resolutions.walk import Walk
 
 BUDGET = {
-    "t_timeout": "waiting for answers that never came",
+    "t_timeout": "waiting in vain for answers",
     "t_failed_server": "replies that did not help",
     "t_edns": "asking again without EDNS",
     "t_truncation": "TCP after a truncated answer",
@@ -190,7 +190,7 @@ class Explanation:
             lines += [[], [(cause, "bad"), (took, "")]]
             if rule is not None:
                 lines += wrapped(rule.explanation, width, "  ")
-                lines += wrapped(f"What would disprove it: {rule.disproved_by}", width, "  ", "dim")
+                lines += wrapped(f"Not so if: {rule.disproved_by}", width, "  ", "dim")
         return lines
 
     def _upstream(self) -> list[Line]:

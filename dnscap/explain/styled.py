@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Iterable
 
-from dnscap.output.cells import safe
+from dnscap.output.cells import safe, tied
 
 Line = list[tuple[str, str]]
 """Pieces of a line, each with its style."""
@@ -65,8 +65,8 @@ def html_text(lines: Iterable[Line]) -> str:
 def wrapped(text: str, width: int, indent: str = "", style: str = "") -> list[Line]:
     """A paragraph as lines no wider than `width`."""
     return [
-        [(line, style)]
+        [(line.replace("\u00a0", " "), style)]
         for line in textwrap.wrap(
-            safe(text), width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+            tied(safe(text)), width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
         )
     ]

@@ -140,8 +140,8 @@ def _axis(left: int, bar_width: int, span: int) -> Line:
     if bar_width < len(last) + 2:
         return [(" " * left, ""), (shortened(last, bar_width).rjust(bar_width), "axis")]
     axis[0] = "0"
-    if bar_width >= len(last) + len(middle) + 6:
-        at = bar_width // 2 - len(middle) // 2
+    at = bar_width // 2 - len(middle) // 2
+    if at > 1 and at + len(middle) < bar_width - len(last):
         axis[at : at + len(middle)] = middle
     axis[bar_width - len(last) :] = last
     return [(" " * left, ""), ("".join(axis), "axis")]

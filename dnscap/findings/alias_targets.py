@@ -47,7 +47,7 @@ def target_of(seen: NameRows, name: str, start: int, end: int) -> tuple[str, lis
             value
             for row in aliases.get(name, ())
             for value in seen.history(row)
-            if len(value.rdata) == 1 and value.first <= end and value.expires >= start
+            if value.first <= end and value.expires >= start and len(value.rdata) == 1
         ]
         if not values:
             break

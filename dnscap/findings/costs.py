@@ -93,16 +93,15 @@ def shares_of(row: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
 
     What `CauseTally` does for many lookups at once, for one.
     """
-    budget = {bucket: row[bucket] or 0 for bucket in BUDGET}
     shares: dict[str, tuple[float, int]] = {}
+    spent: set[str] = set()
     for place, cause in enumerate(row["causes"] or ()):
-        claim = [bucket for bucket in BUCKETS_OF.get(cause, _FAR_SIDE) if bucket in budget]
-        taken = sum(budget[bucket] for bucket in claim)
+        claim = [bucket for bucket in BUCKETS_OF.get(cause, _FAR_SIDE) if bucket not in spent]
+        taken = sum([row[bucket] or 0 for bucket in claim])
         if place == 0 and not taken:
-            claim = ["t_answer"] if budget["t_answer"] else list(budget)
-            taken = sum(budget[bucket] for bucket in claim)
-        for bucket in claim:
-            budget.pop(bucket, None)
+            claim = ["t_answer"] if row["t_answer"] else [*BUDGET]
+            taken = sum([row[bucket] or 0 for bucket in claim])
+        spent.update(claim)
         shares[cause] = (taken / 1e9, int(row["wasted_queries"] or 0) if place == 0 else 0)
     return shares
 

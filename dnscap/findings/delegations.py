@@ -314,13 +314,15 @@ class SoaSerialDrift(NameRule):
 
     def look(self, facts: Facts, seen: NameRows) -> Iterator[Draft]:
         """Give one finding a zone."""
-        chosen = (seen.type == SOA) & seen.has(AUTHORITATIVE)
-        at, starts, sizes = seen.grouped(chosen, differing=True)
-        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-            rows = at[start : start + size].tolist()
-            if len({int(seen.server[row]) for row in rows}) < 2:
+        first, last, rrset = (memoryview(seen.versions[name]) for name in ("first", "last", "rrset"))
+        for rows in seen.groups((seen.type == SOA) & seen.has(AUTHORITATIVE), differing=True):
+            if len(set(seen.server[rows].tolist())) < 2:
                 continue
-            versions = [(value, row, *numbers_of(seen, value)) for row in rows for value in seen.history(row)]
+            versions = [
+                (number, row, *numbers_of(seen, rrset[number]))
+                for row in rows
+                for number in sorted(seen.version_numbers(row), key=first.__getitem__)
+            ]
             told = [version for version in versions if version[2] is not None]
             if not told:
                 continue
@@ -329,7 +331,7 @@ class SoaSerialDrift(NameRule):
                 if is_later(entry[2], newest[2]):
                     newest = entry
             for version in told:
-                lag = (version[0].last - newest[0].first) / 1e9
+                lag = (last[version[0]] - first[newest[0]]) / 1e9
                 same = seen.server[version[1]] == seen.server[newest[1]] or version[2] == newest[2]
                 if not same and lag > 0:
                     yield self.draft(facts, partial(self._told, facts, seen, version, newest, lag))
@@ -339,11 +341,11 @@ class SoaSerialDrift(NameRule):
         self,
         facts: Facts,
         seen: NameRows,
-        version: tuple[Value, int, int, int],
-        newest: tuple[Value, int, int, int],
+        version: tuple[int, int, int, int],
+        newest: tuple[int, int, int, int],
         lag: float,
     ) -> Finding:
-        value, row, serial, refresh = version
+        number, row, serial, refresh = version
         name = seen.name_of(row)
         return self.tell(
             facts,
@@ -351,14 +353,14 @@ class SoaSerialDrift(NameRule):
             f"{seen.server_of(row)} still serves {name} with serial {serial}, {seen.server_of(newest[1])} has "
             f"{newest[2]}",
             severity="low" if lag > max(refresh, 60) else "info",
-            frames=(newest[0].first_frame, value.last_frame),
+            frames=(Value(seen, newest[0]).first_frame, Value(seen, number).last_frame),
             detail=f"It is {span(lag)} behind; the zone's refresh interval is {span(refresh)}.",
         )
 
 
-def numbers_of(seen: NameRows, soa: Value) -> tuple[int, int] | tuple[None, None]:
-    """Serial and refresh of an SOA (RFC 1035 section 3.3.13); None where it was not kept."""
-    records = seen.octets_of(soa.rrset)
+def numbers_of(seen: NameRows, soa: int) -> tuple[int, int] | tuple[None, None]:
+    """Serial and refresh of an SOA, an RRset (RFC 1035 section 3.3.13); None where it was not kept."""
+    records = seen.octets_of(soa)
     rdata = min(records, default=b"")
     if len(rdata) < SOA_NUMBERS + 2:
         return None, None

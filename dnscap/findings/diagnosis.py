@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.arrays import scalar_of
-from dnscap.clients import ClientTally, Keeper
+from dnscap.clients import ClientTally, Keeper, Kept
 from dnscap.clients.keeping import Details
-from dnscap.clients.kept_rows import plain_rows
+from dnscap.clients.kept_rows import MOST_EXCHANGES, plain_rows
 from dnscap.findings import find
 from dnscap.findings.asked_names import NameTally
 from dnscap.findings.cache_course import CacheCourse
@@ -54,6 +54,12 @@ MOST_ATTEMPTS = 2_000
 """TCP connections that carried nothing kept for showing."""
 
 
+def _told_whole(kept: Kept) -> bool:
+    """Whether all exchanges of a lookup are there, or it had but one server anyway."""
+    row = kept.row
+    return len(row["servers"] or ()) < 2 or kept.sent >= min(row["queries"] or 0, MOST_EXCHANGES)
+
+
 class Diagnosis:
     """Takes batches of tables as they stream by, holds a bounded summary, and judges it.
 
@@ -87,7 +93,7 @@ class Diagnosis:
         self._end: int | None = None
         self.attempts: list[dict[str, Any]] = []
         """Connections that carried no query, as far as kept."""
-        self._finished = False
+        self._finished = self._early = False
         self._exchange_rows = ExchangeRows(self._servers, self._score, self._names)
         self._lookup_rows = LookupRows(self.keeper, self._clients, self._causes, self._names)
 
@@ -221,7 +227,6 @@ class Diagnosis:
         if self._finished:
             return
         self._finished = True
-        self._exchange_rows.finish()
         self._lookup_rows.finish()
         self.slow_walks.finish()
         self.keeper.finish()
@@ -237,17 +242,19 @@ class Diagnosis:
         """
         if self._finished:
             return self.findings
-        self._finished = True  # for those that want all to be there
+        self._finished = self._early = True  # for those that want all to be there
         try:
             self._conclude()
             return self.findings
         finally:
-            self._finished = False
+            self._finished = self._early = False
             for name in ("server_rows", "client_rows", "facts", "findings"):
                 self.__dict__.pop(name, None)
 
     def _conclude(self) -> None:
         """Put together what is known of the whole; as often as it is wanted."""
+        self._exchange_rows.settle()
+        self._lookup_rows.settle()
         self._caches.settle()
         self.cache_course.settle()
         self._servers.told = self._caches.roles()
@@ -258,6 +265,11 @@ class Diagnosis:
             self.quality.responses += row["answered"]
         self.quality.unsolicited = self._score.outcomes["unsolicited"]
         self.quality.gaps = self._events["stream-gap"]
+        silent = [] if self.quality.responses else self.keeper.kept.values()
+        self.quality.silent = len(silent)
+        self.quality.asked_again = sum(
+            1 for kept in silent if kept.row["retransmissions"] or kept.row["failovers"]
+        )
 
     # ------------------------------------------------------------ verdicts
 
@@ -284,7 +296,12 @@ class Diagnosis:
         """What findings are made from."""
         self.finish()
         return Facts(
-            kept=[self.keeper.kept[number] for number in sorted(self.keeper.kept)],
+            kept=[
+                kept
+                for _, kept in sorted(self.keeper.kept.items())
+                # Exchanges come later than their lookup; without them it is not known which server it was.
+                if not self._early or _told_whole(kept)
+            ],
             costs=self._causes.costs,
             lookups=self._causes.lookups,
             failed=self._causes.failed,

@@ -10,6 +10,9 @@ MOST_CONFIDENCE = 0.99
 SHORT_SNAPLEN = 300
 """Octets of a frame that most responses need: headers of link, IPv6 and UDP, question, a few records."""
 
+FEW_SILENT = 5
+"""Lookups without an answer, none of them asked again, that do not yet show that the answers went another way."""
+
 WITHHELD_BELOW = 0.25
 """A finding less sure than this is told as information only."""
 
@@ -34,6 +37,8 @@ class CaptureQuality:
         Octets kept of each frame at most, where that is too few for most responses.
     filtered : bool
         A capture filter is known that passes by later fragments and ICMP.
+    silent, asked_again : int
+        Lookups that got no answer, and those of them in which a question was sent more than once.
     """
 
     queries: int = 0
@@ -45,6 +50,8 @@ class CaptureQuality:
     short: int = 0
     snaplen: int | None = None
     filtered: bool = False
+    silent: int = 0
+    asked_again: int = 0
     notes: list[str] = field(default_factory=list)
 
     def factor(self, what: str) -> float:
@@ -52,8 +59,9 @@ class CaptureQuality:
 
         Parameters
         ----------
-        what : {"silence", "content", "fragments", "errors", "habits"}
-            Answers that did not come; what answers say; fragments; ICMP errors; what many exchanges share.
+        what : {"silence", "headers", "content", "fragments", "errors", "habits"}
+            Answers that did not come; codes and times of those that did, which any snap length leaves; what they say;
+            fragments; ICMP errors; what many exchanges share.
         """
         left = 1.0
         if what == "silence":
@@ -61,7 +69,7 @@ class CaptureQuality:
                 # Each packet that the capture lost may be an answer thought missing.
                 missing = max(self.queries - self.responses, 1)
                 left *= 0.2 if self.drops >= missing else 0.6
-            if self.unsolicited > max(self.responses, 5):
+            if self.unsolicited > max(self.responses, 5) or self.one_way:
                 left *= 0.2
             elif self.queries and not self.responses:
                 left *= 0.5
@@ -78,6 +86,11 @@ class CaptureQuality:
             left *= 0.95
         return left
 
+    @property
+    def one_way(self) -> bool:
+        """Whether only queries are here, and those that asked must have been answered: nobody asked again."""
+        return not self.responses and self.silent > FEW_SILENT and self.asked_again * 10 < self.silent
+
     def remarks(self) -> list[str]:
         """Sentences for people about what weakens the findings."""
         said = list(self.notes)
@@ -88,6 +101,10 @@ class CaptureQuality:
             )
         if self.unsolicited > max(self.responses, 5):
             said.append("most responses have no query here: the capture seems to see one direction only")
+        elif self.one_way:
+            said.append(
+                "no response at all, and hardly a question was asked again: the capture sees one direction only"
+            )
         elif self.queries and not self.responses:
             said.append("no response at all: either nothing answered, or the capture sees one direction only")
         if self.short:

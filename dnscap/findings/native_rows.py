@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dnscap.arrays import array_of, numpy_of
-from dnscap.clients.keeping import MOST_PENDING, SLOWEST, TROUBLED, Keeper, Kept
+from dnscap.clients.keeping import SLOWEST, TROUBLED, Keeper, Kept
 from dnscap.clients.kept_rows import LookupStore
 from dnscap.exchanges.arrow import NO_LOOKUP, Picked, exchange_batch
 from dnscap.findings.asked_names import ALL_UP_TO, INTERNAL, MOST_NAMES, ONE_IN, NameTally, is_public
 from dnscap.findings.costs import WANTED, CauseTally
 from dnscap.findings.scorecard import ScoreTally
-from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.messages.around import address_text
 from dnscap.native.key_tables import Numbers
 from dnscap.native.name_counts import Names
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
     from dnscap.native.lookup_columns import LookupBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_PENDING_ROWS = 1 << 20
+"""Exchanges held until the lookups they belong to are over."""
 
 MOST_TOLD = 1_000
 """Names whose counts are told in the end, those with the highest: findings look at some hundred."""
@@ -157,8 +159,8 @@ class ExchangeRows:
             )
             self._names.note_leaks(told)
 
-    def finish(self) -> None:
-        """Give the tallies what was counted here."""
+    def settle(self) -> None:
+        """Give the tallies what was counted here; as often as it is wanted."""
         keys = np.array(self._type_of, np.int64)
         self._servers.note_types(keys, self._types[: len(keys)])
 
@@ -214,8 +216,7 @@ class LookupRows:
         count = len(self._keeper.pairs) + 1
         self._clients.grow(count)
         self._keeper.grow(count)
-        access = LookupColumns(batch)
-        first = int(access.rows["lookup"][0])
+        first = int(batch.first_lookup)
         self._last = first + batch.count - 1
         chosen = np.empty(batch.count, np.uint32)
         grades = np.empty(batch.count, np.uint8)
@@ -264,22 +265,30 @@ class LookupRows:
         if len(own):
             self._pending.append((int(own.max()), batch))
         held, self._pending = self._pending, []
+        rows = sum(int(waiting.exchanges) for _, waiting in held)
         for highest, waiting in held:
-            if highest > self._last and len(held) <= MOST_PENDING:
+            if highest > self._last and rows <= MOST_PENDING_ROWS:
                 self._pending.append((highest, waiting))
             else:
+                rows -= int(waiting.exchanges)
                 self._keeper.store.feed(waiting)
 
     def finish(self) -> None:
-        """Nothing more comes: give the tallies what was counted here."""
+        """Nothing more comes."""
         for _, batch in self._pending:
             self._keeper.store.feed(batch)
         self._pending = []
+
+    def settle(self) -> None:
+        """Give the tallies what was counted here; as often as it is wanted."""
         for counter, absent in ((self._names.resolved, False), (self._names.absent, True)):
             counts = np.array(self._counted.counts_of(absent), np.int64)
             often = np.argsort(-counts, kind="stable")[:MOST_TOLD]
-            for place in often[counts[often] > 0].tolist():
-                counter[self._counted.name(place)] += int(counts[place])
+            told = often[counts[often] > 0].tolist()
+            if told:
+                counter.clear()
+            for place in told:
+                counter[self._counted.name(place)] = int(counts[place])
         self._names.overflowed |= self._counted.overflowed > 0
 
 

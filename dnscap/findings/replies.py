@@ -26,6 +26,7 @@ class Servfail(_Reply):
     """The server could not resolve the name."""
 
     id = "servfail"
+    rests_on = "headers"
     causes = ("servfail",)
     outcomes = ("servfail",)
     explanation = (
@@ -59,6 +60,7 @@ class Refused(_Reply):
     """The server does not want to answer this client."""
 
     id = "refused"
+    rests_on = "headers"
     causes = ("refused",)
     outcomes = ("refused",)
     explanation = (
@@ -85,6 +87,7 @@ class Formerr(_Reply):
     """The server could not read the question."""
 
     id = "formerr"
+    rests_on = "headers"
     causes = ("formerr",)
     outcomes = ("formerr", "notimp")
     explanation = (

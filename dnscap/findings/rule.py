@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from dnscap.clients import Kept
+from dnscap.clients.configuration import family_of
+from dnscap.clients.keeping import distinct_cells
 from dnscap.findings.costs import Cost, shares_of
 from dnscap.findings.gate import WITHHELD_BELOW, CaptureQuality, bounded
 from dnscap.findings.origins import Origins
@@ -126,7 +128,7 @@ class Facts:
             if any(cause in shares for cause in covered_by):
                 continue
             own = [cause for cause in shares if cause in causes or cause in covers]
-            found.append(Case(kept, own, sum(shares[c][0] for c in own), sum(shares[c][1] for c in own)))
+            found.append(Case(kept, own, sum([shares[c][0] for c in own]), sum([shares[c][1] for c in own])))
         return found
 
     @cached_property
@@ -164,9 +166,8 @@ class Facts:
     @cached_property
     def _outcomes(self) -> dict[str | None, set[str]]:
         outcomes: dict[str | None, set[str]] = {}
-        for kept in self.kept:
-            for server, outcome in kept.cells("server", "outcome"):
-                outcomes.setdefault(server, set()).add(outcome)
+        for server, outcome in distinct_cells(self.kept, "server", "outcome"):
+            outcomes.setdefault(server, set()).add(outcome)
         return outcomes
 
     def server(self, address: str) -> dict[str, Any] | None:
@@ -315,7 +316,9 @@ class Rule:
 
     def remedy_for(self, facts: Facts, kept: Iterable[Kept]) -> str:
         """The remedy for the stubs and platforms that are concerned."""
-        stubs = Counter(stub_of(k) for k in kept)
+        stubs: Counter[str | None] = Counter()
+        for stub, count in Counter(k.row["stub"] for k in kept).items():
+            stubs[family_of(stub)] += count
         said = [self.remedy]
         for stub, _ in stubs.most_common():
             if stub and stub in self.remedies:
@@ -323,13 +326,6 @@ class Rule:
         if "kubernetes" in self.remedies and facts.kubernetes:
             said.append(f"Kubernetes: {self.remedies['kubernetes']}")
         return " ".join(said)
-
-
-def stub_of(kept: Kept) -> str | None:
-    """Stub of a lookup without its version."""
-    from dnscap.clients.configuration import family_of
-
-    return family_of(kept.row["stub"])
 
 
 def severity_of(cost: Cost, lookups: int) -> str:
@@ -377,6 +373,8 @@ def seconds(value: float) -> str:
         return f"{value:,.0f} s"
     if value >= 1:
         return f"{value:.2f} s"
+    if value < 0.00005:
+        return "0 s"
     return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
 
 

@@ -87,7 +87,13 @@ class SlowWalks:
     def _consider_all(self, rows: pa.RecordBatch) -> None:
         for row in plain_rows(rows):
             self._consider(row)
-        self._let_go()
+        needed = {number for row in self._kept.values() for number in row["upstream"]}
+        for number in self._sent.keys() - needed:  # of walks that others have pushed out
+            del self._sent[number]
+        self._wanted = needed - self._sent.keys()
+        for batch in self._held:
+            if self._wanted:
+                self._take(batch)
 
     def _consider(self, row: dict[str, Any]) -> None:
         key = row["resolver"], row["qname"]
@@ -100,23 +106,6 @@ class SlowWalks:
         if len(self._kept) > MOST_WALKS:
             last = min(self._kept, key=lambda k: (self._kept[k]["latency"], -self._kept[k]["resolution"]))
             del self._kept[last]
-            if last == key:
-                return
-        self._want({number for number in row["upstream"] if number not in self._sent})
-
-    def _want(self, numbers: set[int]) -> None:
-        self._wanted |= numbers
-        for batch in self._held:
-            if not self._wanted:
-                return
-            self._take(batch)
-
-    def _let_go(self) -> None:
-        """Forget exchanges of walks that others have pushed out."""
-        needed = {number for row in self._kept.values() for number in row["upstream"]}
-        self._wanted &= needed
-        for number in self._sent.keys() - needed:
-            del self._sent[number]
 
     def feed_exchanges(self, batch: ExchangeBatch | pa.RecordBatch) -> None:
         """Take what the walks kept asked upstream; a native batch, or rows of the table."""

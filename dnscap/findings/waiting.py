@@ -23,6 +23,7 @@ class SlowAnswer(Rule):
     """One long exchange; what took the server so long is not in the capture."""
 
     id = "slow-answer"
+    rests_on = "headers"
     causes = ("slow-answer",)
     certainty = 0.8
     explanation = (
@@ -77,6 +78,7 @@ class SlowServer(Rule):
     """A server that needs long for half of its answers."""
 
     id = "slow-server"
+    rests_on = "headers"
     certainty = 0.9
     explanation = "Half of this server's answers take longer than 100 ms, whatever the name."
     remedy = "Use a nearer or less loaded server, or a cache on the host."

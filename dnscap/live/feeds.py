@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import struct
 import threading
 import time
@@ -241,7 +242,10 @@ RECEIVE_BUFFER = 8 << 20
 """Octets that the kernel keeps of a socket of scapy; it may grant less to those who are not root."""
 
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
-_SO_RCVBUFFORCE = 33
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
+
+MOST_EMPTYING = 5.0
+"""Seconds for which sockets are emptied at the end, where they cannot be kept from filling meanwhile."""
 
 
 def scapy_configuration() -> Any:
@@ -307,8 +311,17 @@ class ScapyFeed(ThreadFeed):
         numbers = {
             s: recorder.interface(name, link, self._snaplen) for s, (name, link) in self._sockets.items()
         }
-        while not self._stopping:
-            ready, _, _ = select.select(list(self._sockets), [], [], 0.1)
+        full = False
+        until = None
+        while not full:
+            if self._stopping and until is None:
+                # What waits in the sockets came before the end: it is taken, and nothing joins it.
+                for socket in self._sockets:
+                    _let_nothing_in(socket.ins)
+                until = time.monotonic() + MOST_EMPTYING
+            ready, _, _ = select.select(list(self._sockets), [], [], 0.1 if until is None else 0)
+            if until is not None and (not ready or time.monotonic() > until):
+                break
             for socket in ready:
                 _, octets, at = socket.recv_raw(65_536)
                 if octets is None:
@@ -316,7 +329,7 @@ class ScapyFeed(ThreadFeed):
                 now = int(at * 1_000_000_000) if at else time.time_ns()
                 recorder.frame(numbers[socket], now, bytes(octets[: self._snaplen]), len(octets))
                 if recorder.frames == self._frames:
-                    self._stopping = True
+                    full = True
                     break
             if octets := recorder.take():
                 self._put(octets)
@@ -339,6 +352,13 @@ class ScapyFeed(ThreadFeed):
         for socket in self._sockets:
             with contextlib.suppress(Exception):
                 socket.close()
+
+
+def _let_nothing_in(socket: Any) -> None:
+    """Have the kernel pass every frame by (a filter of one instruction that returns 0) and count none of them."""
+    code = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))
+    with contextlib.suppress(OSError, AttributeError):
+        socket.setsockopt(1, _SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(code)))
 
 
 def _make_room(socket: Any, name: str) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dnscap.errors import CaptureError
 from dnscap.live.alerts import Alerts
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from dnscap.live.frame_ring import FrameRing
     from dnscap.live.saving import Saver
 
-T = TypeVar("T")
-
 TICK = 0.1
 """Seconds that octets gather before they are looked at."""
 
@@ -54,15 +51,15 @@ COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "
 TICKED_EVERY = 500_000_000
 """Nanoseconds after which the stages are told the time although messages come, which tell it too."""
 
-ALERTED_EVERY = 0.25
-"""Seconds between two looks at lookups that wait."""
+ALERTED_EVERY = (TICK / 2, 0.5)
+"""Seconds between two looks at lookups that wait, at least and at most: at each turn, unless looking takes long."""
 
 MOST_HELD_ROWS = 50_000
 """Exchanges that wait to be added up at most: they hold memory."""
 
 SHARE = 40
-"""Adding up, and judging, may each take one part in so many of the time: the longer they take, the rarer they
-get."""
+"""Looking at what waits, adding up, and judging may each take one part in so many of the time: the longer they
+take, the rarer they get."""
 
 MOST_HELD = 5.0
 """Seconds that rows wait to be added up at most."""
@@ -207,7 +204,6 @@ class Session:
         self._next_adding = 0.0
         self._next_judging = 0.0
         self._held = LiveBatch()  # not yet added up
-        self._around: list[list[pa.RecordBatch]] = []  # nor these: connections and events
 
     # ------------------------------------------------------------ running
 
@@ -391,11 +387,12 @@ class Session:
         self._hold(batch)
         now = time.monotonic()
         if self._clock is not None and now >= self._next_alert:
-            self._next_alert = now + ALERTED_EVERY
             clock = self.now
             batch.findings += self._alerts.found(
                 self.open_lookups(clock, since=clock - 500_000_000, lost=True), clock
             )
+            spent = time.monotonic() - now
+            self._next_alert = now + min(max(ALERTED_EVERY[0], SHARE * spent), ALERTED_EVERY[1])
         held = sum(one.exchanges for one in self._held.exchange_batches)
         if now >= self._next_adding or held > MOST_HELD_ROWS:
             self._add_up()
@@ -423,29 +420,19 @@ class Session:
         held.exchange_batches += batch.exchange_batches
         # Messages themselves are not added up, and hold memory.
         for messages in batch.message_batches:
-            around = [messages.to_arrow(table) for table in ("connections", "events")]
-            if any(part.num_rows for part in around):
-                self._around.append(around)
+            self.diagnosis.feed_around(messages)
 
     def _add_up(self) -> None:
-        """Hand on what was held back: many small batches cost far more than one."""
+        """Hand on what was held back: one round of many batches costs less than many rounds."""
         held, self._held = self._held, LiveBatch()
         diagnosis = self.diagnosis
         if self._resolving is not None:
             for resolved in self._resolving.taken():
                 diagnosis.feed_native(resolutions=resolved.native)
-        for looked in _some(held.lookup_batches, lambda batch: batch.lookups):
-            details = _Details(looked)
-            for part in _joined([batch.to_arrow(COUNTED) for batch in looked]):
-                diagnosis.feed(lookups=part, details=details)
-        for sent in _some(held.exchange_batches, lambda batch: batch.exchanges):
-            for part in _joined([part for batch in sent if (part := batch.to_arrow()).num_rows]):
-                diagnosis.feed(exchanges=part)
-            for batch in sent:
-                diagnosis.habits.feed(batch.native)
-        around, self._around = self._around, []
-        for connections, events in around:
-            diagnosis.feed(connections=connections, events=events)
+        for looked in held.lookup_batches:
+            diagnosis.feed_native(lookups=looked.native)
+        for sent in held.exchange_batches:
+            diagnosis.feed_native(exchanges=sent.native)
 
     @property
     def findings(self) -> list[Finding]:
@@ -560,64 +547,6 @@ class Session:
             },
             **({} if self._resolving is None else self._resolving.counts | self.diagnosis.seen.counts),
         }
-
-
-class _Details:
-    """Answers and aliases of lookups that came in several batches."""
-
-    def __init__(self, batches: Sequence[LookupBatch]) -> None:
-        self._batches = list(batches)
-
-    def __call__(self, numbers: list[int]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        wanted = list(numbers)
-        for batch in self._batches:
-            last = batch.to_arrow(["lookup"]).column(0)[-1].as_py()
-            here = [number for number in wanted if number <= last]
-            if here:
-                found += batch.details(here)
-                wanted = wanted[len(here) :]
-        return found
-
-
-def _some(batches: Sequence[T], rows: Callable[[T], int]) -> Iterator[list[T]]:
-    """Some batches at a time: a lookup that waits long holds up a million others, which then come all at once."""
-    group: list[T] = []
-    count = 0
-    for batch in batches:
-        group.append(batch)
-        count += rows(batch)
-        if count >= MOST_HELD_ROWS:
-            yield group
-            group, count = [], 0
-    if group:
-        yield group
-
-
-def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Batches of one table as one, if there are any rows."""
-    parts = [part for part in parts if part.num_rows]
-    parts = [_compacted(part) for part in parts]
-    if len(parts) < 2:
-        return parts
-    table = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
-    joined: list[pa.RecordBatch] = table.to_batches()
-    return joined
-
-
-def _compacted(part: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows with dictionaries that hold no more than they use.
-
-    Batches share a dictionary of names that grows to a hundred thousand: a few rows must not cost all of it.
-    """
-    columns = []
-    for column in part.columns:
-        if pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column):
-            codes = column.indices.drop_null().unique().sort()
-            places = pc.index_in(column.indices, codes)
-            column = pa.DictionaryArray.from_arrays(places, column.dictionary.take(codes))
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, names=part.schema.names)
 
 
 def _statistics(counters: Counters, at: int) -> bytes:

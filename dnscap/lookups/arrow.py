@@ -83,14 +83,14 @@ class Columns(RowColumns):
     def records_of(self, rows: Sequence[int]) -> tuple[Array, pa.Array, Array]:
         """As `records`, of some rows only; rows are numbered by their place in `rows`."""
         octets = self.native.column("records")
-        ends = np.frombuffer(self.native.column("record_lists"), "i4").tolist()
+        ends = np.frombuffer(self.native.column("record_lists"), "i4")
         types: list[int] = []
         sizes: list[int] = []
         starts: list[int] = []
         owners: list[int] = []
         for place, row in enumerate(rows):
-            at = ends[row]
-            while at < ends[row + 1]:
+            at, end = int(ends[row]), int(ends[row + 1])
+            while at < end:
                 size = int.from_bytes(octets[at + 2 : at + 4], "little")
                 types.append(int.from_bytes(octets[at : at + 2], "little"))
                 sizes.append(size)

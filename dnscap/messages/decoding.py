@@ -181,11 +181,6 @@ class Decoding:
         Messages in a batch at least; None for as few batches as possible.
     progress : callable, optional
         Called with octets read and octets in all (None where unknown) after each window.
-
-    Attributes
-    ----------
-    share : float
-        About how much of the inputs has been read, from 0 to 1; 0 where it cannot be told.
     """
 
     def __init__(
@@ -205,8 +200,15 @@ class Decoding:
         self._progress = progress
         self._names: list[tuple[str, str]] = []  # name and format of each input begun
         self._events = 0
-        self.share = 0.0
+        self._windows: Windows | None = None  # of the latest input
         self._interfaces: dict[tuple[int, int], str | None] = {}
+
+    @property
+    def share(self) -> float:
+        """About how much of the inputs has been read, from 0 to 1; 0 where it cannot be told."""
+        if self._windows is None or not self._windows.size:
+            return 0.0
+        return (len(self._names) - 1 + self._windows.position / self._windows.size) / len(self.inputs)
 
     def watch(self, message: int) -> None:
         """Keep the octets of one message, to be had from `watched` when the pass has gone by it."""
@@ -238,14 +240,12 @@ class Decoding:
         if self._rows is None and windows.size is not None and not decoder.rows:
             decoder.reserve(windows.size)
         self._names.append((item.name, "/".join((*windows.compression, item.kind or ""))))
-        begun = len(self._names)
+        self._windows = windows
         while True:
             view, last = windows.view()
             used = decoder.feed(view, last)
             view.release()
             windows.used(used)
-            if windows.size:
-                self.share = (begun - 1 + windows.position / windows.size) / len(self.inputs)
             if self._progress is not None:
                 self._progress(windows.position, windows.size)
             if decoder.ended or last:

@@ -11,6 +11,10 @@ class LookupBatch:
         """How many."""
 
     @property
+    def first_lookup(self) -> int:
+        """Number of the first lookup; of rows that were picked, 0."""
+
+    @property
     def row_size(self) -> int:
         """Octets of a LookupRow."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
@@ -138,6 +139,20 @@ def duration(time: int) -> str:
 
 def _three_digits(x: float) -> str:
     return f"{x:.2f}" if x < 9.995 else f"{x:.1f}" if x < 99.95 else f"{x:.0f}"
+
+
+def tied(text: str) -> str:
+    """Numbers and their units with a space between them at which no line ends.
+
+    Examples
+    --------
+    >>> tied("95 % within 3 ms").split(" ")
+    ['95\\xa0%', 'within', '3\\xa0ms']
+    """
+    return _UNIT.sub("\u00a0", text)
+
+
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:%|s|ms|µs|ns|min|h|d)(?![\w-]))")
 
 
 def number(x: float) -> str:

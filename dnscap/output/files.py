@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,36 @@ from dnscap.errors import UsageError
 
 _LONGEST_NAME = 200
 """Octets of a temporary file's name taken from the target's; file systems allow 255."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk says that takes no more."""
+
+
+def check_target(path: str | os.PathLike[str] | None, inputs: Iterable[str] = ()) -> None:
+    """Say before any work is done that a file cannot be written, or is one that is to be read.
+
+    Parameters
+    ----------
+    path : path or None
+        Where to write; ``None`` and ``-`` are standard output.
+    inputs : iterable of str
+        Names of the files to be read.
+
+    Raises
+    ------
+    UsageError
+        It would replace an input, or there is no folder for it.
+    """
+    if path is None or os.fspath(path) == "-":
+        return
+    for one in inputs:
+        with contextlib.suppress(OSError):
+            if Path(path).samefile(one):
+                raise UsageError(f"{os.fspath(path)}: is a capture to be read; name another file to write to")
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise UsageError(f"{os.fspath(path)}: cannot be written: there is no folder {folder}")
 
 
 @contextlib.contextmanager
@@ -33,8 +63,18 @@ def output_stream(path: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
     Raises
     ------
     UsageError
-        The file cannot be made.
+        The file cannot be made, or takes no more.
     """
+    try:
+        yield from _stream(path)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        name = "standard output" if path is None or os.fspath(path) == "-" else os.fspath(path)
+        raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
+
+
+def _stream(path: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
     if path is None or os.fspath(path) == "-":
         sys.stdout.flush()
         yield sys.stdout.buffer
@@ -52,7 +92,7 @@ def output_stream(path: str | os.PathLike[str] | None) -> Iterator[BinaryIO]:
         return
 
     beginning = os.fsdecode(os.fsencode(target.name)[:_LONGEST_NAME])
-    temporary = target.with_name(f".{beginning}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{beginning}.{os.urandom(4).hex()}.part")
     stream = _open(path, temporary, "xb")
     try:
         with stream:

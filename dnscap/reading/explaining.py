@@ -9,7 +9,7 @@ from dnscap.errors import UsageError
 from dnscap.explain import Explanation
 from dnscap.explain.explanation import tried_in_vain
 from dnscap.explain.saving import notes_of, save_frames
-from dnscap.output import output_stream
+from dnscap.output.files import check_target, output_stream
 
 if TYPE_CHECKING:
     from dnscap.capture.inputs import CaptureInput
@@ -74,6 +74,7 @@ def _walks_of(capture: Capture, exchanges: list[int]) -> dict[int, Walk]:
 
 def write_lookup(capture: Capture, inputs: list[CaptureInput], explanation: Explanation, path: str) -> int:
     """Write the frames of a lookup; see `Capture.write_lookup`."""
+    check_target(path, capture.inputs)
     wanted = {
         e[which] for e in explanation.exchanges for which in ("query", "response") if e[which] is not None
     }

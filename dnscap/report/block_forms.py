@@ -22,12 +22,15 @@ class Grid:
         Texts and numbers, None where something is not known.
     note : str
         What is to be minded about it.
+    found : bool
+        Whether its rows are findings, which a text has told already.
     """
 
     title: str
     columns: list[str] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
     note: str = ""
+    found: bool = False
 
     def filled(self) -> Grid:
         """The table without the columns in which nothing is known of any row."""
@@ -39,6 +42,7 @@ class Grid:
             [self.columns[place] for place in kept],
             [[row[place] for place in kept] for row in self.rows],
             self.note,
+            self.found,
         )
 
 

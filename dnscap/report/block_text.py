@@ -27,7 +27,7 @@ def block_lines(block: Block, width: int) -> list[Line]:
     """A block: its sentences, then the first rows of its tables."""
     lines: list[Line] = [[(block.title, "bold")], *wrapped(block.text, width)]
     for grid in block.tables:
-        lines += _grid(grid, width)
+        lines += [] if grid.found else _grid(grid, width)
     if block.walks:
         lines += wrapped("The slowest answers that waited for something upstream", width, "  ", "dim")
     for walk in block.walks[:MOST_WALKS]:
@@ -80,14 +80,12 @@ def _course(course: NameCourse, width: int) -> list[Line]:
     for place, values in enumerate(course.values):
         lines += wrapped(f"{letter(place)} is {value_words(values)}", width, "      ")
     for lane in course.lanes:
-        lines += wrapped(f"{lane.server} ({lane.role}): {lane_words(course, lane)}", width, "      ", "dim")
+        lines += _hung(f"{lane.server} ({lane.role}): {lane_words(course, lane)}", width, "      ", "dim")
     return lines
 
 
-def _hung(text: str, width: int) -> list[Line]:
-    first, *rest = wrapped(text, width - 4)
-    return [[("    ", ""), *first], *([("      ", ""), *line] for line in _again(rest, width))]
-
-
-def _again(lines: list[Line], width: int) -> list[Line]:
-    return wrapped(" ".join(line[0][0] for line in lines), width - 6) if lines else []
+def _hung(text: str, width: int, indent: str = "    ", style: str = "") -> list[Line]:
+    """A text whose second and further lines stand two columns further in."""
+    first, *rest = wrapped(text, width - len(indent), style=style)
+    again = " ".join(line[0][0] for line in rest)
+    return [[(indent, ""), *first], *(wrapped(again, width, indent + "  ", style) if again else [])]

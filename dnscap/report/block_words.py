@@ -41,7 +41,7 @@ def value_words(values: list[str]) -> str:
 def lane_words(course: NameCourse, lane: Lane) -> str:
     """What one server gave, when, and where its answers came from."""
     said = []
-    for stretch in lane.stretches:
+    for stretch in sorted(lane.stretches, key=lambda stretch: stretch.first):
         what = "no such record" if stretch.value is None else letter(stretch.value)
         first, last = _since(course, stretch.first), _since(course, stretch.last)
         if not stretch.given:

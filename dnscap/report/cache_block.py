@@ -83,10 +83,15 @@ def _alone_text(alone: dict[str, ResolverCourse], both: bool) -> str:
     if not guessed:
         return text + f", and for none of {plural(answered, 'answer')} do they tell."
     certainty = sum(c.certainty for c in alone.values()) / guessed
-    told = f"{hits:,} most likely came out of the cache ({percent(hits, guessed)} %)" if hits else "none came out of it"
+    told = (
+        f"{hits:,} most likely came out of the cache ({percent(hits, guessed)} %)"
+        if hits
+        else "none came out of it"
+    )
     return text + (
         f". They tell for {guessed:,} of {plural(answered, 'answer')} ({percent(guessed, answered)} %): of these "
-        f"{told}, with a probability of {100 * certainty:.0f} % on average. What misses cost upstream cannot be told from here."
+        f"{told}, with a probability of {100 * certainty:.0f} % on average. What misses cost upstream cannot be told "
+        "from here."
     )
 
 

@@ -53,7 +53,7 @@ def used(text: str) -> list[tuple[str, str]]:
     return [
         (term, meaning)
         for term, meaning in TERMS
-        if re.search(rf"(?<![\w.-]){re.escape(_stem(term))}(?:y|ies|es|s)?(?![\w.-]*\.)", text)
+        if re.search(rf"(?<![\w.-]){re.escape(_stem(term))}(?:y|ies|es|s)?\b(?![\w.-]*\.\w)", text)
     ]
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from dnscap.explain.drawing import KEY, explanation_html, outcome_words, share_bar, style_sheet
 from dnscap.findings import Finding
 from dnscap.findings.rule import plural, seconds
-from dnscap.output.cells import duration, full_time, safe
+from dnscap.output.cells import duration, full_time, safe, tied
 from dnscap.report.block_drawing import course_svg, hop_rows, key_of
 from dnscap.report.block_forms import Cell
 from dnscap.report.block_words import cell_text, letter, value_words, walk_words
@@ -148,14 +148,6 @@ def prose(text: str) -> Markup:
     return Markup(
         "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
     )  # escaped above
-
-
-def tied(text: str) -> str:
-    """Numbers and their units with a space between them at which no line ends."""
-    return _UNIT.sub("\u00a0", text)
-
-
-_UNIT = re.compile(r"(?<=[0-9]) (?=(?:%|s|ms|µs|ns|min|h|d|TTL)(?![\w-]))")
 
 
 def heading(text: str) -> Markup:

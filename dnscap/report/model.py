@@ -164,6 +164,8 @@ class Report:
         Nanoseconds that the longest of these waits took.
     slowest : list of Explanation
         The slowest lookups, the worst first.
+    remarks, breaks : list of str
+        What weakens findings; where inputs break off.
     blocks : list of Block
         Further tables of what this capture shows.
     """
@@ -180,6 +182,7 @@ class Report:
     queries: int = 0
     findings: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    breaks: list[str] = field(default_factory=list)
     quality: list[Note] = field(default_factory=list)
     scorecard: list[Figure] = field(default_factory=list)
     course: Course = field(default_factory=Course)
@@ -212,6 +215,18 @@ class Report:
     def quiet(self) -> list[Finding]:
         """Findings that are only worth knowing."""
         return [finding for finding in self.findings if finding.severity == "info"]
+
+    @property
+    def bare(self) -> bool:
+        """Whether there was no DNS to judge: neither a query nor a response."""
+        return not self.queries and not self.query_outcomes
+
+    @property
+    def where_dns_may_hide(self) -> str:
+        """Where to look for DNS that was not found."""
+        if any(item.link_type.startswith("IEEE802_11") for item in self.inputs):
+            return "Wi-Fi frames show DNS only where they are not encrypted."
+        return "`--port N` takes a port as DNS; DNS over TLS and HTTPS cannot be read."
 
     # ------------------------------------------------------------ renderings
 
@@ -274,11 +289,13 @@ def build(
     'No query of unicast DNS in this capture.'
     """
     facts, course = diagnosis.facts, diagnosis.course
+    inputs = [] if sources is None else _inputs(sources)
+    unread = bool(quality and quality.faults) and not any(item.frames for item in inputs)
     return Report(
         names=list(names),
-        headline=headline(facts, course),
+        headline="Nothing of it could be read." if unread else headline(facts, course),
         totals=totals(facts, course),
-        inputs=[] if sources is None else _inputs(sources),
+        inputs=inputs,
         lookups=facts.lookups,
         failed=facts.failed,
         slow=course.slow,
@@ -287,6 +304,7 @@ def build(
         queries=int(course.queries.counts[:, 0].sum()),
         findings=diagnosis.findings,
         remarks=diagnosis.quality.remarks(),
+        breaks=[str(one) for one in (*quality.faults, *quality.notes)] if quality is not None else [],
         quality=_notes(diagnosis.quality.remarks(), quality),
         scorecard=diagnosis.scorecard,
         course=_course(course),

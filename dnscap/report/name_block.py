@@ -216,7 +216,12 @@ def _told(diagnosis: Diagnosis) -> Grid:
     rows: list[list[Cell]] = [
         [finding.id, finding.title] for finding in diagnosis.findings if finding.id in STALE
     ]
-    return Grid("What caches still held, and what differs", ["finding", "what it says"], rows[:MOST_CHANGES])
+    return Grid(
+        "What caches still held, and what differs",
+        ["finding", "what it says"],
+        rows[:MOST_CHANGES],
+        found=True,
+    )
 
 
 # ---------------------------------------------------------------- lifetimes

@@ -23,8 +23,8 @@ MOST_SERVERS = 20
 def report_html(report: Report) -> str:
     """A report: headline, findings, the slowest lookups."""
     parts = [
-        Markup('<p class="dc-title"><b>{}</b></p><p class="dc-note">{} {}</p>').format(
-            safe(report.headline), safe(", ".join(report.names[:3])), safe(report.totals)
+        Markup('<p class="dc-title"><b>{}</b></p><p class="dc-note">{}</p>').format(
+            safe(report.headline), safe(": ".join(filter(None, (", ".join(report.names[:3]), report.totals))))
         )
     ]
     parts += [Markup('<p class="dc-note">Capture quality: {}.</p>').format(safe(r)) for r in report.remarks]
@@ -55,7 +55,7 @@ def finding_card(finding: Finding) -> Markup:
         cost.append(f"{finding.failed:,} failed")
     return Markup(
         '<div class="dc-card dc-{}"><p class="dc-title">{} {} <b>{}</b></p><p class="dc-note">{}</p>'
-        "<p>{}</p><p><b>Remedy</b> {}</p></div>"
+        "<p>{}</p><p><b>What to do</b> {}</p></div>"
     ).format(
         finding.severity,
         SIGNS[finding.severity],

@@ -70,7 +70,7 @@ def path(diagnosis: Diagnosis) -> Block | None:
         "90 % within, ms",
         "99 % within, ms",
         "usual, ms",
-        "median against usual",
+        "the median is",
     ]
     tables = [
         Grid(

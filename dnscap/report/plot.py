@@ -56,9 +56,9 @@ class Plot:
             .encode(
                 x=alt.X(
                     "from:Q",
-                    title="seconds, logarithmic",
+                    title="time, logarithmic",
                     scale=alt.Scale(type="log"),
-                    axis=alt.Axis(format="~s", grid=False),
+                    axis=alt.Axis(labelExpr=_SPAN, values=_DECADES, grid=False),
                 ),
                 x2="to:Q",
                 y=alt.Y("count:Q", title="how many"),
@@ -194,7 +194,10 @@ class Plot:
         )
         log = alt.Scale(type="log")
         x = alt.X(
-            "median:Q", title="seconds: median (dot) to 99 % (end)", scale=log, axis=alt.Axis(format="~s")
+            "median:Q",
+            title="median (dot) to 99 % (end)",
+            scale=log,
+            axis=alt.Axis(labelExpr=_SPAN, values=_DECADES),
         )
         times = (
             base.mark_rule(strokeWidth=5, opacity=0.45, color=COLOURS["plain"]).encode(x=x, x2="high:Q")
@@ -247,6 +250,16 @@ def _kind(outcome: str) -> str:
     if outcome in NEGATIVE:
         return "no data"
     return "no answer" if outcome in LOST else "error"
+
+
+_DECADES = [10.0**power for power in range(-8, 4)]
+"""Places of ticks: a logarithmic axis has far too many of its own."""
+
+_SPAN = (
+    "datum.value < 9e-7 ? round(datum.value * 1e9) + ' ns' : datum.value < 9e-4 ? round(datum.value * 1e6) + ' µs' : "
+    "datum.value < 0.9 ? round(datum.value * 1e3) + ' ms' : round(datum.value) + ' s'"
+)
+"""A label of an axis of seconds with the unit that suits it: ``1m`` might be a minute."""
 
 
 def _row_header(alt: Any) -> Any:

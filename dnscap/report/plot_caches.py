@@ -110,7 +110,10 @@ def name_course(alt: Any, course: NameCourse) -> Any:
             x2="to:Q",
             color=alt.Color("value:N", title=None, scale=alt.Scale(domain=values, range=tones)),
             opacity=alt.Opacity(
-                "state:N", title=None, scale=alt.Scale(domain=["given", "may be kept"], range=[1, 0.4])
+                "state:N",
+                title=None,
+                scale=alt.Scale(domain=["given", "may be kept"], range=[1, 0.4]),
+                legend=alt.Legend(symbolFillColor="#808892"),
             ),
             tooltip=["lane:N", "value:N", "state:N", "from:Q", "to:Q"],
         )

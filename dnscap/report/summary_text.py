@@ -113,6 +113,8 @@ def _span(inputs: Iterable[Input]) -> tuple[int, int] | None:
 def _traffic(page: _Page, summary: Summary) -> None:
     if not summary.messages:
         page.put("Messages", "no DNS messages")
+        if summary.quality.get("other_ports"):
+            page.put("", "--port N takes a port as DNS; DNS over TLS and HTTPS cannot be read")
         return
     unicast = summary.queries + summary.responses
     parts = [f"{_count(summary.queries, 'query', 'queries')}, {_count(summary.responses, 'response')}"]
@@ -243,8 +245,8 @@ def _quality(page: _Page, summary: Summary) -> None:
             (lacking if counted.weight == "lost" else passed).append(words)
     if summary.connections.gap_octets:
         lacking.append(f"{summary.connections.gap_octets:,} octets missing from TCP streams")
-    if not lacking and not summary.faults:
-        lossless = "nothing missing that the capture tells of"
+    if not lacking and not summary.faults and not summary.notes:
+        lossless = "nothing missing, as far as the capture tells"
         page.put("Quality", lossless if summary.drops is None else f"{lossless}; no packets dropped")
     for number, text in enumerate(lacking):
         page.put("Quality" if number == 0 else "", text, warning=True)

@@ -40,12 +40,12 @@ def lines_of(report: Report, width: int = WIDTH) -> list[Line]:
             lines += [[], *explanation.lines(width=width, evidence=False)]
     for block in report.blocks:
         lines += [[], *block_lines(block, width)]
-    return [*lines, [], *_scorecard(report, width)]
+    return lines if report.bare else [*lines, [], *_scorecard(report, width)]
 
 
 def _summary(report: Report, width: int) -> list[Line]:
     loud = report.loud
-    what = plural(len(loud), "finding") if loud else "Nothing wrong"
+    what = plural(len(loud), "finding") if loud else "Nothing to judge" if report.bare else "Nothing wrong"
     where = ", ".join(report.names[:2]) + (
         f" and {len(report.names) - 2} more" if len(report.names) > 2 else ""
     )
@@ -53,9 +53,21 @@ def _summary(report: Report, width: int) -> list[Line]:
     lines += wrapped(report.headline, width)
     if report.totals:
         lines += wrapped(report.totals, width)
-    for remark in report.remarks:
+    for remark in (*report.remarks, *report.breaks):
         lines += wrapped(f"Capture quality: {remark}.", width, style="negative")
+    if report.bare and report.inputs:
+        lines += _without_dns(report, width)
     return lines
+
+
+def _without_dns(report: Report, width: int) -> list[Line]:
+    """What the frames were instead, and where DNS may hide."""
+    frames = sum(item.frames for item in report.inputs)
+    told = [note.text for note in report.quality if note.weight == "told"]
+    if not frames:
+        return wrapped("It holds no frame.", width)
+    lines = wrapped(f"{plural(frames, 'frame')} read{': ' if told else ''}{', '.join(told)}.", width)
+    return lines + wrapped(report.where_dns_may_hide.replace("`", ""), width)
 
 
 def _infos(report: Report, width: int) -> list[Line]:
@@ -64,9 +76,9 @@ def _infos(report: Report, width: int) -> list[Line]:
         return []
     lines: list[Line] = [[], [("Worth knowing", "bold")]]
     for finding in infos[:MOST_INFO]:
-        lines += wrapped(
-            f"- {finding.title} ({finding.id}, {finding.evidence[0] if finding.evidence else ''})", width
-        )
+        shown = f"; see {_grouped(finding.evidence[:1])}" if finding.evidence else ""
+        first, *rest = wrapped(f"{finding.title} [{finding.id}{shown}]", width - 2)
+        lines += [[("- ", ""), *first], *([("  ", ""), *line] for line in rest)]
     if len(infos) > MOST_INFO:
         lines.append([(f"… {len(infos) - MOST_INFO} more (dnscap findings)", "dim")])
     return lines
@@ -106,11 +118,11 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> list[Line]:
     )
     lines += wrapped(said, width, _INDENT, "dim")
     lines += wrapped(finding.explanation, width, _INDENT)
-    lines += _labelled("Remedy", finding.remedy, width)
+    lines += _labelled("What to do", finding.remedy, width)
     if finding.counterfactual:
         lines += _labelled("Then", finding.counterfactual, width)
     lines += _labelled("Not so if", finding.disproved_by, width, "dim")
-    lines += _labelled("See", _grouped(finding.evidence), width, "dim")
+    lines += _labelled("Shown by", _grouped(finding.evidence), width, "dim")
     return lines
 
 

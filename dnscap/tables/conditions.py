@@ -51,6 +51,8 @@ class Condition:
     def __init__(self, table: str, text: str) -> None:
         import duckdb
 
+        if not text.strip():
+            raise UsageError("not a condition: it is empty; write one such as: rcode = 'SERVFAIL'")
         self.text = text
         self._duckdb = duckdb
         self._connection = duckdb.connect()
@@ -81,10 +83,11 @@ class Condition:
         if not any(node.get("class") == "LAMBDA" for node in nodes):
             for name in sorted(named - set(known)):
                 close = difflib.get_close_matches(name, known, 1)
-                which = f"did you mean {close[0]}?" if close else f"columns are {', '.join(known)}."
-                raise self._refusal(
-                    f"{table} have no column {name}; {which} (A text stands in single quotes.)"
-                )
+                if close:
+                    which = f"did you mean {close[0]}? (A text stands in single quotes.)"
+                else:
+                    which = f"a text stands in single quotes; columns are {', '.join(known)}"
+                raise self._refusal(f"{table} have no column {name}; {which}")
         return [name for name in known if name in named]
 
     def _refusal(self, why: str) -> UsageError:

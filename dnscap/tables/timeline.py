@@ -140,4 +140,5 @@ class Timeline:
 def _padded(rows: Array, before: int, after: int) -> Array:
     if not before and not after:
         return rows
-    return np.pad(rows, ((before, after), (0, 0)))
+    width = rows.shape[1]
+    return np.concatenate([np.zeros((before, width), rows.dtype), rows, np.zeros((after, width), rows.dtype)])

@@ -18,14 +18,14 @@ from dnscap import registry
 from dnscap.messages import edns_text
 from dnscap.messages.arrow import (
     DIRECTIONS,
-    HAS_EDNS,
     RECORD_COLUMNS,
     SECTIONS,
     TRANSPORTS,
     BatchColumns,
     status_texts,
 )
-from dnscap.native.growing import Lists, Pages, Texts
+from dnscap.native.edns_gathering import EdnsGathering
+from dnscap.native.growing import Lists, Pages, Texts, ones
 from dnscap.native.message_gathering import MessageGathering, RecordGathering
 from dnscap.schema import TABLES
 from dnscap.tables.frames import UTC, code_width, framed, strings
@@ -78,7 +78,7 @@ _RECORD_NUMBERED: dict[str, Callable[[int], str]] = {
     "type": registry.rrtype_name,
     "class": registry.class_name,
 }
-_TEXTS = {"ecs": edns_text.CLIENT_SUBNET, "nsid": edns_text.NSID, "cookie": edns_text.COOKIE}
+_TEXTS = ("ecs", "nsid", "cookie")
 
 
 class WholeMessages:
@@ -86,7 +86,7 @@ class WholeMessages:
 
     def __init__(self) -> None:
         self._gathering = MessageGathering()
-        self._texts = {name: Texts() for name in _TEXTS}
+        self._edns = EdnsGathering(edns_text.NAMES)
         self._names = _Lists()
         self._errors = _Lists()
         self._padding = _Padding()
@@ -103,21 +103,12 @@ class WholeMessages:
         expected = _expected(self.rows + batch.messages, share)
         self._gathering.expect(expected)
         self._gathering.add(batch.native)
-        self._interfaces.add(columns, self._gathering.one_interface)
-        options = columns.options()
-        for name, kind in _TEXTS.items():
-            self._texts[name].expect(expected)
-            made = options.texts(kind)
-            if made is None:
-                self._texts[name].append_none(batch.messages)
-            else:
-                self._texts[name].append(batch.messages, *made)
-        valid, lacking = columns.valid(HAS_EDNS)
-        names = None if lacking == batch.messages else (valid, *options.names(edns_text.NAMES), lacking)
-        self._names.add(batch.messages, names, expected)
-        errors = options.errors(edns_text.MEANINGS)
+        self._interfaces.add(columns, batch.messages, self._gathering.one_interface)
+        self._edns.expect(expected)
+        self._edns.add(batch.native, self._names.open(expected))
+        errors = columns.options().errors(edns_text.MEANINGS) if self._edns.errors else None
         self._errors.add(batch.messages, None if errors is None else (*errors[:4], errors[5]), expected)
-        self._padding.add(options.padding(), batch.messages)
+        self._padding.add(columns.options().padding() if self._edns.padding else None, batch.messages)
 
     def frame(self) -> pd.DataFrame:
         """All of them as a frame; nothing can be added any more."""
@@ -135,8 +126,8 @@ class WholeMessages:
                 values[name] = _nullable(np.frombuffer(g.column(name), dtype), masks[mask])
             elif name in _NUMBERED:
                 values[name] = _numbered(*g.codes(name), _NUMBERED[name])
-            elif name in self._texts:
-                values[name] = _texts(self._texts[name])
+            elif name in _TEXTS:
+                values[name] = _texts(getattr(self._edns, name))
         values["time"] = pd.DatetimeIndex(np.frombuffer(g.column("time"), "i8"), dtype=UTC, copy=False)
         for name in ("src", "dst"):
             pages, width, _ = g.codes(name)
@@ -234,7 +225,7 @@ class _Masks:
     def all_missing(self) -> Array:
         """True in all rows."""
         if "" not in self._made:
-            self._made[""] = np.ones(self._rows, bool)
+            self._made[""] = np.frombuffer(ones(self._rows), bool)
         return self._made[""]
 
 
@@ -244,20 +235,31 @@ class _Lists:
     def __init__(self) -> None:
         self._lists = Lists()
         self._parts: list[pa.Array] = []
+        self._without = 0  # rows without a list that have not been appended yet
 
-    def add(self, rows: int, made: tuple[Any, Any, Any, Any, int] | None, expected: int) -> None:
-        """Take over the lists of a batch: validity, starts, ends, text and how many rows have none."""
+    def open(self, expected: int) -> Lists:
+        """The piece that the lists of a batch go to."""
         if self._lists.size > MOST_LISTED:
             self._close()
         self._lists.expect(expected)
+        if self._without:
+            self._lists.append_none(self._without)
+            self._without = 0
+        return self._lists
+
+    def add(self, rows: int, made: tuple[Any, Any, Any, Any, int] | None, expected: int) -> None:
+        """Take over the lists of a batch: validity, starts, ends, text and how many rows have none."""
         if made is None:
-            self._lists.append_none(rows)
+            self._without += rows
             return
         valid, starts, ends, text, lacking = made
         valid = None if valid is None else np.frombuffer(valid, np.uint8)
-        self._lists.append(rows, valid, starts, ends, text, lacking)
+        self.open(expected).append(rows, valid, starts, ends, text, lacking)
 
     def _close(self) -> None:
+        if self._without:
+            self._lists.append_none(self._without)
+            self._without = 0
         rows, lacking, count = self._lists.rows, self._lists.lacking, self._lists.count
         valid, starts, ends, text = (None if p is None else pa.py_buffer(p) for p in self._lists.finish())
         values = pa.Array.from_buffers(pa.string(), count, [None, ends, text], 0)
@@ -307,14 +309,12 @@ class _Interfaces:
     def _place(self, name: str | None) -> int:
         return self._places.setdefault(name, len(self._places) - 1)
 
-    def add(self, columns: BatchColumns, one: bool) -> None:
+    def add(self, columns: BatchColumns, rows: int, one: tuple[int, int] | None) -> None:
+        """Take over those of a batch, of which `one` tells source and interface where all have the same."""
+        if one is not None:
+            self._parts.append((rows, self._place(columns.interfaces(*one))))
+            return
         sources, indices = columns.message("source"), columns.message("interface")
-        rows = len(sources)
-        if rows == 0:
-            return
-        if one:
-            self._parts.append((rows, self._place(columns.interfaces(int(sources[0]), int(indices[0])))))
-            return
         keys = sources.astype(np.uint64) << np.uint64(32) | indices.astype(np.uint64)
         distinct, codes = np.unique(keys, return_inverse=True)
         places = [self._place(columns.interfaces(int(key) >> 32, int(key) & 0xFFFFFFFF)) for key in distinct]
@@ -324,10 +324,12 @@ class _Interfaces:
         names = [name for name in self._places if name is not None]
         vocabulary = sorted(names)
         rank = np.array([*(vocabulary.index(name) for name in names), -1], f"i{code_width(len(names))}")
-        codes = np.empty(sum(rows for rows, _ in self._parts), rank.dtype)
+        codes = np.zeros(sum(rows for rows, _ in self._parts), rank.dtype)
         at = 0
         for rows, part in self._parts:
-            codes[at : at + rows] = rank[part]
+            # zero they are already, and take no memory so far
+            if not isinstance(part, int) or rank[part] != 0:
+                codes[at : at + rows] = rank[part]
             at += rows
         return _category(codes, _categories(pa.array(vocabulary, pa.string())))
 

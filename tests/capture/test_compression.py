@@ -277,7 +277,7 @@ def test_a_dictionary_larger_than_the_limit_is_refused():
         read(bytes(hostile))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_damage_ends_in_a_fault_or_an_error(data):
     kind = data.draw(st.sampled_from(KINDS))

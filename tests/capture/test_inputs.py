@@ -92,9 +92,12 @@ def test_what_is_not_there(folder, named, message):
 
 def test_a_folder_without_captures(folder):
     Path("bare").mkdir()
-    Path("bare/readme.txt").write_text("text")
-    with pytest.raises(CaptureError, match=r"bare: none of the 1 files in this folder is a capture; .*\*\*"):
-        expand_inputs("bare")
+    told = ("there is no file", "the only file in this folder is no capture", "none of the 2 files")
+    for count, text in enumerate(told):
+        for number in range(count):
+            Path(f"bare/readme-{number}.txt").write_text("text")
+        with pytest.raises(CaptureError, match=rf"bare: {text}.*; .*\*\*"):
+            expand_inputs("bare")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def make(tmp_path_factory):
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_any_consumption_sees_the_same_octets(make, data):
     kind = data.draw(st.sampled_from(sorted(make)))

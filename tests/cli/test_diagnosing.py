@@ -96,7 +96,14 @@ def test_diagnose_says_what_is_wrong_and_what_to_do(slow: str) -> None:
     assert result.exit_code == 0
     text = result.stdout
     assert "HIGH    Name server 10.0.0.8 never answers: 3 lookups waited 5.00 s each" in text
-    for part in ("Remedy: ", "Then: ", "Not so if: ", "See: lookups ", "The slowest lookups", "Scorecard"):
+    for part in (
+        "What to do: ",
+        "Then: ",
+        "Not so if: ",
+        "Shown by: lookups ",
+        "The slowest lookups",
+        "Scorecard",
+    ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
@@ -145,7 +152,7 @@ def test_explain_by_number_name_and_frame(slow: str) -> None:
     assert run("explain", slow, "--name", "HOST1.example.com").stdout == by_number
     frame = by_number.partition("frames: ")[2].split()[0]
     assert run("explain", slow, "--frame", frame).stdout == by_number
-    assert "waiting for answers that never came" in by_number
+    assert "waiting in vain for answers" in by_number
 
 
 @pytest.mark.parametrize("arguments", [["77"], ["--name", "absent.example."], ["--frame", "9999"], []])

@@ -87,5 +87,66 @@ def test_a_capture_cut_inside_its_last_packet_is_not_called_whole(tmp_path: Path
     done = run("report", str(cut))
     assert done.exit_code == 0
     assert "ends inside the packet" in done.stdout
-    assert "The capture lacks nothing" not in done.stdout
-    assert "The capture lacks nothing" in run("report", str(FIRST_LOOK)).stdout
+    assert "Nothing is missing from the capture" not in done.stdout
+    assert "Nothing is missing from the capture" in run("report", str(FIRST_LOOK)).stdout
+
+
+@pytest.mark.parametrize(
+    "octets", [b"this is text\n" * 9, b"", FIRST_LOOK.read_bytes()[:24]], ids=["text", "empty", "bare"]
+)
+def test_where_nothing_was_read_nothing_is_called_right(octets: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "file.pcap"
+    file.write_bytes(octets)
+    for command in ("diagnose", "report"):
+        done = run(command, str(file))
+        assert "Nothing to judge" in done.stdout
+        assert "Nothing wrong" not in done.stdout and "Scorecard" not in done.stdout
+
+
+def test_frames_without_dns_are_said_to_be_such(tmp_path: Path) -> None:
+    file = tmp_path / "web.pcap"
+    octets = FIRST_LOOK.read_bytes()
+    file.write_bytes(octets.replace(b"\x00\x35", b"\x1f\x90"))
+    done = run("diagnose", str(file))
+    assert "Nothing to judge" in done.stdout and "on other ports" in done.stdout and "--port" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("messages", "{}", "-o", "{}"),
+        ("report", "{}", "-o", "{}"),
+        ("summary", "{}", "-o", "{}"),
+        ("trace", "www.example.lab", "{}", "-o", "{}"),
+        ("explain", "{}", "13", "-w", "{}"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_no_output_replaces_what_is_read(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "first.pcap"
+    file.write_bytes(FIRST_LOOK.read_bytes())
+    done = run(*(argument.format(file) for argument in arguments))
+    assert done.exit_code != 0 and "to be read" in str(done.exception)
+    assert file.read_bytes() == FIRST_LOOK.read_bytes()
+
+
+def test_a_report_that_cannot_be_written_is_not_made_first(tmp_path: Path) -> None:
+    done = run("report", "nosuch.pcap", "-o", str(tmp_path / "no" / "report.html"))
+    assert "no such file" in str(done.exception)
+    done = run("report", str(FIRST_LOOK), "-o", str(tmp_path / "no" / "report.html"))
+    assert "there is no folder" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("diagnoze",), "Did you mean 'diagnose'?"),
+        ((str(FIRST_LOOK),), f"dnscap diagnose {FIRST_LOOK}"),
+        (("explain", str(FIRST_LOOK), "99"), "`dnscap lookups` lists them"),
+        (("trace", str(FIRST_LOOK), "www.example.lab"), "the name comes before the captures"),
+        (("lookups", str(FIRST_LOOK), "--name", "*.example.lab"), "--name example.lab"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_may_be_meant(arguments: tuple[str, ...], told: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code != 0 and told in done.output + str(done.exception)

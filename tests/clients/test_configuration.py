@@ -102,6 +102,12 @@ def test_a_walk_to_the_end_shows_the_search_list_and_ndots() -> None:
     assert (row["ndots_min"], row["ndots_max"]) == (4, None)
 
 
+def test_a_list_gone_through_twice_is_one_list() -> None:
+    suffixes = ["svc.cluster.local", "cluster.local"]
+    looked, sent = walk(0, "a.b.example.com.", suffixes * 2)
+    assert client([looked], sent)["search"] == suffixes
+
+
 def test_a_name_asked_as_it_is_first_bounds_ndots_from_above() -> None:
     name = "www.example.com."
     row = lookup(0, name=name, candidates=[name, f"{name}corp.zone."], outcome="nxdomain")

@@ -45,7 +45,7 @@ def traffics(draw):
     return traffic
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(traffics())
 def test_batches_leave_no_trace(traffic):
     octets = traffic.octets()
@@ -54,7 +54,7 @@ def test_batches_leave_no_trace(traffic):
         assert rows_cut(octets, cut) == whole
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(traffics())
 def test_each_message_has_its_place(traffic):
     from dnscap.reading import Capture

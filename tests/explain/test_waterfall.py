@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from tables_by_hand import MS, SECOND, exchange, exchanges, lookup, lookups
 
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.explain import Explanation
-from dnscap.explain.waterfall import MOST_LINES
+from dnscap.explain.waterfall import MOST_LINES, waterfall
 from dnscap.output.cells import width_of
 
 
@@ -54,7 +56,7 @@ because of nameserver-timeout
 >  +5.00 s AAAA failover  10.0.0.53                          ○ nodata 3.90 ms
 
 where the time went
-     5.00 s  99.9 %  ███████████████████████ waiting for answers that never came
+     5.00 s  99.9 %  ███████████████████████ waiting in vain for answers
     4.00 ms   0.1 %  █                       the useful wait
 """
 
@@ -110,6 +112,13 @@ def test_the_waterfall_letter_for_letter(explanation: Explanation, text: str) ->
 @pytest.mark.parametrize("explanation", [FAILOVER, SEARCH])
 def test_no_line_is_wider_than_a_terminal(explanation: Explanation) -> None:
     assert max(map(len, str(explanation).splitlines())) <= 80
+
+
+def test_labels_of_the_axis_stand_apart() -> None:
+    row, sent = SEARCH.lookup, [{**e, "server": "2001:db8:0:1::53"} for e in SEARCH.exchanges]
+    for width in range(60, 100):
+        axis = "".join(text for text, _ in waterfall(row, sent, width)[0])
+        assert not re.search(r"s\d", axis), axis
 
 
 def test_the_evidence_names_cause_and_frames() -> None:

@@ -183,6 +183,27 @@ def test_drops_of_the_capture_withhold_silence() -> None:
     assert "dropped 10 packets" in doubtful.quality.remarks()[0]
 
 
+@pytest.mark.parametrize("again", [0, 3])
+def test_silence_that_nobody_minds_is_a_capture_of_one_direction(again: int) -> None:
+    looked = [sick(i, "no-answer", retransmissions=1 if i < again else 0) for i in range(12)]
+    sent = [exchange(i, i * SECOND, lookup=i, outcome="unanswered") for i in range(12)]
+    silent = diagnosis_of(looked, sent)
+    assert bool(loud(silent)) == (again > 0)
+    said = "one direction only" if not again else "either nothing answered"
+    assert any(said in remark for remark in silent.quality.remarks())
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"), [("refused", True), ("slow-answer", True), ("dangling-cname", False)]
+)
+def test_codes_and_times_are_told_from_short_frames(cause: str, told: bool) -> None:
+    looked = [sick(i, cause) for i in range(3)]
+    sent = [exchange(i, i * SECOND, lookup=i, outcome="refused") for i in range(3)]
+    short = diagnosis_of(looked, sent)
+    short.quality.snaplen = 96
+    assert bool(loud(short)) == told
+
+
 def test_a_port_filter_weakens_lost_fragments() -> None:
     looked, sent = [sick(0, "fragments-lost")], [exchange(0, 0, lookup=0, outcome="unanswered")]
     filtered = diagnosis_of(looked, sent)

@@ -93,6 +93,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
                     "grouping",
                     "joining",
                     "losses",
+                    "many_attempts",
                     "naming",
                     "outstanding",
                     "open_lookups",

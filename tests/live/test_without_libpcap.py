@@ -101,12 +101,13 @@ def test_it_ends_by_itself_and_counts(here: Network) -> None:
     assert "dnscap: 7 frames" in err
 
 
-def test_drops_are_counted(here: Network) -> None:
-    """Far more at once than a socket holds: what is not captured is said to be dropped."""
+@pytest.mark.parametrize("pause", [0, 1], ids=["at once", "later"])
+def test_drops_are_counted(here: Network, pause: float) -> None:
+    """Far more at once than a socket holds: what is not captured is said to be dropped, also when it ends at once."""
     sink(here)
     live = here.live("-i", "lo", "--messages", "--format", "csv").ready()
     here.run(*sender(60_000), check=True)
-    time.sleep(1)
+    time.sleep(pause)
     code, out, err = live.end()
     assert code == 0
     frames = int(err.rpartition("dnscap: ")[2].split()[0].replace(",", ""))

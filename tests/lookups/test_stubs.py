@@ -149,7 +149,7 @@ def test_a_walk_for_each_family_is_a_call_for_each() -> None:
     traffic, time = Traffic(), 10.0
     for qtype in ("A", "AAAA"):
         for number, suffix in enumerate(("one.example", "two.example", "example")):
-            message = query(f"www.{suffix}", qtype, id=int(time * 1e5) % 60000)
+            message = query(f"db.{suffix}", qtype, id=int(time * 1e5) % 60000)
             found = {} if number == 2 else {"answer": None, "rcode": "NXDOMAIN"}
             traffic.send(time, message, port=int(time * 1e4) % 60000)
             traffic.send(time + 0.001, response(message, **found), port=int(time * 1e4) % 60000)

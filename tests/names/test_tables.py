@@ -13,7 +13,7 @@ import pytest
 
 import dnscap
 from dnscap.names import NameRows, SeenNames
-from dnscap.names.arrow import names_table, rrsets_table
+from dnscap.names.arrow import FRAME, names_table, rrsets_table
 from dnscap.native.names_seen import NamesSeen
 from tests.resolutions.traffic import CLIENT, OTHER, RESOLVER, SECOND, START, TLD, ZONE, Traffic
 
@@ -25,6 +25,26 @@ def row_of(traffic: Traffic, name: str = WWW, type_: str = "A", server: str = RE
     rows = dnscap.read(traffic.octets()).to_arrow("names").to_pylist()
     (row,) = (r for r in rows if (r["name"], r["type"], r["server"]) == (name, type_, server))
     return row
+
+
+def test_a_value_reads_its_version() -> None:
+    traffic = Traffic()
+    traffic.miss(0, ttl=300)
+    traffic.hit(100 * SECOND, ttl=200)
+    tally = SeenNames()
+    for batch in dnscap.read(traffic.octets()).batches():
+        tally.feed(batch)
+    rows = tally.rows()
+    values = [
+        (n, value)
+        for row in range(rows.count)
+        for n, value in zip(rows.version_numbers(row), rows.history(row), strict=True)
+    ]
+    assert values
+    for number, value in values:
+        for name in ("value", "first", "last", "expires", "rrset", "answers", "ttl_max", "ttl_last"):
+            assert getattr(value, name) == rows.versions[name][number]
+        assert value.first_frame == int(rows.versions["first_frame"][number]) & FRAME
 
 
 def test_what_a_resolver_gave() -> None:

@@ -94,7 +94,7 @@ def test_fragments_in_order(version):
 
 
 @given(st.sampled_from([4, 6]), st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=4))
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(80))
 def test_any_order_and_duplicates(version, order, again):
     frames = MAKERS[version](size=400)[:4]
     assert len(frames) == 4
@@ -112,7 +112,7 @@ def test_any_order_and_duplicates(version, order, again):
     st.lists(st.tuples(st.integers(0, 11), st.integers(1, 6)), max_size=12),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 def test_overlaps_that_agree(version, extra, chance):
     spans = [(i, i + 1) for i in range(12)] + [(a, min(a + n, 12)) for a, n in extra]
     chance.shuffle(spans)
@@ -388,7 +388,7 @@ def test_many_tiny_pieces_are_given_up():
         max_size=40,
     )
 )
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_any_fragments(pieces):
     frames = []
     for version, at, size, more, protocol, octets in pieces:

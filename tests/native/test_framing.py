@@ -475,7 +475,7 @@ def test_floods_of_interfaces_and_texts_are_bounded():
     assert len(framing.source_rows()) == 65536 + 70
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(
     records=st.lists(
         st.tuples(
@@ -508,7 +508,7 @@ def test_pcapng_in_windows_of_any_size():
         assert framing.source_rows() == rows
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(
     head=st.sampled_from(
         [b"", pcap([]), pcap([], order=">", version=(2, 3)), Ng().section() + Ng().interface()]
@@ -526,7 +526,7 @@ def test_any_octets_end_the_same_in_any_window(head, body, window):
     assert whole.losses == cut.losses
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8),
     data=st.sampled_from([pcap(), pcap(magic=KUZNETZOV, extra=bytes(8)), varied_pcapng()]),

@@ -145,7 +145,7 @@ def unescaped(cell: str, text: str) -> bool:
 
 
 @given(batches())
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 def test_json_lines_hold_the_values(batch: pa.RecordBatch) -> None:
     lines = format_jsonl(batch).decode().splitlines()
 
@@ -162,7 +162,7 @@ def test_json_lines_hold_the_values(batch: pa.RecordBatch) -> None:
 
 
 @given(batches())
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 def test_csv_holds_the_values(batch: pa.RecordBatch) -> None:
     text = format_csv(batch).decode()
 
@@ -193,7 +193,6 @@ def test_csv_holds_the_values(batch: pa.RecordBatch) -> None:
 
 
 @given(batches())
-@settings(deadline=None)
 def test_json_array_is_the_lines_joined(batch: pa.RecordBatch) -> None:
     inside = format_jsonl(batch, array=True).decode()
 
@@ -203,7 +202,6 @@ def test_json_array_is_the_lines_joined(batch: pa.RecordBatch) -> None:
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1))
-@settings(deadline=None)
 def test_octets_that_are_no_utf8(values: list[bytes]) -> None:
     column = pa.array(values, pa.binary())
     column = pa.Array.from_buffers(pa.string(), len(values), column.buffers())
@@ -216,7 +214,6 @@ def test_octets_that_are_no_utf8(values: list[bytes]) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
-@settings(deadline=None)
 def test_floats_read_back_the_same(values: list[float]) -> None:
     cells = format_csv(pa.record_batch({"x": pa.array(values, pa.float64())})).decode().split()
 

@@ -149,7 +149,7 @@ def test_frames_cut_at_every_length(name):
 @given(
     st.sampled_from(sorted(FRAMES)), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255))), st.data()
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damaged_frames(name, changes, data):
     link, make = FRAMES[name]
     octets = bytearray(make(data.draw(st.sampled_from([IP4, IP6]))))

@@ -391,13 +391,13 @@ def mutations(draw):
     return rtype, bytes(octets)
 
 
-@settings(max_examples=examples(800), deadline=None)
+@settings(max_examples=examples(800))
 @given(mutations())
 def test_damaged_rdata_is_judged_as_dnspython_does(case):
     judge(*case)
 
 
-@settings(max_examples=examples(600), deadline=None)
+@settings(max_examples=examples(600))
 @given(st.integers(0, 300), st.binary(max_size=80))
 @example(41, b"\x00\x08\x00\x04\x00\x01\x00\x00")
 def test_random_octets_are_judged_as_dnspython_does(rtype, rdata):
@@ -408,7 +408,7 @@ def test_random_octets_are_judged_as_dnspython_does(rtype, rdata):
         judge(rtype, rdata)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(
     st.integers(0, 65535),
     st.integers(0, 65535),
@@ -493,7 +493,7 @@ def test_generic_text():
 # Names and addresses.
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=4))
 def test_name_text_is_what_dnspython_writes(labels):
     wire = b"".join(bytes([len(label)]) + label for label in labels) + b"\x00"
@@ -504,7 +504,7 @@ def test_name_text_is_what_dnspython_writes(labels):
     assert text.decode() == dns.name.Name([*lower, b""]).to_text()
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=300))
 @example(b"\x00\x03abc\x00")
 @example(b"\xff" * 255)
@@ -520,7 +520,7 @@ def test_name_lengths_that_look_like_characters():
         assert text == b"a" * size + b"." + b"b" * size + b"."
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.lists(st.sampled_from([0, 0, 0, 1, 0xFFFF, 0xABC, 0x10]), min_size=8, max_size=8))
 def test_addresses_follow_rfc_5952(groups):
     octets = b"".join(group.to_bytes(2, "big") for group in groups)
@@ -563,7 +563,7 @@ def test_edns_option_text(kind, octets, text):
     assert edns_texts(kind, np.array([0, len(octets)], np.uint32), octets).to_pylist() == [text]
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(["ECS", "COOKIE", "NSID", "EDE"]), st.lists(st.binary(max_size=40), max_size=5))
 def test_edns_options_do_no_harm(kind, options):
     offsets = np.cumsum([0] + [len(option) for option in options]).astype(np.uint64)

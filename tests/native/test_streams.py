@@ -736,7 +736,7 @@ def scrambled(draw: st.DrawFn) -> tuple[list[bytes], list[Row]]:
     return messages, rows
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(scrambled())
 def test_any_segmentation_order_and_repetition_give_the_same_messages(
     case: tuple[list[bytes], list[Row]],
@@ -754,7 +754,7 @@ def test_any_segmentation_order_and_repetition_give_the_same_messages(
     assert tcp.streams.held == 0
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(scrambled())
 def test_feeding_in_any_batches_gives_the_same(case: tuple[list[bytes], list[Row]]) -> None:
     _, rows = case
@@ -767,7 +767,7 @@ def test_feeding_in_any_batches_gives_the_same(case: tuple[list[bytes], list[Row
     assert at_once.connections() == one_by_one.connections()
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 39), max_size=12), st.booleans())
 def test_losing_segments_loses_only_their_messages(isn: int, lost: set[int], acks: bool) -> None:
     talk = Talk(server_isn=isn)
@@ -811,7 +811,7 @@ hostile = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(st.lists(hostile, max_size=60), st.integers(0, 2000), st.integers(1, 3))
 def test_garbage_never_breaks_it(rows: list[Row], most_held: int, most: int) -> None:
     tcp = Reassembler(most_connections=most, most_held=most_held)

@@ -671,7 +671,7 @@ def test_frames_cut_at_every_length(name):
         max_size=10,
     )
 )
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 def test_any_octets_under_any_link_type(frames):
     counts = walk(*((link, octets, NOW) for link, octets in frames), finish=True)[2]
     assert counts["frames"] == len(frames)
@@ -682,7 +682,7 @@ def test_any_octets_under_any_link_type(frames):
     st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
     st.data(),
 )
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_damaged_frames(name, changes, data):
     link, frame = MANGLED[name]
     octets = bytearray(bytes(frame))

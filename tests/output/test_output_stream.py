@@ -88,3 +88,12 @@ def test_standard_output(path: str | None, monkeypatch: pytest.MonkeyPatch) -> N
 def test_places_that_cannot_be_written(path: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"), output_stream(tmp_path / path):
         pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    with (
+        pytest.raises(UsageError, match="/dev/full: cannot be written"),
+        output_stream("/dev/full") as stream,
+    ):
+        stream.write(b"x" * 100_000)

@@ -8,7 +8,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnscap.output import open_writer
@@ -142,7 +142,6 @@ def test_bold_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=60), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_no_text_steers_the_terminal(values: list[str]) -> None:
     column = pa.array(values)
     batch = pa.RecordBatch.from_arrays(
@@ -166,7 +165,6 @@ def test_octets_that_are_no_utf8() -> None:
 
 
 @given(st.text(max_size=40), st.integers(0, 40))
-@settings(deadline=None)
 def test_shortened_texts_fit(text: str, width: int) -> None:
     text = safe(text)
 

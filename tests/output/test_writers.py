@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnscap.errors import UsageError
@@ -185,7 +185,6 @@ vocabularies = st.lists(st.text("abc", max_size=2), min_size=1, max_size=6, uniq
 
 
 @given(st.lists(st.tuples(vocabularies, st.lists(st.one_of(st.none(), st.integers(0, 99)))), max_size=6))
-@settings(deadline=None)
 def test_dictionaries_that_change(parts: list[tuple[list[str], list[int | None]]]) -> None:
     schema = pa.schema(
         [("x", pa.dictionary(pa.int8(), pa.string())), ("l", pa.list_(pa.dictionary(pa.int8(), pa.string())))]

@@ -22,7 +22,7 @@ from tests.sampling import examples
 from .built import messages
 from .packets import fragments4, pcap, pcapng, stream4, udp4, udp6
 
-QUICK = settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
 FLAGS = {
     "qr": 0x8000,
     "aa": 0x0400,

@@ -22,7 +22,7 @@ from tests.sampling import examples
 from .built import RDATA, messages, spoilt
 from .packets import fragments4, pcap, pcapng, stream4, udp4, udp6
 
-QUICK = settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 PASSES = ("messages", "records", "connections", "events")
 
 

@@ -57,7 +57,7 @@ def test_each_hop_has_its_time_beside_what_is_usual() -> None:
     }
     for hop, (median, against) in wanted.items():
         assert hops[hop]["median, ms"] == pytest.approx(median, rel=0.03)
-        assert hops[hop]["median against usual"] == against
+        assert hops[hop]["the median is"] == against
         assert hops[hop]["usual, ms"] == "{} to {}".format(*USUAL[hop])
     near = {row["server"]: row for row in cells(found, 1)}
     assert near[LETTER]["of"] == "a.root-servers.net"
@@ -72,7 +72,7 @@ def test_answers_out_of_the_cache_are_a_hop_of_their_own() -> None:
     found = block(traffic.octets(), "path")
     assert found is not None
     row = next(row for row in cells(found) if row["hop"] == "answers out of its cache")
-    assert (row["answers"], row["usual, ms"], row["median against usual"]) == (1, "below 1", "as usual")
+    assert (row["answers"], row["usual, ms"], row["the median is"]) == (1, "below 1", "as usual")
 
 
 def test_there_is_no_way_where_only_clients_are_seen() -> None:

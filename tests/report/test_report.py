@@ -23,6 +23,8 @@ from tables_by_hand import MS, SECOND, lookup, lookups
 
 import dnscap
 from dnscap.findings.diagnosis import Diagnosis
+from dnscap.report.glossary import used
+from dnscap.report.html import prose
 from dnscap.report.model import Report, build
 from dnscap.resolutions.resolving import Resolving
 
@@ -344,7 +346,6 @@ def test_tables_sort_where_their_headings_are_pressed(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_name_leaves_the_page_whole(label: bytes) -> None:
-    from dnscap.report.html import prose
     from dnscap.report.notebook import finding_card
 
     text = label.decode("latin-1")
@@ -360,3 +361,21 @@ def report_of_words(text: str) -> dnscap.findings.Finding:  # type: ignore[name-
     return Finding(
         "x-y", "high", text, [], text, 1, 0, 0.0, 0, 0.5, [f"lookup:{text}"], text, text, text, text
     )
+
+
+def test_a_word_is_explained_where_it_stands_as_a_word() -> None:
+    assert [term for term, _ in used("Nothing is missing.")] == []
+    assert [term for term, _ in used("Two misses, one hit.")] == ["hit", "miss"]
+    assert [term for term, _ in used("miss.example.com. was asked for")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("half (50 %) within 3 ms", "half (50\u00a0%) within 3\u00a0ms"),
+        ("use `timeout:1 s` <now>", "use <code>timeout:1\u00a0s</code> &lt;now&gt;"),
+        ("13 servers, 2 mistakes", "13 servers, 2 mistakes"),
+    ],
+)
+def test_a_number_and_its_unit_stay_in_one_line(text: str, html: str) -> None:
+    assert prose(text) == html

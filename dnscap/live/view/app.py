@@ -238,8 +238,8 @@ class View(App[None]):
             else:
                 table.empty = "no lookup yet"
             table.show(rows, self.choice)
-        line = self.screen_stack[0].query_one("#choice")
-        line.set_class(bool(self.choice.words() or self.paused), "shown")
+        for line in self.screen_stack[0].query("#choice"):  # gone already where the view is being taken down
+            line.set_class(bool(self.choice.words() or self.paused), "shown")
 
     # ------------------------------------------------------------ lines
 

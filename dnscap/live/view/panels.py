@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnscap.clients.keeping import FAILED
 from dnscap.explain.styled import Line
+from dnscap.findings import SEVERITIES
 from dnscap.findings.rule import plural
 from dnscap.live.view.pulse import sparkline
 from dnscap.live.view.rows import BAD, LOST, MARKS
@@ -113,15 +114,15 @@ def outcome_line(watch: Watch, width: int) -> Line:
     waiting = watch.waiting
     everything = sum(totals.values()) + rest + waiting
     parts: Line = [(f" {plural(everything, 'lookup')}  ", "bold")]
+    slow = watch.slow()
+    if slow:  # at the beginning: a narrow terminal cuts the end
+        parts += [("! ", "bad"), (f"slow {slow:,}  ", "")]
     for word, count in sorted(totals.items(), key=lambda item: -item[1]):
         sign, style = MARKS.get(word) or LOST.get(word) or BAD
         parts.append((f"{sign} ", style))
         parts.append((f"{word} {count:,}  ", "bad" if word in FAILED else ""))
     if waiting:
         parts += [("… ", "lost"), (f"waiting {waiting:,}  ", "lost")]
-    slow = watch.slow()
-    if slow:
-        parts += [("! ", "bad"), (f"slow {slow:,}  ", "")]
     if rest:
         parts.append((f"settling {rest:,}", "dim"))
     return fitted(parts, width)
@@ -190,8 +191,8 @@ def top_lines(watch: Watch, what: str, width: int, height: int, hint: str = "") 
 
 
 def finding_lines(watch: Watch, width: int, height: int) -> list[Line]:
-    """Findings as they arose, the latest first."""
-    arisen = list(watch.findings)[::-1]
+    """Findings as they arose: the worst first."""
+    arisen = sorted(watch.findings, key=_weight, reverse=True)
     lines = [
         title(f"findings ({len(arisen)})" if arisen else "findings", width, "f tells more " if arisen else "")
     ]
@@ -211,6 +212,11 @@ def finding_lines(watch: Watch, width: int, height: int) -> list[Line]:
     return lines[:height]
 
 
+def _weight(arisen: tuple[int, Finding]) -> tuple[int, float, int]:
+    at, finding = arisen
+    return SEVERITIES.index(finding.severity), finding.cost_seconds, at
+
+
 def finding_pages(findings: list[Finding], width: int) -> list[Line]:
     """Findings at length: what each means and what to do."""
     from dnscap.explain.styled import wrapped
@@ -218,18 +224,14 @@ def finding_pages(findings: list[Finding], width: int) -> list[Line]:
     lines: list[Line] = []
     for finding in findings:
         sign, style = SEVERITY[finding.severity]
-        lines.append([(f"{sign} {finding.severity}  ", style), (finding.id, "bold")])
+        sure = f"  confidence {100 * finding.confidence:.0f} %"
+        lines.append([(f"{sign} {finding.severity}  ", style), (finding.id, "bold"), (sure, "dim")])
         lines += wrapped(finding.title, width, "  ", "bold")
         lines += wrapped(finding.explanation, width, "  ")
         lines += wrapped(f"What to do: {finding.remedy}", width, "  ")
         if finding.counterfactual:
-            lines += wrapped(finding.counterfactual, width, "  ")
-        lines += wrapped(
-            f"confidence {100 * finding.confidence:.0f} %; what would disprove it: {finding.disproved_by}",
-            width,
-            "  ",
-            "dim",
-        )
+            lines += wrapped(f"Then: {finding.counterfactual}", width, "  ")
+        lines += wrapped(f"Not so if: {finding.disproved_by}", width, "  ", "dim")
         lines.append([])
     return lines or [[("Nothing was found wrong so far.", "")]]
 

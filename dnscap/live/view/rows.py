@@ -44,14 +44,22 @@ _WIDE = (
     Column("sent", 4, 0, True),
     Column("servers", 15, 1),
 )
+_SLIM = (
+    Column("time", 8),
+    Column("name", 10, 3),
+    Column("took", 7, 0, True),
+    Column("outcome and causes", 14, 1),
+)
 WIDE_FROM = 130
 """Columns of a terminal from which on outcome, causes and servers each have a column."""
+SLIM_BELOW = 70
+"""Columns below which types and clients have none, so that a name can be told."""
 
 
 @cache
 def columns_for(width: int) -> list[tuple[Column, int]]:
     """Columns and their widths, one blank between them, for that much room."""
-    columns = _WIDE if width >= WIDE_FROM else _NARROW
+    columns = _WIDE if width >= WIDE_FROM else _NARROW if width >= SLIM_BELOW else _SLIM
     room = width - 4 - sum(column.least for column in columns) - (len(columns) - 1)
     shares = sum(column.share for column in columns)
     widths = [column.least + max(room, 0) * column.share // shares for column in columns]

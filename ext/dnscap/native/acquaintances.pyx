@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memset
 from dnscap.native.attempts cimport NO_NOTE, ROLE_EDNS_FALLBACK, Attempt, Lookup, ServerNote
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport EXCHANGE_EDNS, NO_LOOKUP, Exchange
-from dnscap.native.grouping cimport AT_ONCE, common
+from dnscap.native.grouping cimport AT_ONCE, HELD_UP, common
 from dnscap.native.lookup_index cimport hash_client
 from dnscap.native.stubs cimport STUB_CARES, STUB_DNSPYTHON, STUB_GLIBC, STUB_MUSL, STUB_UNKNOWN, STUBS, fingerprint
 
@@ -148,7 +148,7 @@ cdef void goes_on(Client* c, const Exchange* ex, const Lookup* l, Lookup* before
     cdef const Attempt* a = &before.attempts[0]
     cdef uint32_t i, n = l.names[1]
     cdef const uint8_t* name
-    if before.negative and 0 <= before.step and 0 <= ex.time - before.step <= AT_ONCE:
+    if before.negative and 0 <= before.step and 0 <= ex.time - before.step <= HELD_UP:
         i = before.names[before.candidate_count - 1]
         name = before.text + i
         i = before.names[before.candidate_count] - i

@@ -86,6 +86,7 @@ cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t fir
             client = client_seen(t, c.src[h.row])
             if client != NULL:
                 prefetch(client)
+                prefetch(<const uint8_t*>client + sizeof(Client) - 1)
         elif ahead[i].lookup != NO_LOOKUP:
             l = open_lookup(t, ahead[i].lookup)
             if l != NULL:
@@ -109,3 +110,13 @@ cdef void look_ahead(Assembly* t, Exchanges exchanges, Batch batch, uint32_t fir
                 prefetch(&l.earlier.number)
             if l != NULL and l.later != NULL:
                 prefetch(&l.later.number)
+    for i in range(count):
+        h = &happenings[i]
+        if h.kind == HAPPENED_QUERY:
+            # The lookup that the client's next one is compared with.
+            client = client_seen(t, c.src[h.row])
+            l = open_lookup(t, client.latest) if client != NULL else NULL
+            if l != NULL:
+                prefetch(&l.client_hash)
+                prefetch(&l.candidate_count)
+                prefetch(l.few_attempts)

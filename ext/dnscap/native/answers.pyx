@@ -11,6 +11,7 @@ from dnscap.native.domain cimport STATUS_FIRST_FRAGMENT
 from dnscap.native.exchanges cimport *
 from dnscap.native.frames cimport DIRECTION_IN
 from dnscap.native.joining cimport noted
+from dnscap.native.many_attempts cimport changed
 from dnscap.native.open_lookups cimport open_lookup, settle, wider
 from dnscap.native.upstreams cimport UpstreamQuery, upstream_alias, upstream_answer, upstream_of
 
@@ -197,6 +198,7 @@ cdef void on_answer(Assembly* t, Exchanges exchanges, const Happening* h, Batch 
     a = attempt_of(l, h.exchange)
     if a == NULL:
         return
+    changed(l)
     if h.kind == HAPPENED_ANSWER:
         a.answered = h.time
         p = &t.ring[lookup & t.ring_mask]

@@ -456,7 +456,7 @@ cdef double spread(const uint16_t* places) noexcept nogil:
 
 
 cdef bint is_telling(const Asker* a) noexcept nogil:
-    if a.heavy >= MANY or a.recursed or a.any_truncated or a.slips or a.bare or a.both or a.peak >= BUSY:
+    if a.heavy >= MANY or a.absent >= MANY or a.recursed or a.any_truncated or a.slips or a.bare or a.both or a.peak >= BUSY:
         return True
     return a.watched >= ENOUGH and (
         2 * a.same_ids >= a.watched or 2 * a.near_ports >= a.moved or spread(a.ids) < 0.6 or spread(a.ports) < 0.6)

@@ -70,6 +70,7 @@ cdef struct Assembly:
     Lookup* newest[7]
     uint32_t* labelled_at      # tick in which a lookup was last entered by its first label, by hash of its client
     uint8_t questioned         # lookups are entered by their question too, whoever asks
+    uint8_t families           # of the clients' addresses: 1 IPv4, 2 IPv6
     Index index
     Acquaintances known
     Waiting[32] waiting

@@ -16,6 +16,7 @@ from dnscap.native.exchanges cimport (
 )
 from dnscap.native.grouping cimport AT_ONCE, failing
 from dnscap.native.lookup_index cimport Index, chain, chase_key, link
+from dnscap.native.many_attempts cimport changed
 
 cdef enum:
     TYPE_CNAME = 5
@@ -82,11 +83,13 @@ cdef inline uint8_t chases(Lookup* l, const Exchange* ex, const uint8_t* name, u
         if led == NULL:
             return ROLE_NONE
         led.flags |= ATTEMPT_LED
+        changed(l)
         return ROLE_CHASE
     if ex.transport == TRANSPORT_TCP:
         return ROLE_TCP_FALLBACK if chase.outcome == OUTCOME_TRUNCATED else ROLE_NONE
     if chase.answered >= 0 and leads_on(chase) and ex.time - chase.answered <= AT_ONCE:
         chase.flags |= ATTEMPT_LED
+        changed(l)
         return ROLE_CHASE
     if chase.answered >= 0 and not failing(chase.outcome) or chase.id != ex.id and ex.time - chase.time < RETRY:
         return ROLE_NONE

@@ -3,21 +3,21 @@
 The counters are arrays of dnscap/findings/course.py, which makes spans for all times of a batch before it is counted.
 """
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
 from dnscap.native.exchanges cimport (
     OUTCOME_ANSWER, OUTCOME_DUPLICATE, OUTCOME_OTHER_RCODE, OUTCOME_UNANSWERED, OUTCOME_UNREACHABLE, OUTCOME_UNSOLICITED,
 )
 from dnscap.native.histograms cimport BUCKETS, Scale
-from dnscap.native.lookup_columns cimport COLUMNS_CANDIDATES, COLUMNS_ROWS, LookupBatch, LookupRow
+from dnscap.native.lookup_columns cimport LookupBatch, LookupBrief
+from dnscap.native.packed cimport Rest, rest_of
 
 cdef enum:
     UNFINISHED = 9             # outcomes of lookups
     FAILED_FROM = 3            # servfail ...
     FAILED_TO = 8              # ... timeout
     SEARCH_BUCKET = 4
-    GAP_BUCKET = 7
     WORDS = 16                 # outcomes told apart, at least
 
 
@@ -53,14 +53,9 @@ cdef class Spans:
         return self.at
 
 
-cdef const LookupRow* rows_of(LookupBatch batch) except NULL:
-    batch.have(COLUMNS_ROWS | COLUMNS_CANDIDATES)
-    return <const LookupRow*>batch.columns.rows.octets
-
-
 def lookup_times(LookupBatch batch not None):
     """First and last time of the lookups of a batch that is not empty."""
-    cdef const LookupRow* rows = rows_of(batch)
+    cdef const LookupBrief* rows = batch.brief()
     cdef int64_t least, most
     cdef uint64_t i
     if not batch.count:
@@ -111,9 +106,9 @@ def count_lookups(
         Slow lookups, longest wait, lookups that went through a search list, queries, wasted ones, nanoseconds
         waited for candidates.
     """
-    cdef const LookupRow* rows = rows_of(batch)
-    cdef const LookupRow* r
-    cdef const int32_t* candidates = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef const LookupBrief* rows = batch.brief()
+    cdef const LookupBrief* r
+    cdef const Rest* rest
     cdef uint64_t i
     cdef int64_t at, waited
     cdef uint32_t bucket
@@ -124,15 +119,17 @@ def count_lookups(
     with nogil:
         for i in range(batch.count):
             r = &rows[i]
-            waited = r.duration - r.budget[GAP_BUCKET]
+            waited = r.duration - r.gap
             is_slow = waited >= slow
             outcomes[r.outcome % WORDS] += 1
             totals[0] += is_slow
             totals[1] = max(totals[1], waited)
-            totals[2] += candidates[i + 1] - candidates[i] > 1
+            totals[2] += r.candidates > 1
             totals[3] += r.queries
-            totals[4] += r.wasted
-            totals[5] += r.budget[SEARCH_BUCKET]
+            if r.whole:
+                rest = rest_of(batch.packed.octets + r.at)
+                totals[4] += rest.wasted
+                totals[5] += rest.budget[SEARCH_BUCKET]
             at = spans.place(r.time)
             if at < 0:
                 continue

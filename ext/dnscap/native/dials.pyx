@@ -9,7 +9,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.decoder cimport Batch
 from dnscap.native.exchanges cimport *
 from dnscap.native.lookup_index cimport link, stream_key, unlink_key
-from dnscap.native.open_lookups cimport wider
+from dnscap.native.many_attempts cimport changed, widen_attempts
 from dnscap.native.stubs cimport STUB_MUSL, fingerprint
 from dnscap.native.tcp cimport STREAM_IDLE, STREAM_OPEN, STREAM_UNANSWERED, Connection, Turn
 from dnscap.native.upstreams cimport upstream_dial
@@ -168,12 +168,8 @@ cdef void carry(Lookup* l, const Connection* c) noexcept nogil:
     cdef uint32_t i, k, count = l.attempt_count
     cdef Attempt* a
     cdef Attempt* from_
-    if l.attempt_room < 2 * count:
-        a = <Attempt*>wider(l.attempts, l.few_attempts, count * sizeof(Attempt), 2 * count * sizeof(Attempt))
-        if a == NULL:
-            return
-        l.attempts = a
-        l.attempt_room = 2 * count
+    if l.attempt_room < 2 * count and not widen_attempts(l, 2 * count):
+        return
     for k in range(count):
         from_ = &l.attempts[k]
         if from_.outcome != OUTCOME_TRUNCATED or from_.candidate != l.candidate_count - 1:
@@ -200,11 +196,11 @@ cdef Lookup* on_closed(Assembly* t, const Connection* c) noexcept nogil:
     cdef uint32_t at = t.index.buckets[<uint32_t>stream_key(&t.index, c.stream) & t.index.bucket_mask], i
     cdef Lookup* l
     cdef Attempt* a
-    cdef bint changed, carried
+    cdef bint touched, carried
     while at:
         if t.index.nodes[at].hash == stream_key(&t.index, c.stream):
             l = t.index.nodes[at].l
-            changed = carried = False
+            touched = carried = False
             for i in range(l.attempt_count):
                 if l.attempts[i].transport == TRANSPORT_TCP and l.attempts[i].stream == c.stream:
                     carried = True
@@ -220,18 +216,19 @@ cdef Lookup* on_closed(Assembly* t, const Connection* c) noexcept nogil:
                     # It was answered; the capture does not hold the answer.
                     a.outcome = OUTCOME_ANSWER
                     a.flags = a.flags & ~ATTEMPT_CLOSED | ATTEMPT_CUT
-                    changed = True
+                    touched = True
                     continue
                 if a.answered < 0 and c.end != STREAM_OPEN:
                     a.answered = c.end_time
-                    changed = True
+                    touched = True
                     if c.octets_to_client > 12 and c.responses < c.queries:
                         a.outcome = OUTCOME_ANSWER
                         a.flags |= ATTEMPT_CUT
                     else:
                         a.outcome = OUTCOME_UNREACHABLE
                         a.flags |= ATTEMPT_CLOSED
-            if changed:
+            if touched:
+                changed(l)
                 return l
         at = t.index.nodes[at].after
     return NULL

@@ -20,15 +20,10 @@ cdef enum:
     OPTION_PADDING = 12
     OPTION_EDE = 15
     KINDS = 16                 # options with a higher code have no column of their own
-    LONGEST_WORD = 255         # of an option's mnemonic or an error's meaning
 
 cdef struct Span:
     uint32_t row
     uint32_t at                # of the option's data; its length stands in the two octets before
-
-cdef struct Word:
-    uint8_t size
-    uint8_t[LONGEST_WORD] octets
 
 
 @cython.final
@@ -40,9 +35,6 @@ cdef class Vocabulary:
     words : mapping of int to str
         Only so much of a word is kept as its length fits an octet.
     """
-
-    cdef uint16_t* places      # of each number in `words`; 0 where it has no word
-    cdef Word* words
 
     def __cinit__(self, words not None):
         cdef uint32_t place = 1
@@ -328,16 +320,32 @@ cdef int write_errors(Options self, Vocabulary meanings, uint8_t* bits, int32_t*
     return 0
 
 
+cdef uint32_t put_mnemonic(const Word* words, const uint16_t* places, uint32_t code, uint8_t* to) noexcept nogil:
+    cdef const Word* word = &words[places[code]]
+    cdef uint32_t divisor = 10000, rest = code, size = 3
+    if word.size != 0:
+        memcpy(to, word.octets, 16)
+        if word.size > 16:
+            memcpy(to, word.octets, word.size)
+        return word.size
+    memcpy(to, b"OPT", 3)
+    while divisor > 1 and rest < divisor:
+        divisor //= 10
+    while divisor:
+        to[size] = <uint8_t>(c'0' + rest // divisor)
+        rest %= divisor
+        divisor //= 10
+        size += 1
+    return size
+
+
 cdef int write_names(Options self, Vocabulary mnemonics, int32_t* lists, int32_t* ends,
                      Text* out) noexcept nogil:
     cdef size_t row, at, end, total = self.size, k = 0
-    cdef uint32_t length, code, rest
+    cdef uint32_t length, code
     cdef const uint8_t* p = self.octets
-    cdef uint8_t* to
-    cdef uint32_t divisor
     cdef const Word* words = mnemonics.words
     cdef const uint16_t* places = mnemonics.places
-    cdef const Word* word
     for row in range(self.rows):
         lists[row] = <int32_t>k
         at = self.starts[row]
@@ -353,26 +361,7 @@ cdef int write_names(Options self, Vocabulary mnemonics, int32_t* lists, int32_t
                 return -1
             ends[k] = <int32_t>out.size
             k += 1
-            to = out.octets + out.size
-            word = &words[places[code]]
-            if word.size != 0:
-                memcpy(to, word.octets, 16)
-                if word.size > 16:
-                    memcpy(to, word.octets, word.size)
-                out.size += word.size
-            else:
-                memcpy(to, b"OPT", 3)
-                to += 3
-                divisor = 10000
-                rest = code
-                while divisor > 1 and rest < divisor:
-                    divisor //= 10
-                while divisor:
-                    to[0] = <uint8_t>(c'0' + rest // divisor)
-                    rest %= divisor
-                    divisor //= 10
-                    to += 1
-                out.size = to - out.octets
+            out.size += put_mnemonic(words, places, code, out.octets + out.size)
             if out.size > 0x7FFFFFFF:
                 return -2
     lists[self.rows] = <int32_t>k

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dnscap.native.datagrams cimport CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, WHOLE, Datagram
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, Frame
-from dnscap.native.interning cimport unlikely
+from dnscap.native.interning cimport likely, unlikely
 from dnscap.native.links cimport (
     ARPHRD_LOOPBACK, LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_RAW, LINK_RAW_BSD,
     LINK_RAW_OPENBSD,
@@ -15,6 +15,14 @@ from dnscap.native.links cimport (
 )
 from dnscap.native.octets cimport be16, be32, le64, load64, mapped_ip4
 from dnscap.native.packets cimport PROTOCOL_UDP, is_dns, mac_place, mix
+
+
+cdef inline bint has_port(const uint32_t* ports, uint32_t usual, uint32_t src, uint32_t dst) noexcept nogil:
+    """As `is_dns`.
+
+    Which of the two it is changes with every packet: a product, as compilers make two branches of anything else.
+    """
+    return likely(<uint64_t>(src ^ usual) * (dst ^ usual) == 0) or is_dns(ports, src, dst)
 
 
 cdef inline bint fast4(const uint32_t* ports, uint32_t usual, const Frame* frame, const uint8_t* ip, const uint8_t* end,
@@ -31,7 +39,7 @@ cdef inline bint fast4(const uint32_t* ports, uint32_t usual, const Frame* frame
     total = be16(ip + 2)
     length = be16(ip + 24)
     # lengths that contradict each other are weighed on the long way
-    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port)) or length <= 8 or total < length + 20):
+    if unlikely(not has_port(ports, usual, src_port, dst_port) or length <= 8 or total < length + 20):
         return False
     have = <uint32_t>(end - ip) - 28
     length -= 8
@@ -69,7 +77,7 @@ cdef inline bint fast6(const uint32_t* ports, uint32_t usual, const Frame* frame
     src_port = be16(ip + 40)
     dst_port = be16(ip + 42)
     length = be16(ip + 44)
-    if unlikely(not (src_port == usual or dst_port == usual or is_dns(ports, src_port, dst_port)) or length <= 8 or be16(ip + 4) < length):
+    if unlikely(not has_port(ports, usual, src_port, dst_port) or length <= 8 or be16(ip + 4) < length):
         return False
     have = <uint32_t>(end - ip) - 48
     length -= 8

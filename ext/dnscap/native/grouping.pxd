@@ -2,17 +2,13 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from dnscap.native.attempts cimport Lookup
-from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_NODATA, OUTCOME_NXDOMAIN, Exchange
+from dnscap.native.exchanges cimport Exchange
 
 cdef enum:
     LARGE = 24                 # addresses that do not fit the first buffer of glibc's getaddrinfo
     SERIAL = 0x40              # beside a role that `fits` gives: only a guess, by time
     AT_ONCE = 40000000         # nanoseconds: a stub that goes on by itself does so within this, on a busy machine
-
-cdef inline bint settling(uint8_t outcome) noexcept nogil:
-    """An answer, be it that there is nothing."""
-    return outcome == OUTCOME_ANSWER or outcome == OUTCOME_NODATA or outcome == OUTCOME_NXDOMAIN
-
+    HELD_UP = 150000000        # or within this, where its process is held up (a quota of processor time is given out each 100 ms)
 
 cdef bint failing(uint8_t outcome) noexcept nogil
 # Octets of the whole labels with which both names begin.
@@ -23,5 +19,8 @@ cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t n
 cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil
 # Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
-# Whether a query is for the next name of the lookup's walk over a search list.
-cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil
+# Whether a query is for the next name of the lookup's walk over a search list.  `added`: octets of what the client is known to
+# add first, where the first name ends in it; `unlisted`: it is known to leave names alone that do not exist, or to add this and that.
+cdef bint continues(
+    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
+) noexcept nogil

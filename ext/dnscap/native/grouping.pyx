@@ -5,6 +5,7 @@ from libc.string cimport memcmp
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP, TRANSPORT_UDP
 from dnscap.native.exchanges cimport *
+from dnscap.native.many_attempts cimport Kind, Sums, id_mark, marked, port_mark, settling, sums_of
 
 cdef enum:
     TYPE_A = 1
@@ -18,6 +19,11 @@ cdef enum:                     # nanoseconds
     TOGETHER = 20000000        # threads of one lookup start within this
     RETRY = 200000000          # the shortest timer of a stub that uses a new id for each try
     TICK = 25000000            # tolerance of a timer of whole seconds
+    TURNED_AWAY = 500000000    # a stub that was turned away has asked another server by then, on whatever machine
+
+cdef enum:
+    WWW_SIZE = 4
+    ADDRESS_LABELS = 4         # an address of IPv4 in a name, and the least of one of IPv6 that is worth looking at
 
 
 cdef inline bint address_type(uint16_t qtype) noexcept nogil:
@@ -56,11 +62,55 @@ cdef uint32_t alike_labels(const uint8_t* a, uint32_t na, const uint8_t* b, uint
     return count
 
 
+cdef bint is_address(const uint8_t* name, uint32_t size) noexcept nogil:
+    """Whether a name begins with an address turned round, as those asked of lists of mail senders do (RFC 5782 section 2.1)."""
+    cdef uint32_t i, digits = 0, labels = 0
+    for i in range(size):
+        if name[i] == c'.':
+            if digits == 0:
+                return False
+            labels += 1
+            if labels == ADDRESS_LABELS:
+                return True
+            digits = 0
+        elif digits == 3 or not (c'0' <= name[i] <= c'9' or c'a' <= name[i] <= c'f'):
+            return False
+        else:
+            digits += 1
+    return False
+
+
+cdef inline bint several_labels(const uint8_t* name, uint32_t size) noexcept nogil:
+    """Whether these whole labels, each with its dot, are two or more."""
+    cdef uint32_t i
+    for i in range(size - 1):
+        if name[i] == c'.' and not (i > 0 and name[i - 1] == c'\\'):
+            return True
+    return False
+
+
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil:
     """Whether glibc asks everything again with a larger buffer, because the addresses did not fit."""
     return l.complete and l.answer_count >= LARGE and ex.time - l.step <= AT_ONCE \
         and (not l.sent & EXCHANGE_EDNS or l.edns_size == 1200) \
         and (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS) == 0
+
+
+cdef inline const Kind* kind_of(const Sums* s, uint16_t qtype) noexcept nogil:
+    cdef uint32_t i
+    for i in range(s.kind_count):
+        if s.kinds[i].qtype == qtype:
+            return &s.kinds[i]
+    return NULL
+
+
+cdef bint asked_at(const Lookup* l, const Exchange* ex) noexcept nogil:
+    """Whether the lookup has asked this server this before: a new one would begin with the same as the one before, as a rule."""
+    cdef uint32_t i
+    for i in range(l.attempt_count):
+        if l.attempts[i].qtype == ex.qtype and l.attempts[i].server[0] == ex.server[0] and l.attempts[i].server[1] == ex.server[1]:
+            return True
+    return False
 
 
 cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil:
@@ -74,9 +124,25 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) 
     cdef uint16_t bits = EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO
     cdef bint keeps = False, one_port = False, stream = False, refused = False, truncated = False, plain, alike
     cdef int64_t gap, rest
-    cdef uint32_t lost = 0
+    cdef uint32_t lost = 0, first = 0      # attempt to look at
     cdef bint unanswered = False
-    for i in range(l.attempt_count):
+    cdef const Sums* s = sums_of(l)
+    cdef const Kind* k
+    if s != NULL and not s.further and ex.transport != TRANSPORT_TCP and s.begun:
+        k = kind_of(s, ex.qtype)
+        if (k == NULL or not marked(s.ids, id_mark(ex.qtype, ex.id))) \
+                and (k != NULL or not marked(s.ports, port_mark(ex.client_port, ex.server_port, ex.transport))):
+            # None has its id, or comes from its port, as far as that matters.
+            begun = &l.attempts[s.begun - 1]
+            keeps = s.one_port
+            unanswered = s.unanswered
+            if k != NULL:
+                p = &l.attempts[k.latest]
+                lost = k.lost
+                truncated = k.truncated
+                keeps |= k.keeps
+            first = l.attempt_count
+    for i in range(first, l.attempt_count):
         a = &l.attempts[i]
         if i and a.port == l.attempts[0].port and a.qtype != l.attempts[0].qtype and a.transport == TRANSPORT_UDP:
             keeps = True               # stubs that ask both families from one port keep their ids
@@ -140,7 +206,9 @@ cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) 
                 return ROLE_NONE
         elif p.outcome == OUTCOME_TRUNCATED and not refused:
             return ROLE_NONE
-        elif ex.time - p.answered > AT_ONCE:
+        elif ex.time - p.answered > AT_ONCE and not (
+            ex.time - p.answered <= TURNED_AWAY and failing(p.outcome) and not asked_at(l, ex)
+        ):
             # Some go on waiting after a failure, and ask again when their timer of whole seconds is up.
             rest = gap % SECOND
             if gap < 9 * (SECOND // 10) or TICK < rest < SECOND - TICK or begun.sent & EXCHANGE_COOKIE and begun.sent & EXCHANGE_AD:
@@ -193,25 +261,29 @@ cdef bint half_heard(const Lookup* l, const Exchange* ex) noexcept nogil:
     return gap >= 9 * (SECOND // 10) and not TICK < gap % SECOND < SECOND - TICK
 
 
-cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size) noexcept nogil:
+cdef bint continues(
+    const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
+) noexcept nogil:
     """Whether a query is for the next name of the lookup's walk over a search list."""
     cdef uint32_t i, n, n0, base, least, walk
     cdef const uint8_t* c
     cdef const uint8_t* c0 = l.text + l.names[l.walk]
-    cdef bint asked = False
+    cdef bint asked = False, other = False, soon, several
     cdef bint half = not l.negative and l.step < 0
     if l.candidate_count == MOST_CANDIDATES:
         return False
     if half:
         if not half_heard(l, ex):
             return False
-    elif not l.negative or l.step < 0 or ex.time - l.step > AT_ONCE or ex.time < l.step - SKEW:
+    elif not l.negative or l.step < 0 or ex.time - l.step > HELD_UP or ex.time < l.step - SKEW:
         return False
     if (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
         return False
     for i in range(l.attempt_count):
         if l.attempts[i].qtype == ex.qtype:
             asked = True
+        else:
+            other = True
     if not asked:
         return False
     n0 = l.names[l.walk + 1] - l.names[l.walk]
@@ -225,16 +297,34 @@ cdef bint continues(const Lookup* l, const Exchange* ex, const uint8_t* name, ui
         walk = min(walk, common(c0, n0, c, n))
     if least < 2:
         return False
-    if l.candidate_count > l.walk + 1 and least >= walk:
+    soon = half or ex.time - l.step <= AT_ONCE
+    several = several_labels(c0, least)
+    if l.candidate_count > l.walk + 1 and least >= walk and (soon or several):
         return True                    # begins as all names of the walk do
-    # The name itself among them, or suffixes that lie in one another, as in Kubernetes.
+    for i in range(l.walk, l.candidate_count):
+        base = common(l.text + l.names[i], l.names[i + 1] - l.names[i], name, size)
+        if base == l.names[i + 1] - l.names[i] or base == size:
+            return True                # the name itself is among them
+    if added and least + added == n0:
+        return True                    # what the client is known to add first was added
+    # Services and lists of mail senders are asked for under several names that lie in one another, or have nothing in common,
+    # by those who look for them (RFC 7489 section 6.6.3, for one).
+    if not soon or c0[0] == c'_' or is_address(c0, n0):
+        return False
+    # Suffixes that lie in one another, as in Kubernetes.
     for i in range(l.walk, l.candidate_count):
         c = l.text + l.names[i]
         n = l.names[i + 1] - l.names[i]
         base = common(c, n, name, size)
-        if base == n or base == size or ends_with(c + base, n - base, name + base, size - base):
+        if ends_with(c + base, n - base, name + base, size - base):
             return True
-    if half or l.candidate_count > l.walk + 1 or ex.time - l.step > NEXT_NAME:
+    if l.candidate_count > l.walk + 1:
         return False
+    if not (other and several):
+        # One label alone is like that of many hosts; applications seldom ask for both families of one after the other.
+        if half or ex.time - l.step > (TOGETHER if other else NEXT_NAME) or unlisted:
+            return False
+        if least == WWW_SIZE and memcmp(c0, <const char*>b"www.", WWW_SIZE) == 0:
+            return False
     # Two suffixes of their own; names that end alike are rather two names under one suffix.
     return alike_labels(c0, n0, name, size) < 3

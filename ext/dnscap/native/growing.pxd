@@ -37,6 +37,9 @@ cdef class Texts:
 
     cdef int reserve(self, size_t rows, size_t octets) noexcept nogil     # room for so much more; 0, or -1
     cdef void begin_bits(self) noexcept nogil
+    # A text for row number `row`; rows before it that have not come have none.  Rows must have been reserved.
+    cdef int put(self, size_t row, const uint8_t* octets, size_t n) noexcept nogil
+    cdef void pass_over(self, size_t upto) noexcept nogil     # rows before number `upto` that have not come have none
     # The texts that codes stand for; none where `presence` lacks the bit or the code is none of the `many` there are.
     cdef int spell(self, const uint32_t* codes, const uint8_t* presence, uint8_t bit, size_t n,
                    const int32_t* offsets, const char* text, uint32_t many) noexcept nogil
@@ -54,6 +57,8 @@ cdef class Lists:
     cdef size_t expected
 
     cdef int reserve(self, size_t rows, size_t count, size_t octets) noexcept nogil
+    # Which of `n` rows to come have a list, told by a bit of each octet of `presence`.
+    cdef void put_presence(self, const uint8_t* presence, uint32_t shift, size_t n) noexcept nogil
 
 
 # Room for `need` octets in all and some more, of which `used` are in use; huge pages as far as `expected` octets reach.
@@ -68,8 +73,11 @@ cdef uint32_t code_width(size_t many) noexcept nogil
 # Add `n` codes behind `rows` others, of a vocabulary of `many` by now.
 cdef int put_codes(Codes* c, size_t rows, const uint32_t* codes, size_t n, size_t many, size_t expected) noexcept nogil
 
+# Only room for them: all are 0.
+cdef int code_room(Codes* c, size_t rows, size_t n, size_t many, size_t expected) noexcept nogil
+
 cdef int numbers_open(Numbers* v) noexcept nogil
 cdef void numbers_close(Numbers* v) noexcept nogil
-# Codes of the numbers ``values >> shift & most``.
-cdef void number(Numbers* v, const uint16_t* values, uint32_t shift, uint32_t most, size_t n, uint32_t* codes) noexcept nogil
+# Codes of the numbers ``values >> shift & most``; True where all are 0.
+cdef bint number(Numbers* v, const uint16_t* values, uint32_t shift, uint32_t most, size_t n, uint32_t* codes) noexcept nogil
 cdef list numbers_seen(const Numbers* v)

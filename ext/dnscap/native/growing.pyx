@@ -46,10 +46,9 @@ cdef int room_for(Room* r, size_t used, size_t need, size_t expected) noexcept n
             data = <uint8_t*>zero_pages(wide)
         if data == NULL:
             return -1
-        r.huge = 0
-        if need > HUGE or expected > HUGE:
-            r.huge = nearest_huge(expected if expected > need else need, wide)
-            will_fill(data, r.huge)
+        # a fault for each small page costs six times what clearing a huge one does
+        r.huge = nearest_huge(expected if expected > need else need, wide)
+        will_fill(data, r.huge)
         put_octets(data, r.data, used)
         free_pages(r.data, r.octets)
         r.data = data
@@ -121,6 +120,25 @@ cdef Pages pages_of(Room* r, size_t size):
     return pages
 
 
+def ones(size_t octets):
+    """So many octets, each of them 1.
+
+    Returns
+    -------
+    Pages
+    """
+    cdef Room room
+    cdef int bad
+    memset(&room, 0, sizeof(Room))
+    with nogil:
+        bad = room_for(&room, 0, octets, octets)
+        if bad == 0:
+            memset(room.data, 1, octets)
+    if bad:
+        raise MemoryError("no memory for a column")
+    return pages_of(&room, octets)
+
+
 # ---------------------------------------------------------------- codes
 
 cdef uint32_t code_width(size_t many) noexcept nogil:
@@ -168,12 +186,15 @@ cdef int widen_codes(Codes* c, size_t rows, size_t n, uint32_t width, size_t exp
     return 0
 
 
-cdef int put_codes(Codes* c, size_t rows, const uint32_t* codes, size_t n, size_t many, size_t expected) noexcept nogil:
+cdef int code_room(Codes* c, size_t rows, size_t n, size_t many, size_t expected) noexcept nogil:
     cdef uint32_t width = code_width(many)
     if width > c.width:
-        if widen_codes(c, rows, n, width, expected) != 0:
-            return -1
-    elif room_for(&c.room, rows * c.width, (rows + n) * c.width, expected * c.width) != 0:
+        return widen_codes(c, rows, n, width, expected)
+    return room_for(&c.room, rows * c.width, (rows + n) * c.width, expected * c.width)
+
+
+cdef int put_codes(Codes* c, size_t rows, const uint32_t* codes, size_t n, size_t many, size_t expected) noexcept nogil:
+    if code_room(c, rows, n, many, expected) != 0:
         return -1
     if c.width == 1:
         copy_codes(<int8_t*>c.room.data + rows, codes, n)
@@ -204,11 +225,11 @@ cdef inline uint32_t place_of(Numbers* v, uint32_t value) noexcept nogil:
     return <uint32_t>v.place[value] - 1
 
 
-cdef void number(Numbers* v, const uint16_t* values, uint32_t shift, uint32_t most, size_t n, uint32_t* codes) noexcept nogil:
+cdef bint number(Numbers* v, const uint16_t* values, uint32_t shift, uint32_t most, size_t n, uint32_t* codes) noexcept nogil:
     cdef size_t k
     cdef uint32_t first, other = 0, code
     if n == 0:
-        return
+        return True
     first = values[0] >> shift & most & 65535
     for k in range(n):
         other |= (values[k] >> shift & most & 65535) ^ first
@@ -216,9 +237,10 @@ cdef void number(Numbers* v, const uint16_t* values, uint32_t shift, uint32_t mo
         code = place_of(v, first)
         for k in range(n):
             codes[k] = code
-        return
+        return code == 0
     for k in range(n):
         codes[k] = place_of(v, values[k] >> shift & most & 65535)
+    return False
 
 
 cdef list numbers_seen(const Numbers* v):
@@ -263,6 +285,30 @@ cdef class Texts:
         if self.lacking == 0:
             fill_bits(self.bits.data, self.rows)
 
+    cdef void pass_over(self, size_t upto) noexcept nogil:
+        cdef int64_t* end = <int64_t*>self.ends.data
+        cdef size_t k
+        if upto <= self.rows:
+            return
+        if self.size:
+            for k in range(self.rows + 1, upto + 1):
+                end[k] = <int64_t>self.size
+        self.begin_bits()
+        self.lacking += upto - self.rows
+        self.rows = upto
+
+    cdef int put(self, size_t row, const uint8_t* octets, size_t n) noexcept nogil:
+        self.pass_over(row)
+        if self.size + n + SLACK > self.text.octets and self.reserve(1, n) != 0:
+            return -1
+        memcpy(self.text.data + self.size, octets, n)
+        self.size += n
+        (<int64_t*>self.ends.data)[row + 1] = <int64_t>self.size
+        if self.lacking:
+            self.bits.data[row >> 3] |= <uint8_t>(1 << (row & 7))
+        self.rows = row + 1
+        return 0
+
     cdef int spell(self, const uint32_t* codes, const uint8_t* presence, uint8_t bit, size_t n,
                    const int32_t* offsets, const char* text, uint32_t many) noexcept nogil:
         cdef size_t k, size = self.size, lacking = 0, last = <size_t>offsets[many], room
@@ -275,8 +321,11 @@ cdef class Texts:
         to = self.text.data
         room = self.text.octets - SLACK
         for k in range(n):
-            if k + AHEAD < n and codes[k + AHEAD] < many:
-                prefetch(text + offsets[codes[k + AHEAD]])
+            if k + 2 * AHEAD < n:
+                if codes[k + 2 * AHEAD] < many:
+                    prefetch(offsets + codes[k + 2 * AHEAD])
+                if codes[k + AHEAD] < many:
+                    prefetch(text + offsets[codes[k + AHEAD]])
             if codes[k] >= many or (presence != NULL and not presence[k] & bit):
                 lacking += 1
                 end[k] = <int64_t>size
@@ -420,6 +469,26 @@ cdef class Lists:
             return -1
         return 0
 
+    cdef void put_presence(self, const uint8_t* presence, uint32_t shift, size_t n) noexcept nogil:
+        cdef size_t k, have = 0, at = self.rows
+        cdef uint8_t* to = self.bits.data
+        for k in range(n):
+            have += presence[k] >> shift & 1
+        if have != n or self.lacking:
+            if self.lacking == 0:
+                fill_bits(to, at)
+            k = 0
+            while k < n and (at + k) & 7:
+                to[(at + k) >> 3] |= <uint8_t>((presence[k] >> shift & 1) << ((at + k) & 7))
+                k += 1
+            while k + 8 <= n:
+                to[(at + k) >> 3] = packed_bits(presence + k, shift)
+                k += 8
+            while k < n:
+                to[(at + k) >> 3] |= <uint8_t>((presence[k] >> shift & 1) << ((at + k) & 7))
+                k += 1
+        self.lacking += n - have
+
     def append(self, size_t rows, const uint8_t[::1] valid, const uint8_t[::1] starts not None,
                const uint8_t[::1] ends not None, const uint8_t[::1] text not None, size_t lacking):
         """Lists as another column has them, whose first text is the first of its texts.
@@ -518,6 +587,14 @@ cdef class Lists:
         bits = pages_of(&self.bits, bit_octets(self.rows)) if self.lacking else None
         return bits, pages_of(&self.starts, (self.rows + 1) * 4), pages_of(&self.ends, (self.count + 1) * 4), \
             pages_of(&self.text, self.size)
+
+
+cdef inline uint8_t packed_bits(const uint8_t* octets, uint32_t shift) noexcept nogil:
+    """One bit of each of eight octets, that of the first lowest."""
+    cdef uint32_t k, bits = 0
+    for k in range(8):
+        bits |= (octets[k] >> shift & 1) << k
+    return <uint8_t>bits
 
 
 cdef void put_ends(int64_t* to, const int64_t* ends, size_t n, int64_t more) noexcept nogil:

@@ -2,7 +2,9 @@
 
 A lookup is looked for under its client and name.  One under the first label of its name may go on, by a search list, to
 another name: that is looked for only where the client has a lookup that may.  A forwarder's query is looked for under its
-question, whoever asked it; lookups are entered so from the first time on that one may forward.
+question, whoever asked it; lookups are entered so from the first time on that one may forward.  So is the query of a host that
+asks one server over IPv4 and another over IPv6, which makes it two clients: where there are few, what one of them asks when the
+other's time is up goes on with the other's lookup.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -17,12 +19,14 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT
-from dnscap.native.grouping cimport SERIAL, begins_anew, continues, fits
+from dnscap.native.grouping cimport HELD_UP, SERIAL, begins_anew, continues, failing, fits
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
-from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too, wider
+from dnscap.native.many_attempts cimport widen_attempts
+from dnscap.native.naming cimport Expanding, ends_so
+from dnscap.native.open_lookups cimport add_name, give_back, heard_lately, is_current, obtain, open_lookup, settle, settle_too
 from dnscap.native.upstreams cimport upstream_query
 
 cdef enum:
@@ -40,7 +44,14 @@ cdef enum:
 
 cdef enum:                     # nanoseconds
     SKEW = 1000000             # clocks of captures: an event may seem to come this much before its cause
+    RETRY = 200000000          # the shortest timer of a stub
+    TICK = 25000000            # a timer of whole seconds may seem to fire so much before its time
+    SECOND = 1000000000
 cdef int64_t STILL_FORWARDS = 10000000000
+
+cdef enum:
+    FEW_CLIENTS = 16           # of so many it is no coincidence that one asks what another waits for, when its timer is up
+    BOTH_FAMILIES = 3
 
 
 cdef void enter_questions(Assembly* t) noexcept nogil:
@@ -94,6 +105,67 @@ cdef bint passed_on(Assembly* t, const Exchange* ex, const Asked* q, const Clien
                         return True
         at = t.index.nodes[at].after
     return False
+
+
+cdef inline bint is_ipv4(const uint64_t* address) noexcept nogil:
+    cdef const uint8_t* p = <const uint8_t*>address
+    return address[0] == 0 and p[8] == 0 and p[9] == 0 and p[10] == 0xFF and p[11] == 0xFF
+
+
+cdef uint8_t goes_over(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil:
+    """The role of a query, from an address of another family, in a lookup that has not asked over this one, or has already."""
+    cdef uint32_t i
+    cdef const Attempt* a
+    cdef const Attempt* p = NULL
+    cdef int64_t gap
+    cdef bint over = False
+    for i in range(l.attempt_count):
+        a = &l.attempts[i]
+        if is_ipv4(a.server) == is_ipv4(ex.server):
+            over = True
+        if a.candidate == l.candidate_count - 1 and a.qtype == ex.qtype and a.transport == ex.transport:
+            p = a
+        if a.server[0] == ex.client[0] and a.server[1] == ex.client[1]:
+            return ROLE_NONE           # a forwarder
+    if over:
+        return fits(l, ex, fixed, shares) & ~SERIAL
+    if p == NULL or (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
+        return ROLE_NONE
+    gap = ex.time - p.time
+    if p.answered >= 0:
+        if not failing(p.outcome):
+            return ROLE_NONE
+        if 0 <= ex.time - p.answered <= HELD_UP:
+            return ROLE_FAILOVER
+    if p.id == ex.id:
+        if p.port == ex.client_port and 0 <= gap < RETRY:
+            return ROLE_PARALLEL       # all servers at once, from one socket
+        return ROLE_FAILOVER if gap >= RETRY else ROLE_NONE
+    if gap < 9 * (SECOND // 10) or HELD_UP < gap % SECOND < SECOND - TICK:
+        return ROLE_NONE
+    return ROLE_FAILOVER
+
+
+cdef Lookup* from_other_family(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
+    """The lookup that a host goes on with from its address of the other family."""
+    cdef uint64_t key = question_key(q.text)
+    cdef uint32_t at, seen = 0
+    cdef Lookup* l
+    if not t.questioned:
+        enter_questions(t)
+    at = chain(&t.index, key)
+    while at and seen < MOST_CHAIN:
+        if t.index.nodes[at].hash == key:
+            seen += 1
+            t.steps += 1
+            l = t.index.nodes[at].l
+            if is_ipv4(l.client) != is_ipv4(ex.client) and is_current(l, q.name, q.size):
+                role[0] = goes_over(l, ex, c.fixed, shares_ports(c))
+                if role[0] != ROLE_NONE:
+                    return l
+        at = t.index.nodes[at].after
+    role[0] = ROLE_PRIMARY
+    return NULL
 
 
 cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) noexcept nogil:
@@ -162,6 +234,12 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     return l
 
 
+cdef inline bint added_first(const Lookup* l, const Expanding* e, uint64_t seed) noexcept nogil:
+    """Whether the first name of the lookup's walk ends in what its client is known to add first."""
+    cdef uint32_t at = l.names[l.walk]
+    return e.proved and not e.several and ends_so(l.text + at, l.names[l.walk + 1] - at, e, seed)
+
+
 cdef inline uint32_t foresee(const Assembly* t, uint32_t at) noexcept nogil:
     """Fetch what a lookup will be told by, some places of its chain before its turn; gives the next place."""
     cdef const Place* p = place_at(t, at)
@@ -198,6 +276,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     cdef Lookup* serial = NULL
     cdef uint8_t r
     cdef bint anew = False
+    cdef bint unlisted = c.expanding.several or c.expanding.unexpanded > 0 and c.expanding.walks == 0
     if at and place_at(t, at).after:   # a long chain is one of a name that is asked for in vain
         for _i in range(FORESEEN):
             if ahead:
@@ -238,7 +317,8 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
             seen += 1
             l = t.index.nodes[at].l
             if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
-                if continues(l, ex, name, size):
+                if continues(l, ex, name, size, 0, unlisted) or added_first(l, &c.expanding, t.index.seed) \
+                        and continues(l, ex, name, size, c.expanding.size, unlisted):
                     if best == NULL or anew or l.step < best.step:
                         best = l
                         anew = False
@@ -248,6 +328,10 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
                     anew = True
         at = t.index.nodes[at].after
     t.steps += seen
+    if best == NULL and serial == NULL and t.families == BOTH_FAMILIES and t.known.client_count <= FEW_CLIENTS:
+        best = from_other_family(t, ex, q, c, role)
+        if best != NULL:
+            return best
     if best == NULL:
         role[0] = ROLE_COMPANION if serial != NULL else ROLE_PRIMARY
         return serial
@@ -291,19 +375,14 @@ cdef inline Attempt* add_attempt(Assembly* t, Lookup* l, const Exchange* ex, uin
                                  uint8_t direction) noexcept nogil:
     """The query, as one more attempt of the lookup; NULL where there is no room for it.  `note`: where its server is noted."""
     cdef Attempt* a
-    cdef uint32_t room
     l.queries += 1
     l.last = max(l.last, ex.time)
     if l.attempt_count == MOST_ATTEMPTS:
         return NULL
     if l.attempt_count == l.attempt_room:
-        room = l.attempt_room * 2
-        a = <Attempt*>wider(l.attempts, l.few_attempts, l.attempt_count * sizeof(Attempt), room * sizeof(Attempt))
-        if a == NULL:
+        if not widen_attempts(l, l.attempt_room * 2):
             t.failed = 1
             return NULL
-        l.attempts = a
-        l.attempt_room = room
     a = &l.attempts[l.attempt_count]
     l.attempt_count += 1
     a.time = ex.time
@@ -363,6 +442,7 @@ cdef void on_query(Assembly* t, Exchanges exchanges, const Happening* h, Batch b
         c.iterates += 1
         upstream_query(&t.upstream, ex, q.name, q.size)
         return
+    t.families |= 1 if is_ipv4(ex.client) else 2
     l = find(t, ex, q, c, &role)
     if l == NULL:
         # What a forwarder asks besides, to follow aliases or to validate, is for its clients too.

@@ -8,7 +8,8 @@ from libc.string cimport memcpy, memset
 from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
 from dnscap.native.exchanges cimport NO_LOOKUP
 from dnscap.native.key_tables cimport enter, slot_of, table_close, table_open
-from dnscap.native.lookup_columns cimport COLUMNS_ALL, COLUMNS_RECORDS, LookupBatch, LookupRow, put_i32, put_octets
+from dnscap.native.lookup_columns cimport COLUMNS_ALL, COLUMNS_RECORDS, LookupBatch, LookupRow, put_i32, put_octets, unpack
+from dnscap.native.packed cimport Head
 from dnscap.native.text cimport Text, text_close, text_open
 
 cdef enum:
@@ -50,13 +51,25 @@ def pick(LookupBatch batch not None, const uint32_t[::1] rows not None):
     """
     cdef LookupBatch out = LookupBatch()
     cdef Py_ssize_t j
+    cdef uint64_t i = 0
+    cdef const uint8_t* at = batch.packed.octets
     cdef bint good = True
-    batch.have(COLUMNS_ALL)
     out.have(COLUMNS_ALL)
     for j in range(rows.shape[0]):
         if rows[j] >= batch.count:
             raise IndexError("no such row")
-        good &= put_row(out, batch, rows[j])
+        if at == NULL:         # a batch that was picked or joined itself
+            good &= put_row(out, batch, rows[j])
+            continue
+        # The columns of a few rows are no reason to make those of all.
+        if rows[j] < i:
+            i = 0
+            at = batch.packed.octets
+        while i < rows[j]:
+            at += (<const Head*>at).size
+            i += 1
+        good &= unpack(&out.columns, at, batch.first + i, 1, COLUMNS_ALL)
+        out.count += 1
     if not good:
         raise MemoryError("no memory for lookups")
     return out

@@ -24,6 +24,21 @@ cdef struct LookupRow:         # what of a lookup has one size; lists and texts 
     int64_t duration_max
     int64_t[8] budget          # by Bucket
 
+cdef struct LookupBrief:       # what is counted of every lookup; the rest of it lies in its packed row
+    int64_t time
+    int64_t duration
+    int64_t gap                # of its time budget
+    uint64_t[2] client
+    uint32_t at                # its row among the packed ones of the batch
+    uint32_t queries
+    uint8_t outcome
+    uint8_t stub
+    uint8_t candidates         # shown
+    uint8_t causes
+    uint8_t troubled           # something was sent again, elsewhere, or in another way
+    uint8_t whole
+    uint8_t[2] padding
+
 cdef struct LookupColumns:     # lists end where the next begins: one offset a row and one more
     Text rows                  # LookupRow
     Text name                  # texts, their ends before them
@@ -59,9 +74,12 @@ cdef class LookupBatch:
     cdef Text packed           # the rows one after another, as in packed.pyx
     cdef uint64_t first        # number of the first of them
     cdef uint32_t filled       # Columns bits
+    cdef Text briefs           # LookupBrief
 
     # Fill columns that are not filled yet, by Columns bits; MemoryError without memory.
     cdef int have(self, uint32_t which) except -1
+    # Its lookups in brief, made when first asked for; not of rows that were picked out of batches.
+    cdef const LookupBrief* brief(self) except NULL
 
 cdef class LookupColumn:       # a view of a column, as bytes
     cdef LookupBatch owner
@@ -70,6 +88,9 @@ cdef class LookupColumn:       # a view of a column, as bytes
 
 # Append packed rows that follow each other, in memory and in number, to columns by Columns bits; False without memory.
 cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t count, uint32_t which) noexcept nogil
+# Where a packed row has its causes, and the name as the application gave it, and how many octets that has.
+cdef const uint8_t* causes_at(const uint8_t* row) noexcept nogil
+cdef const uint8_t* name_at(const uint8_t* row, uint32_t* size) noexcept nogil
 
 
 cdef inline bint put_i32(Text* out, uint64_t number) noexcept nogil:

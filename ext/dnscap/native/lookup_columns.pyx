@@ -4,8 +4,8 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dnscap.native.attempts cimport BUCKET_ANSWER
-from dnscap.native.packed cimport Head, Rest
+from dnscap.native.attempts cimport BUCKET_ANSWER, BUCKET_GAP
+from dnscap.native.packed cimport Head, Rest, rest_of
 from dnscap.native.text cimport Text, text_close, text_open, text_reserve
 
 
@@ -98,6 +98,63 @@ cdef bint unpack(LookupColumns* c, const uint8_t* at, uint64_t number, uint64_t 
     return good
 
 
+cdef inline const uint8_t* names_at(const uint8_t* row) noexcept nogil:
+    """Sizes of the candidates' names; the names follow."""
+    return row + sizeof(Head) + (sizeof(Rest) if (<const Head*>row).whole else 0)
+
+
+cdef inline uint32_t octets_of(const uint8_t* sizes, uint32_t names) noexcept nogil:
+    """Octets of the first so many names."""
+    cdef uint32_t i, octets = 0
+    cdef uint16_t n
+    for i in range(names):
+        memcpy(&n, sizes + 2 * i, 2)
+        octets += n
+    return octets
+
+
+cdef const uint8_t* causes_at(const uint8_t* row) noexcept nogil:
+    cdef const Head* head = <const Head*>row
+    cdef const uint8_t* sizes = names_at(row)
+    return sizes + 2 * head.candidates + octets_of(sizes, head.candidates) + 16 * <size_t>head.servers + 2 * <size_t>head.types
+
+
+cdef const uint8_t* name_at(const uint8_t* row, uint32_t* size) noexcept nogil:
+    cdef const Head* head = <const Head*>row
+    cdef const uint8_t* sizes = names_at(row)
+    size[0] = head.name_size
+    return sizes + 2 * head.candidates + octets_of(sizes, head.name)
+
+
+cdef void tell_briefly(const uint8_t* rows, uint64_t count, LookupBrief* b) noexcept nogil:
+    cdef uint64_t _i
+    cdef size_t at = 0
+    cdef const Head* head
+    cdef const Rest* rest
+    for _i in range(count):
+        head = <const Head*>(rows + at)
+        b.time = head.time
+        b.duration = head.duration
+        b.gap = 0
+        b.client[0] = head.client[0]
+        b.client[1] = head.client[1]
+        b.at = <uint32_t>at
+        b.queries = head.queries
+        b.outcome = head.outcome
+        b.stub = head.stub
+        b.candidates = head.shown
+        b.causes = head.causes
+        b.troubled = head.edns_fallback or head.tcp_fallback
+        b.whole = head.whole
+        if head.whole:
+            rest = rest_of(rows + at)
+            b.duration = rest.duration
+            b.gap = rest.budget[BUCKET_GAP]
+            b.troubled |= rest.retransmissions or rest.failovers
+        at += head.size
+        b += 1
+
+
 @cython.final
 cdef class LookupColumn:
     """Octets of a column, as a buffer that keeps its batch alive."""
@@ -132,6 +189,7 @@ cdef class LookupBatch:
         cdef Text* columns = <Text*>&self.columns
         cdef uint32_t i
         text_close(&self.packed)
+        text_close(&self.briefs)
         for i in range(sizeof(LookupColumns) // sizeof(Text)):
             text_close(&columns[i])
 
@@ -145,6 +203,16 @@ cdef class LookupBatch:
             raise MemoryError("no memory for lookups")
         return 0
 
+    cdef const LookupBrief* brief(self) except NULL:
+        if self.briefs.octets == NULL:
+            if self.count and self.packed.octets == NULL:
+                raise ValueError("rows that were picked are not told in brief")
+            if text_reserve(&self.briefs, (self.count + 1) * sizeof(LookupBrief)) != 0:
+                raise MemoryError("no memory for lookups")
+            with nogil:
+                tell_briefly(self.packed.octets, self.count, <LookupBrief*>self.briefs.octets)
+        return <const LookupBrief*>self.briefs.octets
+
     def column(self, str name):
         """A native column as a buffer of octets, filled when it is asked for.
 
@@ -157,6 +225,11 @@ cdef class LookupBatch:
         column.owner = self
         column.text = &columns[i]
         return memoryview(column)
+
+    @property
+    def first_lookup(self):
+        """Number of the first lookup; of rows that were picked, 0."""
+        return self.first
 
     @property
     def row_size(self):

@@ -9,6 +9,7 @@ from dnscap.native.octets cimport PADDING
 cdef enum:
     MOST_OCTETS = 0xFFFF0000   # of one growable octet column
     COLUMN_STEP = 192          # octets
+    FIRST_ROWS = 3 << 13       # for a start: more than a batch of the usual size, which ends with a window of octets
 
 
 cdef inline void* column_block(void* column) noexcept nogil:
@@ -47,7 +48,7 @@ cdef int grow_columns(void** columns, uint32_t many, size_t width, size_t used, 
 
 cdef int grow_messages(MessageColumns* c) noexcept nogil:
     # Never less than a whole stride more, however little was reserved: the octets of a compressed file say little.
-    return widen_messages(c, <size_t>c.room * 2 if c.room > 1 << 13 else 1 << 14)
+    return widen_messages(c, <size_t>c.room * 2 if c.room > 1 << 13 else FIRST_ROWS)
 
 
 cdef int widen_messages(MessageColumns* c, size_t room) noexcept nogil:

@@ -14,6 +14,7 @@ from dnscap.native.growing cimport (
     Numbers,
     Room,
     Texts,
+    code_room,
     number,
     numbers_close,
     numbers_open,
@@ -240,8 +241,12 @@ cdef class Gathering:
 
     cdef int put_numbers(self, Codes* c, Numbers* v, const uint16_t* values, uint32_t shift, uint32_t most,
                          const uint8_t* presence, uint8_t bit, size_t n) noexcept nogil:
-        """The vocabulary holds what rows without a value have as well, as tables of Arrow do."""
-        number(v, values, shift, most, n, self.scratch)
+        """The vocabulary holds what rows without a value have as well, as tables of Arrow do.
+
+        Without `presence` all rows have one.
+        """
+        if number(v, values, shift, most, n, self.scratch) and presence == NULL:
+            return code_room(c, self.rows, n, v.count, self.expected)
         if presence != NULL:
             blank(self.scratch, presence, bit, n)
         return put_codes(c, self.rows, self.scratch, n, v.count, self.expected)
@@ -259,13 +264,15 @@ cdef class MessageGathering(Gathering):
         Their question names.
     addresses : Addresses
         What the codes of sources and destinations mean.
-    one_interface : bool
-        Whether all messages of the latest batch came by one interface.
+    one_interface : (int, int) or None
+        Source and interface where all messages of the latest batch came by the same.
     """
 
     cdef readonly Texts names
     cdef readonly Addresses addresses
-    cdef readonly bint one_interface
+    cdef uint32_t source       # of the first message of the latest batch
+    cdef uint32_t interface
+    cdef bint by_one           # whether it is that of all
     cdef Room[MANY] columns
     cdef Codes[MANY_CODED] coded
     cdef Numbers[MANY_CODED] numbers
@@ -287,6 +294,10 @@ cdef class MessageGathering(Gathering):
             room_close(&self.coded[k].room)
             numbers_close(&self.numbers[k])
 
+    @property
+    def one_interface(self):
+        return (self.source, self.interface) if self.by_one else None
+
     def expect(self, size_t rows):
         """So many messages are going to come in all, more or less."""
         self.expected = rows
@@ -305,6 +316,7 @@ cdef class MessageGathering(Gathering):
         cdef const MessageColumns* c = &batch.columns
         cdef size_t n = c.count, at = self.rows
         cdef uint32_t k
+        cdef uint8_t common
         if self.begin(n) != 0:
             return -1
         for k in range(MANY):
@@ -328,16 +340,19 @@ cdef class MessageGathering(Gathering):
         self.put(TRANSPORT, c.transport, n)
         self.put(STATUS, c.status, n)
         self.put(IP_TTL, c.ip_ttl, n)
-        self.one_interface = all_same(c.source, n) and all_same(c.interface, n)
+        self.by_one = n and all_same(c.source, n) and all_same(c.interface, n)
+        if self.by_one:
+            self.source = c.source[0]
+            self.interface = c.interface[0]
         self.put_some(STREAM, NO_STREAM, c.stream, n)
         self.put_some(SIGHTING_OF, NO_SIGHTING, c.sighting_of, n)
         self.put_faults(c.status, c.status_at, n)
         put_directions(self.columns[DIRECTION].data + at, c.direction, n)
         self.put_flags(c, n)
-        self.put_presences(c, n)
-        if self.put_all_codes(c, n) != 0:
+        common = self.put_presences(c, n)
+        if self.put_all_codes(c, n, common) != 0:
             return -1
-        if self.names.spell(c.qname, c.presence, HAS_NAME, n, batch.dictionary.names.text_offsets,
+        if self.names.spell(c.qname, NULL if common & HAS_NAME else c.presence, HAS_NAME, n, batch.dictionary.names.text_offsets,
                             batch.dictionary.names.text, batch.dictionary.names.count) != 0:
             return -1
         self.rows += n
@@ -351,10 +366,10 @@ cdef class MessageGathering(Gathering):
         cdef uint32_t* to = <uint32_t*>self.columns[column].data + self.rows
         cdef uint8_t* lacks = self.columns[mask].data + self.rows
         cdef size_t k
-        cdef uint32_t least = NO_CODE
+        cdef uint32_t common = NO_CODE
         for k in range(n):
-            least = values[k] if values[k] < least else least
-        if least == NO_CODE:
+            common &= values[k]
+        if common == NO_CODE:
             if self.some[mask]:
                 memset(lacks, 1, n)
             return
@@ -398,7 +413,8 @@ cdef class MessageGathering(Gathering):
         if edns & 0x8000:
             put_bit(self.columns[DO].data + self.rows, c.edns_flags, 15, n)
 
-    cdef void put_presences(self, const MessageColumns* c, size_t n) noexcept nogil:
+    cdef uint8_t put_presences(self, const MessageColumns* c, size_t n) noexcept nogil:
+        """Gives what all of them have."""
         cdef size_t i, at = self.rows
         cdef uint8_t all_ = 255, some = 0
         for i in range(n):
@@ -416,19 +432,22 @@ cdef class MessageGathering(Gathering):
             put_presence(self.columns[UNICAST_RESPONSE].data + at, c.presence, HAS_UNICAST, 1, n)
         if some & HAS_CAPITALS:
             put_presence(self.columns[MIXED_CASE].data + at, c.presence, HAS_CAPITALS, 1, n)
+        return all_
 
-    cdef int put_all_codes(self, const MessageColumns* c, size_t n) noexcept nogil:
+    cdef int put_all_codes(self, const MessageColumns* c, size_t n, uint8_t common) noexcept nogil:
         cdef size_t addresses = self.address_count()
+        cdef const uint8_t* header = NULL if common & HAS_HEADER else c.presence
+        cdef const uint8_t* type_ = NULL if common & HAS_TYPE else c.presence
         self.addresses.renumber(c.src, n, self.scratch)
         if put_codes(&self.coded[SRC], self.rows, self.scratch, n, addresses, self.expected) != 0:
             return -1
         self.addresses.renumber(c.dst, n, self.scratch)
         if put_codes(&self.coded[DST], self.rows, self.scratch, n, addresses, self.expected) != 0:
             return -1
-        if self.put_numbers(&self.coded[OPCODE], &self.numbers[OPCODE], c.flags, 11, 15, c.presence, HAS_HEADER, n) != 0 \
-                or self.put_numbers(&self.coded[RCODE], &self.numbers[RCODE], c.rcode, 0, 65535, c.presence, HAS_HEADER, n) != 0 \
-                or self.put_numbers(&self.coded[QTYPE], &self.numbers[QTYPE], c.qtype, 0, 65535, c.presence, HAS_TYPE, n) != 0 \
-                or self.put_numbers(&self.coded[QCLASS], &self.numbers[QCLASS], c.qclass, 0, 65535, c.presence, HAS_TYPE, n) != 0:
+        if self.put_numbers(&self.coded[OPCODE], &self.numbers[OPCODE], c.flags, 11, 15, header, HAS_HEADER, n) != 0 \
+                or self.put_numbers(&self.coded[RCODE], &self.numbers[RCODE], c.rcode, 0, 65535, header, HAS_HEADER, n) != 0 \
+                or self.put_numbers(&self.coded[QTYPE], &self.numbers[QTYPE], c.qtype, 0, 65535, type_, HAS_TYPE, n) != 0 \
+                or self.put_numbers(&self.coded[QCLASS], &self.numbers[QCLASS], c.qclass, 0, 65535, type_, HAS_TYPE, n) != 0:
             return -1
         return 0
 

@@ -106,80 +106,92 @@ cdef inline int walk_sections(Work* w, const Stride* s, const Datagram* rows, ui
     Returns -1 without memory.
     """
     cdef MessageColumns* c = &w.columns
-    cdef uint32_t i, r = c.count, all, at, size, length
-    cdef uint64_t head
+    cdef uint32_t i, k, r = c.count, all, at, size, length, end
+    cdef uint32_t* options = c.options + r
+    cdef const uint16_t* arcount = c.arcount + r
+    # Owner, type and class of an address of the name at offset 12.
+    cdef uint64_t ip4 = <uint64_t>0xC00C00010001, ip6 = <uint64_t>0xC00C001C0001, first
     cdef const uint8_t* m
     for i in range(n):
-        c.options[r] = c.options_used
+        options[i] = c.options_used
         at = s.at[i]
         if likely(at != 0):
             size = rows[i].size
-            all = <uint32_t>c.ancount[r] + c.nscount[r] + c.arcount[r]
+            all = s.records[i]
             if all != 0:
                 m = rows[i].octets
-                head = be64(m + at)
-                length = be16(m + at + 9)
-                # an OPT alone, as of nearly every query: the root, type, and what comes with them fills the message
-                if all == 1 and c.arcount[r] == 1 and head >> 40 == TYPE_OPT and at + 11 + length == size:
-                    if take_edns(w, r, m, at, at + 11, length, 2) != 0:
+                k = 0
+                first = be64(m + at)
+                # Most records are addresses of the question's name: seven octets tell that, and nothing of it can be
+                # wrong but its length.
+                while first >> 16 == ip4 or first >> 16 == ip6:
+                    length = 4 if first >> 16 == ip4 else 16
+                    end = at + 12 + length
+                    if be16(m + at + 10) != length or end > size or k >= all or not c.presence[r] & HAS_NAME:
+                        break
+                    if keep and keep_address(w, r, m, at, length, k) != 0:
                         return -1
-                elif walk_records(w, r, m, size, at, s.plain[i], keep) != 0:
-                    return -1
+                    at = end
+                    k += 1
+                    first = be64(m + at)
+                # and most messages end in an OPT, as nearly every query does: the root, type, and what comes with them
+                if k + 1 == all and first >> 40 == TYPE_OPT and at + 11 + be16(m + at + 9) == size and arcount[i] != 0:
+                    if take_edns(w, r, m, at, at + 11, size - at - 11, 2) != 0:
+                        return -1
+                elif k < all:
+                    if walk_records(w, s, i, m, size, at, k, keep) != 0:
+                        return -1
+                elif unlikely(at < size):
+                    fault(c, r, STATUS_TRAILING_OCTETS, at)
             elif unlikely(at < size):
                 fault(c, r, STATUS_TRAILING_OCTETS, at)
         r += 1
     return 0
 
 
-cdef inline int walk_records(Work* w, uint32_t r, const uint8_t* m, uint32_t size, uint32_t at, uint32_t plain,
-                             const bint keep) noexcept nogil:
-    """The records of one message; -1 without memory."""
+cdef inline int keep_address(Work* w, uint32_t r, const uint8_t* m, uint32_t at, uint32_t length, uint32_t k) noexcept nogil:
+    """The record number `k` of a message, an address of the question's name."""
+    cdef const MessageColumns* c = &w.columns
+    cdef RecordColumns* q = &w.records
+    cdef uint32_t x = q.count, answers = c.ancount[r]
+    if unlikely(x >= q.room) and grow_records(q) != 0:
+        return -1
+    if unlikely(q.rdata_used + rdata_room(16) > q.rdata_room) \
+            and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(16)) != 0:
+        return -1
+    memcpy(q.rdata_octets + q.rdata_used, m + at + 12, 16)
+    q.message[x] = r
+    q.name[x] = c.qname[r]
+    q.ttl[x] = be32(m + at + 6)
+    q.rdata[x] = q.rdata_used
+    q.type[x] = TYPE_A if length == 4 else TYPE_AAAA
+    q.rclass[x] = CLASS_IN
+    q.section[x] = <uint8_t>((k >= answers) + (k >= answers + c.nscount[r]))
+    q.rdata_used += length
+    q.count = x + 1
+    return 0
+
+
+cdef inline int walk_records(Work* w, const Stride* s, uint32_t i, const uint8_t* m, uint32_t size, uint32_t at,
+                             uint32_t k, const bint keep) noexcept nogil:
+    """The records of the message number `i` of a stride from number `k` on, which starts at `at`; -1 without memory."""
     cdef MessageColumns* c = &w.columns
     cdef RecordColumns* q = &w.records
-    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = authorities + c.arcount[r]
-    cdef uint32_t k = 0, seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
-    cdef bint multicast = c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS
+    cdef uint32_t r = c.count + i
+    cdef uint32_t answers = c.ancount[r], authorities = answers + c.nscount[r], all = s.records[i]
+    cdef uint32_t seen_count = 0, head, owner, offset, owner_at, after, rtype, rclass, length, end, fault_at, x
+    cdef bint multicast = s.multicast and (c.src_port[r] == PORT_MDNS or c.dst_port[r] == PORT_MDNS)
     cdef uint32_t class_bits = 0x7FFF if multicast else 0xFFFF     # RFC 6762 section 10.2: the top bit flushes caches
     cdef uint32_t qname = c.qname[r]
     cdef bint has_name = c.presence[r] & HAS_NAME
-    # Nearly every record is an address of the question's name: seven octets tell that, and nothing of it can be wrong
-    # but its length.
-    cdef uint64_t never = <uint64_t>-1
-    cdef uint64_t ip4 = <uint64_t>0xC00C00010001 if has_name else never, ip6 = <uint64_t>0xC00C001C0001 if has_name else never
-    cdef uint64_t first
     cdef Seen[SEEN_NAMES] seen
     cdef Sound sound
     cdef uint8_t* to
     cdef int written
-    sound.question = plain
+    sound.question = s.plain[i]
     sound.at = sound.size = 0
     while k < all:
-        first = be64(m + at) >> 16
-        if first == ip4 or first == ip6:
-            length = 4 if first == ip4 else 16
-            end = at + 12 + length
-            if likely(be16(m + at + 10) == length and end <= size):
-                if keep:
-                    if unlikely(q.count >= q.room) and grow_records(q) != 0:
-                        return -1
-                    if unlikely(q.rdata_used + rdata_room(16) > q.rdata_room) \
-                            and grow_octets(&q.rdata_octets, q.rdata_used, &q.rdata_room, rdata_room(16)) != 0:
-                        return -1
-                    memcpy(q.rdata_octets + q.rdata_used, m + at + 12, 16)
-                    x = q.count
-                    q.message[x] = r
-                    q.name[x] = qname
-                    q.ttl[x] = be32(m + at + 6)
-                    q.rdata[x] = q.rdata_used
-                    q.type[x] = <uint16_t>(first >> 16)
-                    q.rclass[x] = CLASS_IN
-                    q.section[x] = <uint8_t>((k >= answers) + (k >= authorities))
-                    q.rdata_used += length
-                    q.count = x + 1
-                at = end
-                k += 1
-                continue
-        elif first >> 24 == TYPE_OPT:
+        if be64(m + at) >> 40 == TYPE_OPT:
             # with the root for its owner, as it has to be
             end = at + 11 + be16(m + at + 9)
             if likely(at + 11 <= size and end <= size):

@@ -29,6 +29,8 @@ cdef struct Stride:            # what the stages of one stride know of each payl
     uint32_t[STRIDE] at        # offset behind the question section; 0 where there is none to be found
     uint32_t[STRIDE] plain     # octets of the question name, where it is one plain name at offset 12; else 0
     uint64_t[STRIDE] hash      # of the question name; later the key of the sighting
+    uint32_t[STRIDE] records   # that the header promises
+    bint multicast             # whether any payload is of mDNS
     uint32_t[STRIDE] src       # tags of the addresses
     uint32_t[STRIDE] dst
     uint32_t[STRIDE] odd       # payloads that came by another way than the first, or are not whole

@@ -170,6 +170,7 @@ cdef int decode_stride(Messages self, const Datagram* rows, uint32_t n) noexcept
     find_addresses(&w.columns, &s, &self.dictionary.addresses, rows, n)
     read_headers(&w.columns, rows, n)
     find_questions(w, &s, rows, n)
+    count_records(&w.columns, &s, n)
     resolve_jobs(w)
     read_questions(w, &s, rows, n)
     if self.with_records:
@@ -316,6 +317,16 @@ cdef void short_header(const MessageColumns* c, uint32_t r, uint32_t size) noexc
     c.status_at[r] = size
 
 
+cdef void count_records(const MessageColumns* c, Stride* s, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    cdef uint32_t* records = s.records
+    cdef const uint16_t* ancount = c.ancount + c.count
+    cdef const uint16_t* nscount = c.nscount + c.count
+    cdef const uint16_t* arcount = c.arcount + c.count
+    for i in range(n):
+        records[i] = <uint32_t>ancount[i] + nscount[i] + arcount[i]
+
+
 cdef void find_questions(Work* w, Stride* s, const Datagram* rows, uint32_t n) noexcept nogil:
     """A job for the question name of each message, of size 0 where there is none that ends."""
     cdef MessageColumns* c = &w.columns
@@ -382,6 +393,7 @@ cdef void read_questions(Work* w, Stride* s, const Datagram* rows, uint32_t n) n
         j += 1
     for i in range(n):
         multicast |= (src_port[i] == PORT_MDNS) | (dst_port[i] == PORT_MDNS)
+    s.multicast = multicast
     if unlikely(multicast):
         for i in range(n):
             if src_port[i] == PORT_MDNS or dst_port[i] == PORT_MDNS:

@@ -1,11 +1,11 @@
 """Names of lookups, counted; see name_counts.pxd."""
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
 from dnscap.native.key_tables cimport enter, expect, slot_of, table_close, table_open
-from dnscap.native.lookup_columns cimport COLUMNS_NAME, COLUMNS_ROWS, LookupBatch, LookupRow
+from dnscap.native.lookup_columns cimport LookupBatch, LookupBrief, name_at
 from dnscap.native.lookup_index cimport hash_text
 
 cdef enum:
@@ -70,30 +70,27 @@ cdef class Names:
 
     def count(self, LookupBatch batch not None, uint64_t all_up_to, uint64_t one_in):
         """Count the names of a batch: of the first `all_up_to` lookups, then of one in `one_in`."""
-        cdef const LookupRow* rows
-        cdef const int32_t* ends
-        cdef const uint8_t* names
-        cdef uint64_t[STRETCH] keys, places
-        cdef uint64_t i, p
+        cdef const LookupBrief* rows = batch.brief()
+        cdef const uint8_t* names[STRETCH]
+        cdef uint64_t[STRETCH] keys
+        cdef uint32_t[STRETCH] sizes
+        cdef uint8_t[STRETCH] outcomes
+        cdef uint64_t i, lookup = batch.first
         cdef uint32_t n = 0, k
         cdef bint good = True
         if one_in == 0:
             raise ValueError("one lookup in none")
-        batch.have(COLUMNS_ROWS | COLUMNS_NAME)
-        rows = <const LookupRow*>batch.columns.rows.octets
-        ends = <const int32_t*>batch.columns.name_ends.octets
-        names = batch.columns.name.octets
         with nogil:
             for i in range(batch.count):
-                if not (rows[i].lookup >= all_up_to and rows[i].lookup % one_in or rows[i].outcome > NXDOMAIN):
-                    keys[n] = hash_text(self.table.seed, names + ends[i], <uint32_t>(ends[i + 1] - ends[i]))
-                    places[n] = i
+                if not (lookup + i >= all_up_to and (lookup + i) % one_in or rows[i].outcome > NXDOMAIN):
+                    names[n] = name_at(batch.packed.octets + rows[i].at, &sizes[n])
+                    keys[n] = hash_text(self.table.seed, names[n], sizes[n])
+                    outcomes[n] = rows[i].outcome
                     expect(self.table, keys[n])
                     n += 1
                 if n == STRETCH or i + 1 == batch.count:
                     for k in range(n):
-                        p = places[k]
-                        good &= self.count_name(keys[k], names + ends[p], <uint32_t>(ends[p + 1] - ends[p]), rows[p].outcome)
+                        good &= self.count_name(keys[k], names[k], sizes[k], outcomes[k])
                     n = 0
         if not good:
             raise MemoryError("no memory to count")

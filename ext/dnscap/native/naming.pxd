@@ -18,3 +18,5 @@ cdef void learn_name(const Lookup* l, Expanding* e, uint64_t seed, uint8_t stub,
 cdef void find_name(Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil
 # Whether the name of a lookup that asked for one name only is the one that was given.
 cdef bint name_stands(const Lookup* l, const Expanding* e, uint64_t seed, bint still) noexcept nogil
+# Whether a name ends in what the client is known to add first.
+cdef bint ends_so(const uint8_t* name, uint32_t size, const Expanding* e, uint64_t seed) noexcept nogil

@@ -7,11 +7,12 @@ from dnscap.native.assembly cimport LABELLED_AT, LISTS, Assembly
 from dnscap.native.attempts cimport ATTEMPT_FRAGMENT, Attempt, Lookup
 from dnscap.native.datagrams cimport TRANSPORT_UDP
 from dnscap.native.exchanges cimport OUTCOME_ANSWER, OUTCOME_TRUNCATED, Exchange
-from dnscap.native.grouping cimport AT_ONCE, LARGE, settling
+from dnscap.native.grouping cimport HELD_UP, LARGE
 from dnscap.native.interning cimport prefetch
+from dnscap.native.many_attempts cimport settling
 
 cdef enum:                     # ticks
-    LATELY = AT_ONCE // (1 << 20) + 2
+    LATELY = HELD_UP // (1 << 20) + 2
     LONG_BEFORE = 1 << 30
 
 cdef enum:

@@ -7,15 +7,15 @@ from dnscap.native.assembly cimport LABELLED_AT, Assembly
 from dnscap.native.attempts cimport *
 from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.exchanges cimport *
-from dnscap.native.grouping cimport LARGE, settling
+from dnscap.native.grouping cimport LARGE
 from dnscap.native.interning cimport big_alloc
 from dnscap.native.lookup_index cimport label_key, link, unlink_key
+from dnscap.native.many_attempts cimport MOST_TYPES, Sums, settling, sums_of
 
 cdef enum:
     LINE = 64                  # octets
     FIRST_IN_SLAB = 100        # lookups: few captures have more open
     MOST_IN_SLAB = 3276        # 2 MiB of them, a large page
-    MOST_TYPES = 4             # of one name in one lookup: A, AAAA, HTTPS
     MS = 1000000               # nanoseconds
 cdef int64_t TIMER = 5000000000     # what resolv.conf has stubs wait for an answer where it says nothing else
 
@@ -128,7 +128,15 @@ cdef void settle_any(Assembly* t, Lookup* l) noexcept nogil:
     cdef uint8_t now_at = <uint8_t>(l.candidate_count - 1)
     cdef bint complete = True, answered = True, positive = False, lost = False, tcp = False, truncated = False, cut = False, half = False
     cdef int64_t gap = 0
-    for i in range(l.attempt_count):
+    cdef const Sums* s = sums_of(l)
+    if s != NULL:
+        types = s.kind_count
+        for j in range(types):
+            asked[j] = &l.attempts[s.kinds[j].latest]
+            good[j] = s.kinds[j].good
+        gap = s.gap
+        lost, tcp, cut, positive = s.lost, s.tcp, s.cut, s.positive
+    for i in range(0 if s != NULL else l.attempt_count):
         a = &l.attempts[i]
         if i and a.time - l.attempts[i - 1].time > gap:
             gap = a.time - l.attempts[i - 1].time

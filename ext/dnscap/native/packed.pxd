@@ -35,6 +35,11 @@ cdef struct Rest:              # of a lookup that took more than one good answer
     uint32_t retransmissions
     uint32_t failovers
 
+cdef inline const Rest* rest_of(const uint8_t* row) noexcept nogil:
+    """Of a row that has one."""
+    return <const Rest*>(row + sizeof(Head))
+
+
 cdef struct Block              # private to packed.pyx
 
 cdef struct Packed:

@@ -86,6 +86,10 @@ cdef inline uint8_t with_edns(const Lookup* l, const Attempt* a, const Attempt* 
         if a.port != b.port and a.answered >= 0 and a.answered < b.time and failing(a.outcome) and asked_once(l, a):
             score[0] = 8       # an application that calls dnspython twice, with EDNS: Go would have asked again
             return STUB_DNSPYTHON
+        if a.port != b.port and good(a) and a.answered < b.time:
+            # Go with single-request goes on at once; two calls of an application are further apart.
+            score[0] = 6
+            return STUB_DNSPYTHON if b.time - a.answered > ONE_CALL else STUB_GO
         # Go asks for each family from a goroutine of its own, with a socket of its own.
         score[0] = 25
         return STUB_CARES if a.port == b.port else STUB_GO

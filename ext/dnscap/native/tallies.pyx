@@ -7,6 +7,7 @@ dnscap/clients and dnscap/findings, which do the same to rows of saved tables.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from dnscap.native.exchange_rows cimport ExchangeBatch, RowColumns
@@ -18,8 +19,9 @@ from dnscap.native.exchanges cimport (
 from dnscap.native.histograms cimport BUCKETS, OCTAVES, PARTS, Histograms, Scale
 from dnscap.native.interning cimport NO_CODE, prefetch
 from dnscap.native.key_tables cimport Numbers, enter, expect as expect_key, slot_of, table_close, table_open
-from dnscap.native.lookup_columns cimport COLUMNS_CANDIDATES, COLUMNS_CAUSES, COLUMNS_ROWS, LookupBatch, LookupRow
+from dnscap.native.lookup_columns cimport LookupBatch, LookupBrief, causes_at
 from dnscap.native.lookup_index cimport hash_client
+from dnscap.native.packed cimport rest_of
 
 cdef enum:
     PLAIN = 0                  # grades of lookups (dnscap/clients/keeping.py)
@@ -31,7 +33,6 @@ cdef enum:
     FAILED_FROM = 3            # servfail ...
     FAILED_TO = 8              # ... timeout
     ANSWER_BUCKET = 6          # of the time budget
-    GAP_BUCKET = 7
     BUDGET = 8
     MOST_CAUSES = 64           # numbers that a cause may have
     AHEAD = 12                 # rows whose counters are asked for before their turn
@@ -187,12 +188,6 @@ def count_exchanges(
 
 # ---------------------------------------------------------------- lookups
 
-cdef const LookupRow* rows_of(LookupBatch batch, uint32_t beside) except NULL:
-    """The rows of a batch, with other columns filled too."""
-    batch.have(COLUMNS_ROWS | beside)
-    return <const LookupRow*>batch.columns.rows.octets
-
-
 @cython.final
 cdef class Pairs:
     """Numbers of clients with the stub seen there.
@@ -258,7 +253,7 @@ cdef class Pairs:
 
     def number_rows(self, LookupBatch batch not None, int64_t[::1] numbers not None):
         """Fill `numbers` with the number of each row of a batch."""
-        cdef const LookupRow* rows = rows_of(batch, 0)
+        cdef const LookupBrief* rows = batch.brief()
         cdef uint64_t i
         cdef bint bad = False
         if <uint64_t>numbers.shape[0] < batch.count:
@@ -279,48 +274,55 @@ cdef class Pairs:
         return PyBytes_FromStringAndSize(<char*>&self.clients[2 * number], 16), self.stubs[number]
 
 
-cdef inline int grade_of(const LookupRow* r, const int32_t* cause_lists, const int32_t* candidate_lists) noexcept nogil:
-    if cause_lists[1] > cause_lists[0] or FAILED_FROM <= r.outcome <= FAILED_TO or r.retransmissions or r.failovers \
-            or r.edns_fallback or r.tcp_fallback:
+cdef inline int grade_of(const LookupBrief* r) noexcept nogil:
+    if r.causes or FAILED_FROM <= r.outcome <= FAILED_TO or r.troubled:
         return TROUBLED
-    if candidate_lists[1] - candidate_lists[0] > 1 or r.outcome == NXDOMAIN or r.outcome == NODATA:
+    if r.candidates > 1 or r.outcome == NXDOMAIN or r.outcome == NODATA:
         return TELLING
     return PLAIN
 
 
-cdef inline void share(const LookupRow* r, const uint8_t* causes, int32_t count, const uint8_t* wanted, int64_t* costs) noexcept nogil:
+cdef void share(const LookupBrief* r, const uint8_t* row, const uint8_t* wanted, int64_t* costs) noexcept nogil:
     """Share the time budget of a lookup out among its causes, the most costly first: each claims of what is left."""
-    cdef uint32_t claimed = 0, claim
-    cdef int32_t place
+    cdef const uint8_t* causes = causes_at(row)
+    cdef int64_t[BUDGET] plain
+    cdef const int64_t* budget = plain
+    cdef uint32_t claimed = 0, claim, wasted = 0, place
     cdef int64_t taken
     cdef int64_t* cost
-    for place in range(count):
+    if r.whole:
+        budget = &rest_of(row).budget[0]
+        wasted = rest_of(row).wasted
+    else:
+        memset(plain, 0, sizeof(plain))
+        plain[ANSWER_BUCKET] = r.duration
+    for place in range(r.causes):
         if causes[place] >= MOST_CAUSES:
             continue
         claim = wanted[causes[place]] & ~claimed
-        taken = budget_of(r, claim)
+        taken = budget_of(budget, claim)
         if place == 0 and taken == 0:
             # The most costly cause stands for the wait even where the budget names it otherwise.
             claim = 1 << ANSWER_BUCKET
-            taken = budget_of(r, claim)
+            taken = budget_of(budget, claim)
             if taken == 0:
                 claim = (1 << BUDGET) - 1
-                taken = budget_of(r, claim)
+                taken = budget_of(budget, claim)
         claimed |= claim
         cost = &costs[4 * causes[place]]
         cost[0] += 1
         cost[1] += FAILED_FROM <= r.outcome <= FAILED_TO
         cost[2] += taken
         if place == 0:
-            cost[3] += r.wasted
+            cost[3] += wasted
 
 
-cdef inline int64_t budget_of(const LookupRow* r, uint32_t buckets) noexcept nogil:
+cdef inline int64_t budget_of(const int64_t* budget, uint32_t buckets) noexcept nogil:
     cdef int64_t total = 0
     cdef uint32_t k
     for k in range(BUDGET):
         if buckets >> k & 1:
-            total += r.budget[k]
+            total += budget[k]
     return total
 
 
@@ -356,10 +358,8 @@ def count_lookups(
     tuple of int
         How many were chosen, failed lookups, troubled ones, nanoseconds waited in all.
     """
-    cdef const LookupRow* rows = rows_of(batch, COLUMNS_CAUSES | COLUMNS_CANDIDATES)
-    cdef const LookupRow* r
-    cdef const int32_t* cause_lists = <const int32_t*>batch.columns.cause_lists.octets
-    cdef const int32_t* candidate_lists = <const int32_t*>batch.columns.candidate_lists.octets
+    cdef const LookupBrief* rows = batch.brief()
+    cdef const LookupBrief* r
     cdef Scale scale = durations.scale
     cdef uint64_t i, k
     cdef uint32_t n = 0, troubled = 0, failures = 0
@@ -392,20 +392,20 @@ def count_lookups(
             failures += bad
             if r.outcome != UNFINISHED:
                 good &= durations.note(<uint32_t>pair, buckets[i % STRETCH])
-            waited = r.duration - r.budget[GAP_BUCKET]
+            waited = r.duration - r.gap
             total += waited
-            grade = grade_of(r, &cause_lists[i], &candidate_lists[i])
+            grade = grade_of(r)
             grades[i] = <uint8_t>grade
             troubled += grade == TROUBLED
-            if cause_lists[i + 1] > cause_lists[i]:
-                share(r, batch.columns.causes.octets + cause_lists[i], cause_lists[i + 1] - cause_lists[i], &wanted[0], &costs[0, 0])
+            if r.causes:
+                share(r, batch.packed.octets + r.at, &wanted[0], &costs[0, 0])
             if left[pair, grade] > 0 and room[grade] > 0:
                 left[pair, grade] -= 1
                 room[grade] -= 1
                 chosen[n] = <uint32_t>i
                 n += 1
             if waited > slowest[0, 0]:
-                sift(&slowest[0, 0], <uint32_t>slowest.shape[0], waited, <int64_t>r.lookup)
+                sift(&slowest[0, 0], <uint32_t>slowest.shape[0], waited, <int64_t>(batch.first + i))
     if not good:
         raise MemoryError("no memory to count")
     return n, failures, troubled, total

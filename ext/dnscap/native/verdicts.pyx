@@ -539,7 +539,9 @@ cdef void name_causes(Work* w, Lookup* l, const Surroundings* s) noexcept nogil:
             a = &l.attempts[q.last]
             if q.resolved:
                 a = &l.attempts[q.winner]
-                if a.flags & ATTEMPT_LOOP:
+                if a.outcome == OUTCOME_TRUNCATED:
+                    w.forced[CAUSE_TRUNCATION] = 1         # taken as it came: what was wanted may have been cut away
+                elif a.flags & ATTEMPT_LOOP:
                     w.forced[CAUSE_CNAME_LOOP] = 1
                 elif a.flags & ATTEMPT_ALIAS and not a.flags & ATTEMPT_WANTED:
                     w.forced[CAUSE_DANGLING_CNAME] = 1

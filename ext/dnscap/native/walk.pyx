@@ -23,7 +23,7 @@ from dnscap.native.fragments cimport (
     INTEREST_DNS, INTEREST_NONE, INTEREST_UNKNOWN, Fragment, Fragments, Reassembled,
 )
 from dnscap.native.frames cimport FRAME_BATCH, Frame
-from dnscap.native.interning cimport likely, unlikely
+from dnscap.native.interning cimport likely
 from dnscap.native.links cimport (
     LAYER_ARP, LAYER_DEEP, LAYER_IP, LAYER_UNKNOWN, LINK_NETLINK, MOST_DEPTH, TYPE_BRIDGED, TYPE_IP4, TYPE_IP6,
     ethernet_layer, link_layer, nflog, typed_layer,
