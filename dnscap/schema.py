@@ -88,7 +88,12 @@ MESSAGES = _columns(
     ("frames", "u32", "How many frames carried it."),
     ("source", "u32", "Row of the sources table."),
     ("interface", "category", "Interface the frame was captured on, where known.", True),
-    ("direction", "category", "in or out, seen from the capturing host, where known.", True),
+    (
+        "direction",
+        "category",
+        "in or out, seen from the capturing host, where known; out on its own lo.",
+        True,
+    ),
     ("time", "time", "When the frame that completed the message was captured."),
     ("src", "category", "Address the message came from."),
     ("src_port", "u16", "Port it came from."),

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from dnscap.native.acquaintances cimport is_loopback
 from dnscap.native.assembly cimport MOST_CHAIN, NONE_YET, NONE_YET_UNHEARD, Place
 from dnscap.native.attempts cimport *
 from dnscap.native.chasing cimport await_chase, spells
@@ -137,7 +138,7 @@ cdef inline int read_answer(Lookup* l, Attempt* a, Batch batch, uint32_t row, ui
         a.flags |= ATTEMPT_FRAGMENT | ATTEMPT_CUT
     elif batch.columns.frames[row] > 1 and a.transport == TRANSPORT_UDP:
         a.flags |= ATTEMPT_IN_FRAGMENTS
-    if batch.columns.direction[row] == DIRECTION_IN:
+    if batch.columns.direction[row] == DIRECTION_IN or is_loopback(l.client):
         a.flags |= ATTEMPT_TAKEN_IN
     while low < batch.record_columns.count and batch.record_columns.message[low] == row:
         if batch.record_columns.section[low] & 3 == 0:

@@ -19,6 +19,7 @@ cdef enum:
     KEPT_LONGER = 2            # seconds beyond its TTL: more than rounding
 
 cdef int64_t SECOND = 1000000000
+cdef int64_t UNDER_WAY = 500000     # so long after an answer came from upstream, it may not have been given to those who wait
 cdef int64_t SLOW_HIT = 5000000     # an answer out of memory takes no longer, unless the machine is busy
 
 
@@ -64,13 +65,33 @@ cdef bint renewed(Resolving* t, const Entry* e, const Reply* reply) noexcept nog
             and e.answered < k.learned + (k.ttl + 1) * SECOND)
 
 
+cdef bint ran_out(Resolving* t, const Entry* e) noexcept nogil:
+    """Whether what upstream said last, with a TTL, has no time left."""
+    cdef Known k
+    return known_of(t.model, question_of(e.name ^ 1, e.qtype), &k) and k.ttl > 0 and e.answered >= k.learned + (k.ttl + 1) * SECOND
+
+
+cdef bint others_wait(Resolving* t, const Entry* e) noexcept nogil:
+    """Whether somebody else who asked the same before has no answer yet: a busy resolver has not read what came from upstream."""
+    cdef const Entry* o = entry_at(t, e.joined, e.number) if e.kind & ENTRY_JOINED else NULL
+    return o != NULL and o.answered < 0 and o.kind & ENTRY_DONE == 0 \
+        and (o.client_port != e.client_port or o.client[0] != e.client[0] or o.client[1] != e.client[1])
+
+
+cdef bint at_hand(Resolving* t, const Entry* e) noexcept nogil:
+    """Whether what upstream said before the question came still holds."""
+    cdef Known k
+    return known_of(t.model, question_of(e.name ^ 1, e.qtype), &k) and k.learned < e.time - UNDER_WAY \
+        and e.answered < k.learned + k.ttl * SECOND
+
+
 cdef bint looks_stale(Resolving* t, const Entry* e, const Reply* reply) noexcept nogil:
     if reply.stale_error:
         return True
     if e.expected != EXPECT_EXPIRED or renewed(t, e, reply):
         return False
     if e.expected_ttl == 0:
-        return e.ttl == STALE_TTL and e.ttl > e.full_ttl + 1
+        return e.ttl == STALE_TTL and e.ttl > e.full_ttl + 1 or e.ttl == 0 and ran_out(t, e)
     return e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl
 
 
@@ -120,12 +141,15 @@ cdef void judge_inside(Resolving* t, Walk* w, Entry* e, const Reply* reply) noex
         if not positive:
             waited = True
         elif w.good:
-            # What is still valid is not waited for, though it be refreshed just then, or others wait for more.
-            waited = not (e.expected == EXPECT_VALID and (w.refreshing or w.before == w.direct and w.last < e.time))
+            # What is still valid is not waited for, though it be refreshed just then, or others wait for more.  Nor is what had
+            # come before the question did, though whoever asked first never got it: the answer was given up, or lost.
+            waited = not (e.expected == EXPECT_VALID and (w.refreshing or w.before == w.direct and w.last < e.time)
+                          or w.before == w.direct and 0 <= w.last < e.time - UNDER_WAY and e.answered - e.time <= SLOW_HIT
+                          and not others_wait(t, e))
         elif reply.stale_error or e.expected == EXPECT_EXPIRED and (e.ttl == STALE_TTL or e.ttl == 0 or e.ttl > e.full_ttl):
             stale = True
         else:
-            waited = e.expected != EXPECT_VALID or e.answered - e.time > SLOW_HIT
+            waited = not (e.expected == EXPECT_VALID or w.before == w.direct and at_hand(t, e)) or e.answered - e.time > SLOW_HIT
             sure = <float>0.8
     elif not positive or e.answered - e.time > SLOW_HIT and (e.outcome == OUTCOME_NXDOMAIN or e.expected != EXPECT_VALID) \
             or e.outcome == OUTCOME_NXDOMAIN and may_be_denied(t, e):
@@ -177,7 +201,7 @@ cdef void note_refresh(Resolving* t, Entry* e) noexcept nogil:
     e.kind |= ENTRY_REFRESHED
     if e.cache == CACHE_HIT or e.cache == CACHE_NEGATIVE_HIT:
         e.evidence |= SAID_REFRESHED
-        if e.expected == EXPECT_EXPIRED and e.expected_ttl > 0:
+        if e.expected == EXPECT_EXPIRED and (e.expected_ttl > 0 or ran_out(t, e)):
             e.cache = CACHE_STALE
             e.evidence |= SAID_EXPIRED
         else:

@@ -9,7 +9,7 @@ from dnscap.native.datagrams cimport CUT_BY_CAPTURE, NO_STREAM, TRANSPORT_UDP, W
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN, Frame
 from dnscap.native.interning cimport likely, unlikely
 from dnscap.native.links cimport (
-    LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_RAW, LINK_RAW_BSD,
+    ARPHRD_LOOPBACK, LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_RAW, LINK_RAW_BSD,
     LINK_RAW_OPENBSD,
     TYPE_IP4, TYPE_IP6,
 )
@@ -133,7 +133,7 @@ cdef inline bint fast_frame(const uint32_t* ports, uint32_t usual, const Frame* 
         address = le64(p + 6) & <uint64_t>0xFFFFFFFFFFFF
         place = mix(0, address)
         if direction == DIRECTION_UNKNOWN:
-            direction = DIRECTION_OUT if be16(p) == 4 else DIRECTION_IN
+            direction = DIRECTION_OUT if be16(p) == 4 or be16(p + 2) == ARPHRD_LOOPBACK else DIRECTION_IN
     elif frame.link == LINK_LINUX_SLL2:
         if size < 20 + 28 or p[11] != 6:
             return False
@@ -143,7 +143,7 @@ cdef inline bint fast_frame(const uint32_t* ports, uint32_t usual, const Frame* 
         place = mix(0, address)
         interface = be32(p + 4)
         if direction == DIRECTION_UNKNOWN:
-            direction = DIRECTION_OUT if p[10] == 4 else DIRECTION_IN
+            direction = DIRECTION_OUT if p[10] == 4 or be16(p + 8) == ARPHRD_LOOPBACK else DIRECTION_IN
     elif (frame.link == LINK_RAW or frame.link == LINK_IPV4 or frame.link == LINK_IPV6
             or frame.link == LINK_RAW_BSD or frame.link == LINK_RAW_OPENBSD):
         if size < 28:

@@ -41,6 +41,7 @@ cdef enum Link:
     LINK_LINUX_SLL2 = 276
 
 cdef enum:
+    ARPHRD_LOOPBACK = 772      # of a cooked header: what was sent on the host's own interface lo, and came back at once
     TYPE_IP4 = 0x0800
     TYPE_ARP = 0x0806
     TYPE_BRIDGED = 0x6558      # transparent Ethernet bridging, in GRE and Geneve

@@ -376,7 +376,7 @@ cdef int cooked(Packet* p) noexcept nogil:
     cdef const uint8_t* h = take(&p.body, 16)
     if h == NULL:
         return LAYER_OTHER
-    set_direction(p, DIRECTION_OUT if be16(h) == 4 else DIRECTION_IN)
+    set_direction(p, DIRECTION_OUT if be16(h) == 4 or be16(h + 2) == ARPHRD_LOOPBACK else DIRECTION_IN)
     p.place = address_place(h + 6, be16(h + 4))
     # protocols below 1536 name frame kinds (linux/if_ether.h); 4 is 802.2 LLC
     if be16(h + 14) == 4:
@@ -388,7 +388,7 @@ cdef int cooked2(Packet* p) noexcept nogil:
     cdef const uint8_t* h = take(&p.body, 20)
     if h == NULL:
         return LAYER_OTHER
-    set_direction(p, DIRECTION_OUT if h[10] == 4 else DIRECTION_IN)
+    set_direction(p, DIRECTION_OUT if h[10] == 4 or be16(h + 8) == ARPHRD_LOOPBACK else DIRECTION_IN)
     p.interface = be32(h + 4)
     p.place = address_place(h + 12, h[11])
     if be16(h) == 4:

@@ -238,7 +238,7 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
         e.kind = ENTRY_CLIENT | ENTRY_RECURSIVE
         e.server_host = host_at(t, c.dst[r], e.server, True)
         e.client_host = host_at(t, c.src[r], e.client, False)
-        if e.client_host != NO_HOST and t.hosts[e.client_host].offers:
+        if e.client_host != NO_HOST and (t.hosts[e.client_host].offers or t.hosts[e.client_host].forwards):
             e.kind |= ENTRY_UPSTREAM
     else:
         e.kind = ENTRY_UPSTREAM
@@ -266,6 +266,8 @@ cdef void on_query(Resolutions self, const Happening* h, Batch batch) noexcept n
                     if e.client_host == NO_HOST:
                         e.client_host = host_of(t, e.client, True)
                     e.kind |= ENTRY_UPSTREAM
+                    if e.client_host != NO_HOST:
+                        t.hosts[e.client_host].forwards += 1   # and what it asks to follow aliases is for others too
                     note_link(t, e.client_host, o.server_host)
                 explained |= e.kind & ENTRY_UPSTREAM != 0 and may_ask_for(t, e.client_host, o.server_host)
             elif o.kind & ENTRY_DONE and not refreshes and not explained and o.kind & ENTRY_WAITED == 0 \
