@@ -10,7 +10,7 @@ from dnscap.native.upstreams cimport Upstream
 
 cdef enum:
     MOST_WAITING = 32          # connections tried without a lookup yet
-    LABELLED_AT = 1 << 12
+    LABELLED_AT = 1 << 15      # clients, by hash: one of many must not seem to have a search walk because another has
     MOST_CHAIN = 64            # lookups with the same key that are looked at: a flood of one name must not cost a walk of all of them
     LISTS = 7
     LIST_FAILED = 2            # lookups with a failure, or a truncated answer
