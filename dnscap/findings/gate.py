@@ -89,7 +89,7 @@ class CaptureQuality:
     @property
     def one_way(self) -> bool:
         """Whether only queries are here, and those that asked must have been answered: nobody asked again."""
-        return not self.responses and self.silent > FEW_SILENT and self.asked_again * 10 < self.silent
+        return not self.responses and self.silent > FEW_SILENT and self.asked_again * 4 < self.silent
 
     def remarks(self) -> list[str]:
         """Sentences for people about what weakens the findings."""

@@ -118,16 +118,16 @@ cdef uint8_t goes_over(const Lookup* l, const Exchange* ex, bint fixed, bint sha
     cdef const Attempt* a
     cdef const Attempt* p = NULL
     cdef int64_t gap
-    cdef bint over = False
+    cdef bint joined = False
     for i in range(l.attempt_count):
         a = &l.attempts[i]
         if is_ipv4(a.server) == is_ipv4(ex.server):
-            over = True
+            joined = True
         if a.candidate == l.candidate_count - 1 and a.qtype == ex.qtype and a.transport == ex.transport:
             p = a
         if a.server[0] == ex.client[0] and a.server[1] == ex.client[1]:
             return ROLE_NONE           # a forwarder
-    if over:
+    if joined:
         return fits(l, ex, fixed, shares) & ~SERIAL
     if p == NULL or (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
         return ROLE_NONE
