@@ -19,7 +19,6 @@ from dnscap.messages.decoding import DNS_PORTS, Decoding, MessageBatch, empty_ta
 from dnscap.native.outstanding import count_waiting, lookups_at, numbers_of, open_lookups
 from dnscap.native.recording import Recorder
 from dnscap.resolutions.resolving import Resolving
-from dnscap.schema import LOOKUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +43,6 @@ seen to be late, and by this at most."""
 
 COUNTED_EVERY = 1.0
 """Seconds between two looks at the kernel's counters, and two rounds of adding up and judging at least."""
-
-COUNTED = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
-"""Columns of lookups that are added up; the texts of answers are made of the few that are kept."""
 
 TICKED_EVERY = 500_000_000
 """Nanoseconds after which the stages are told the time although messages come, which tell it too."""

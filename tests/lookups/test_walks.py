@@ -68,12 +68,19 @@ def test_a_suffix_that_the_host_is_known_to_add_first() -> None:
         ("4.3.2.10.zen.lists.test!", "4.3.2.10.bl.lists.example!"),
         ("_dmarc.mail.example.com!", "_dmarc.example.com"),
         ("_ldap._tcp.site._sites.dc._msdcs.corp.test!", "_ldap._tcp.dc._msdcs.corp.test"),
-        ("www.gone.test!", "www.other.example"),
     ],
 )
 def test_what_only_looks_like_a_walk(names: tuple[str, str]) -> None:
     host = Host().ask(1, names[0]).ask(1.002, names[1])
     assert len(names_of(host)) == 2
+
+
+def test_a_crawler_is_soon_known_to_have_no_list() -> None:
+    host = Host()
+    for number in range(6):
+        host.ask(20 * number + 1, f"www.gone{number}.test!").ask(20 * number + 1.002, f"www.other{number}.example")
+    host.ask(200, "end")
+    assert sum(candidates > 1 for _, candidates in names_of(host)) <= 2
 
 
 def test_hosts_that_leave_absent_names_alone_have_no_list() -> None:

@@ -18,10 +18,10 @@ from dnscap.clients.keeping import FAILED
 from dnscap.clients.kept_rows import plain_rows
 from dnscap.exchanges.arrow import OUTCOMES as EXCHANGE_OUTCOMES
 from dnscap.exchanges.arrow import ROLES
-from dnscap.live.session import COUNTED
 from dnscap.lookups.arrow import Columns as LookupColumns
 from dnscap.lookups.words import BUCKETS, OUTCOMES
 from dnscap.messages.around import address_text
+from dnscap.schema import LOOKUPS
 
 if TYPE_CHECKING:
     from dnscap.live.alerts import OpenLookup
@@ -45,6 +45,9 @@ MOST_WAITING = 100
 
 MOST_CHOSEN = (100, 8)
 """Final rows that are shown of one batch though they were not followed: of troubled lookups, and of others."""
+
+READ_AT_ONCE = [column.name for column in LOOKUPS if column.name not in ("answers", "cname_chain")]
+"""Columns of final rows; the texts of answers are made of those rows that are shown."""
 
 WAITING, SETTLED, FINAL = "waiting", "settled", "final"
 
@@ -196,7 +199,7 @@ class Following:
         for one in still_open:
             self._take_open(one)
         if over.lookups:
-            self._take_rows(plain_rows(over.to_arrow(COUNTED)))
+            self._take_rows(plain_rows(over.to_arrow(READ_AT_ONCE)))
 
     def _take_open(self, one: OpenLookup) -> None:
         known = self.get(one.lookup)
@@ -249,7 +252,7 @@ class Following:
     def _take_final(self, lookups: LookupBatch, places: Any) -> None:
         if not len(places):
             return
-        found = plain_rows(lookups.to_arrow(COUNTED).take(array_of(places)))
+        found = plain_rows(lookups.to_arrow(READ_AT_ONCE).take(array_of(places)))
         details = lookups.details([row["lookup"] for row in found])
         for row, more in zip(found, details, strict=True):
             row.update(more)

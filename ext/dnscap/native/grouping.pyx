@@ -22,7 +22,6 @@ cdef enum:                     # nanoseconds
     TURNED_AWAY = 500000000    # a stub that was turned away has asked another server by then, on whatever machine
 
 cdef enum:
-    WWW_SIZE = 4
     ADDRESS_LABELS = 4         # an address of IPv4 in a name, and the least of one of IPv6 that is worth looking at
 
 
@@ -323,8 +322,6 @@ cdef bint continues(
     if not (other and several):
         # One label alone is like that of many hosts; applications seldom ask for both families of one after the other.
         if half or ex.time - l.step > (TOGETHER if other else NEXT_NAME) or unlisted:
-            return False
-        if least == WWW_SIZE and memcmp(c0, <const char*>b"www.", WWW_SIZE) == 0:
             return False
     # Two suffixes of their own; names that end alike are rather two names under one suffix.
     return alike_labels(c0, n0, name, size) < 3
