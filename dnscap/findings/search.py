@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from dnscap.clients import Kept
@@ -14,6 +16,9 @@ WASTED_SHARE = 0.5
 
 ENOUGH = 10
 """Wasted queries before it is worth a word."""
+
+LEFT_ALONE = 5
+"""Absent names without a walk, for each walk of a client whose suffixes never come again: it has no list then."""
 
 
 def ndots_text(clients: list[dict[str, Any]]) -> str:
@@ -56,6 +61,7 @@ class SearchFanout(Rule):
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Give the lookups that it made slow; otherwise the waste, if it is large."""
+        facts = _with_lists(facts)
         found = list(super().find(facts))
         if found:
             yield from found
@@ -98,6 +104,41 @@ class SearchFanout(Rule):
         return (
             f"The search list {wasted}{seconds(cost.seconds)} of waiting in {plural(cost.lookups, 'lookup')}"
         )
+
+
+def _with_lists(facts: Facts) -> Facts:
+    """Without what looks like walks of clients that have no list, such as a crawler's that asks for many a www in turn.
+
+    Their suffixes never come again, and most names that do not exist are left at that.
+    """
+    walks: defaultdict[str, list[Kept]] = defaultdict(list)
+    absent: Counter[str] = Counter()
+    for k in facts.kept:
+        if len(k.row["candidates"] or ()) > 1:
+            walks[k.row["client"]].append(k)
+        elif k.row["outcome"] == "nxdomain":
+            absent[k.row["client"]] += 1
+    listless = {
+        client
+        for client, found in walks.items()
+        if absent[client] >= LEFT_ALONE * len(found) and not _recurs(found)
+    }
+    if not listless:
+        return facts
+    return replace(
+        facts,
+        kept=[k for k in facts.kept if k.row["client"] not in listless or len(k.row["candidates"] or ()) < 2],
+    )
+
+
+def _recurs(walks: list[Kept]) -> bool:
+    """Whether a suffix is tried in two walks."""
+    suffixes = Counter(
+        suffix
+        for k in walks
+        for suffix in {c[len(k.row["name"].rstrip(".")) :] for c in k.row["candidates"] if c != k.row["name"]}
+    )
+    return any(count > 1 for count in suffixes.values())
 
 
 RULES = (SearchFanout(),)

@@ -300,6 +300,25 @@ def test_search_list_waste_is_told_without_slow_lookups() -> None:
     assert "Kubernetes" in found.remedy
 
 
+@pytest.mark.parametrize(("absent", "named"), [(2, True), (8, False)])
+def test_a_client_that_leaves_absent_names_alone_has_no_search_list(absent: int, named: bool) -> None:
+    walk = lookup(
+        0,
+        name="www.",
+        candidates=["www.one.example.", "www.two.example."],
+        duration=100 * MS,
+        t_search=95 * MS,
+        causes=["search-fanout"],
+    )
+    others = [
+        lookup(i, name=f"www.host{i}.example.", candidates=[f"www.host{i}.example."], outcome="nxdomain")
+        for i in range(1, absent + 1)
+    ]
+    looked = [walk, *others]
+    found = loud(diagnosis_of(looked, [exchange(i, 0, lookup=i) for i in range(len(looked))]))
+    assert ("search-fanout" in [f.id for f in found]) is named
+
+
 def test_a_misspelt_name_is_information() -> None:
     looked, sent = healthy(5)
     looked.append(lookup(5, name="wwww.example.com.", outcome="nxdomain"))

@@ -78,7 +78,9 @@ def test_what_only_looks_like_a_walk(names: tuple[str, str]) -> None:
 def test_a_crawler_is_soon_known_to_have_no_list() -> None:
     host = Host()
     for number in range(6):
-        host.ask(20 * number + 1, f"www.gone{number}.test!").ask(20 * number + 1.002, f"www.other{number}.example")
+        host.ask(20 * number + 1, f"www.gone{number}.test!").ask(
+            20 * number + 1.002, f"www.other{number}.example"
+        )
     host.ask(200, "end")
     assert sum(candidates > 1 for _, candidates in names_of(host)) <= 2
 

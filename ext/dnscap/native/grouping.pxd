@@ -19,8 +19,13 @@ cdef uint32_t common(const uint8_t* a, uint32_t na, const uint8_t* b, uint32_t n
 cdef uint8_t fits(const Lookup* l, const Exchange* ex, bint fixed, bint shares) noexcept nogil
 # Whether glibc asks everything again with a larger buffer, because the addresses did not fit.
 cdef bint begins_anew(const Lookup* l, const Exchange* ex) noexcept nogil
+cdef enum:                     # what `continues` says
+    NO_WALK = 0
+    WALK = 1
+    SHORT_WALK = 2             # guessed by a first label alone, of two names
+
 # Whether a query is for the next name of the lookup's walk over a search list.  `added`: octets of what the client is known to
 # add first, where the first name ends in it; `unlisted`: it is known to leave names alone that do not exist, or to add this and that.
-cdef bint continues(
+cdef uint8_t continues(
     const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
 ) noexcept nogil

@@ -260,31 +260,31 @@ cdef bint half_heard(const Lookup* l, const Exchange* ex) noexcept nogil:
     return gap >= 9 * (SECOND // 10) and not TICK < gap % SECOND < SECOND - TICK
 
 
-cdef bint continues(
+cdef uint8_t continues(
     const Lookup* l, const Exchange* ex, const uint8_t* name, uint32_t size, uint32_t added, bint unlisted
 ) noexcept nogil:
     """Whether a query is for the next name of the lookup's walk over a search list."""
     cdef uint32_t i, n, n0, base, least, walk
     cdef const uint8_t* c
     cdef const uint8_t* c0 = l.text + l.names[l.walk]
-    cdef bint asked = False, other = False, soon, several
+    cdef bint asked = False, other = False, soon, several, guess
     cdef bint half = not l.negative and l.step < 0
     if l.candidate_count == MOST_CANDIDATES:
-        return False
+        return NO_WALK
     if half:
         if not half_heard(l, ex):
-            return False
+            return NO_WALK
     elif not l.negative or l.step < 0 or ex.time - l.step > HELD_UP or ex.time < l.step - SKEW:
-        return False
+        return NO_WALK
     if (l.sent ^ ex.flags) & (EXCHANGE_AD | EXCHANGE_CD | EXCHANGE_DO | EXCHANGE_EDNS):
-        return False
+        return NO_WALK
     for i in range(l.attempt_count):
         if l.attempts[i].qtype == ex.qtype:
             asked = True
         else:
             other = True
     if not asked:
-        return False
+        return NO_WALK
     n0 = l.names[l.walk + 1] - l.names[l.walk]
     walk = n0
     least = common(c0, n0, name, size)
@@ -292,36 +292,39 @@ cdef bint continues(
         c = l.text + l.names[i]
         n = l.names[i + 1] - l.names[i]
         if n == size and memcmp(c, name, size) == 0:
-            return False
+            return NO_WALK
         walk = min(walk, common(c0, n0, c, n))
     if least < 2:
-        return False
+        return NO_WALK
     soon = half or ex.time - l.step <= AT_ONCE
     several = several_labels(c0, least)
     if l.candidate_count > l.walk + 1 and least >= walk and (soon or several):
-        return True                    # begins as all names of the walk do
+        return WALK                    # begins as all names of the walk do
     for i in range(l.walk, l.candidate_count):
         base = common(l.text + l.names[i], l.names[i + 1] - l.names[i], name, size)
         if base == l.names[i + 1] - l.names[i] or base == size:
-            return True                # the name itself is among them
+            return WALK                # the name itself is among them
     if added and least + added == n0:
-        return True                    # what the client is known to add first was added
+        return WALK                    # what the client is known to add first was added
     # Services and lists of mail senders are asked for under several names that lie in one another, or have nothing in common,
     # by those who look for them (RFC 7489 section 6.6.3, for one).
     if not soon or c0[0] == c'_' or is_address(c0, n0):
-        return False
+        return NO_WALK
     # Suffixes that lie in one another, as in Kubernetes.
     for i in range(l.walk, l.candidate_count):
         c = l.text + l.names[i]
         n = l.names[i + 1] - l.names[i]
         base = common(c, n, name, size)
         if ends_with(c + base, n - base, name + base, size - base):
-            return True
+            return WALK
     if l.candidate_count > l.walk + 1:
-        return False
-    if not (other and several):
+        return NO_WALK
+    guess = not (other and several)
+    if guess:
         # One label alone is like that of many hosts; applications seldom ask for both families of one after the other.
         if half or ex.time - l.step > (TOGETHER if other else NEXT_NAME) or unlisted:
-            return False
+            return NO_WALK
     # Two suffixes of their own; names that end alike are rather two names under one suffix.
-    return alike_labels(c0, n0, name, size) < 3
+    if alike_labels(c0, n0, name, size) >= 3:
+        return NO_WALK
+    return SHORT_WALK if guess else WALK

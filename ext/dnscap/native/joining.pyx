@@ -19,9 +19,9 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT
-from dnscap.native.grouping cimport HELD_UP, SERIAL, begins_anew, continues, failing, fits
+from dnscap.native.grouping cimport HELD_UP, NO_WALK, SERIAL, SHORT_WALK, begins_anew, continues, failing, fits
 from dnscap.native.interning cimport prefetch
-from dnscap.native.lookup_index cimport chain, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
+from dnscap.native.lookup_index cimport chain, hash_text, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
 from dnscap.native.losses cimport load_now
 from dnscap.native.many_attempts cimport widen_attempts
@@ -234,6 +234,14 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     return l
 
 
+cdef inline uint64_t behind_label(const Lookup* l, uint64_t seed) noexcept nogil:
+    """What the first name of the lookup's walk ends in behind its first label, by hash."""
+    cdef uint32_t at = l.names[l.walk], end = l.names[l.walk + 1]
+    while at < end and l.text[at] != c'.':
+        at += 1
+    return hash_text(seed, l.text + at, end - at) | 1
+
+
 cdef inline bint added_first(const Lookup* l, const Expanding* e, uint64_t seed) noexcept nogil:
     """Whether the first name of the lookup's walk ends in what its client is known to add first."""
     cdef uint32_t at = l.names[l.walk]
@@ -263,7 +271,7 @@ cdef bint sent_before(const Lookup* l, const Exchange* ex) noexcept nogil:
     return False
 
 
-cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client* c, uint8_t* role) noexcept nogil:
+cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, Client* c, uint8_t* role) noexcept nogil:
     """The open lookup that a query belongs to, with its role there; NULL where it begins one."""
     cdef const uint8_t* name = q.name
     cdef uint32_t size = q.size
@@ -272,6 +280,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
     cdef uint32_t at = first_of(t, key), seen = 0, ahead = at, _i
     cdef const Place* p
     cdef Lookup* l
+    cdef uint64_t guessed
     cdef Lookup* best = NULL
     cdef Lookup* serial = NULL
     cdef uint8_t r
@@ -317,8 +326,18 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, const Client*
             seen += 1
             l = t.index.nodes[at].l
             if l.client[0] == ex.client[0] and l.client[1] == ex.client[1]:
-                if continues(l, ex, name, size, 0, unlisted) or added_first(l, &c.expanding, t.index.seed) \
-                        and continues(l, ex, name, size, c.expanding.size, unlisted):
+                r = continues(l, ex, name, size, 0, unlisted)
+                if r == NO_WALK and added_first(l, &c.expanding, t.index.seed):
+                    r = continues(l, ex, name, size, c.expanding.size, unlisted)
+                if r == SHORT_WALK:
+                    # A list adds the same first each time; who asks for a www of many hosts has none.
+                    guessed = behind_label(l, t.index.seed)
+                    if c.expanding.guessed and c.expanding.guessed != guessed:
+                        c.expanding.several = 1
+                        r = NO_WALK
+                    elif not c.expanding.guessed:
+                        c.expanding.guessed = guessed
+                if r != NO_WALK:
                     if best == NULL or anew or l.step < best.step:
                         best = l
                         anew = False

@@ -5,6 +5,7 @@ from dnscap.native.attempts cimport Lookup
 
 cdef struct Expanding:         # how names of a client are expanded, as far as its lookups showed
     uint64_t suffix            # hash of the first suffix of its search list
+    uint64_t guessed           # hash of what the first walk ends in that was guessed by a first label; 0 none
     uint64_t end               # hash of the last label of a name that was expanded with it
     uint32_t size              # octets of the suffix; 0 none seen
     uint32_t walks             # lookups with several candidates
