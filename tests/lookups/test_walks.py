@@ -75,6 +75,18 @@ def test_what_only_looks_like_a_walk(names: tuple[str, str]) -> None:
     assert len(names_of(host)) == 2
 
 
+def test_a_list_adds_the_same_to_names_of_one_label_and_of_several() -> None:
+    host, one = Host(), (("A", 0),)
+    for at, name in (
+        (1, "www.shop.lab.corp.zone!"),
+        (1.002, "www.shop.lab.other.test!"),
+        (1.004, "www.shop.lab"),
+    ):
+        host.ask(at, name, types=one)
+    host.ask(20, "intra.corp.zone!", types=one).ask(20.002, "intra.other.test", types=one).ask(40, "end")
+    assert names_of(host)[:2] == [("www.shop.lab.", 3), ("intra.", 2)]
+
+
 def test_a_crawler_is_soon_known_to_have_no_list() -> None:
     host = Host()
     for number in range(6):

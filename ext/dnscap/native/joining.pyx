@@ -19,7 +19,7 @@ from dnscap.native.datagrams cimport TRANSPORT_TCP
 from dnscap.native.dials cimport take_dial
 from dnscap.native.exchanges cimport *
 from dnscap.native.frames cimport DIRECTION_IN, DIRECTION_OUT
-from dnscap.native.grouping cimport HELD_UP, NO_WALK, SERIAL, SHORT_WALK, begins_anew, continues, failing, fits
+from dnscap.native.grouping cimport HELD_UP, NO_WALK, SERIAL, SHORT_WALK, begins_anew, common, continues, failing, fits
 from dnscap.native.interning cimport prefetch
 from dnscap.native.lookup_index cimport chain, hash_text, label_key, link, link_anew, name_key, question_key, stream_key, unlink_key
 from dnscap.native.lookups_by_name cimport enter_name, first_of, leave_name, place_at
@@ -234,12 +234,11 @@ cdef Lookup* begin(Assembly* t, const Exchange* ex, const Asked* q, Client* c) n
     return l
 
 
-cdef inline uint64_t behind_label(const Lookup* l, uint64_t seed) noexcept nogil:
-    """What the first name of the lookup's walk ends in behind its first label, by hash."""
-    cdef uint32_t at = l.names[l.walk], end = l.names[l.walk + 1]
-    while at < end and l.text[at] != c'.':
-        at += 1
-    return hash_text(seed, l.text + at, end - at) | 1
+cdef inline uint64_t first_added(const Lookup* l, const uint8_t* name, uint32_t size, uint64_t seed) noexcept nogil:
+    """What the first name of the lookup's walk ends in that the next one does not begin with too, by hash."""
+    cdef uint32_t at = l.names[l.walk], n = l.names[l.walk + 1] - at
+    cdef uint32_t base = common(l.text + at, n, name, size)
+    return hash_text(seed, l.text + at + base, n - base) | 1
 
 
 cdef inline bint added_first(const Lookup* l, const Expanding* e, uint64_t seed) noexcept nogil:
@@ -331,7 +330,7 @@ cdef Lookup* find(Assembly* t, const Exchange* ex, const Asked* q, Client* c, ui
                     r = continues(l, ex, name, size, c.expanding.size, unlisted)
                 if r == SHORT_WALK:
                     # A list adds the same first each time; who asks for a www of many hosts has none.
-                    guessed = behind_label(l, t.index.seed)
+                    guessed = first_added(l, name, size, t.index.seed)
                     if c.expanding.guessed and c.expanding.guessed != guessed:
                         c.expanding.several = 1
                         r = NO_WALK
