@@ -25,7 +25,7 @@ ENDINGS = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
-"""Format by ending of the output file; anything else is CSV."""
+"""Format by ending of the output file."""
 
 BINARY = ("parquet", "arrow")
 
@@ -71,6 +71,14 @@ def _command(table: str, doc: str, example: str, narrowed: str = "") -> click.Co
     return click.command(table)(capture_arguments(output_arguments(run)))
 
 
+def _form_of(output: str) -> str:
+    """The format that the ending of a file asks for; CSV where it has none."""
+    ending = PurePath(output).suffix.lower()
+    if ending and ending not in ENDINGS:
+        raise UsageError(f"{output}: no format has this ending; use {', '.join(ENDINGS)}, or --format")
+    return ENDINGS.get(ending, "csv")
+
+
 def print_table(
     table: str,
     captures: tuple[str, ...],
@@ -88,7 +96,7 @@ def print_table(
 
     to_terminal = output in (None, "-") and sys.stdout.isatty()
     if form is None:
-        form = "table" if output in (None, "-") else ENDINGS.get(PurePath(str(output)).suffix.lower(), "csv")
+        form = "table" if output in (None, "-") else _form_of(str(output))
     if form in BINARY and to_terminal:
         raise UsageError(f"{form} is not for a terminal; name a file with -o, or pipe it")
     wanted = [c.strip() for c in columns.split(",") if c.strip()] if columns is not None else None

@@ -182,6 +182,13 @@ def test_conditions(condition: str, rows: int) -> None:
     assert len(dnscap.read(FIRST_LOOK).table("messages", columns=["message"], where=condition)) == rows
 
 
+def test_an_ending_of_no_format_writes_nothing(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv.gz"
+    result = run("messages", FIRST_LOOK, "-o", str(target))
+    assert "no format has this ending" in str(result.exception)
+    assert not target.exists()
+
+
 @pytest.mark.parametrize("ending", ["csv", "json", "jsonl", "parquet", "arrow"])
 def test_the_ending_of_the_output_says_the_format(run: Run, tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"out.{ending}"

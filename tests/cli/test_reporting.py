@@ -114,7 +114,7 @@ def test_frames_without_dns_are_said_to_be_such(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("messages", "{}", "-o", "{}"),
+        ("messages", "{}", "-o", "{}", "--format", "csv"),
         ("report", "{}", "-o", "{}"),
         ("summary", "{}", "-o", "{}"),
         ("trace", "www.example.lab", "{}", "-o", "{}"),
