@@ -1,6 +1,13 @@
 """Words for EDNS options and extended errors."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+cdef enum:                     # codes of options (RFC 5001, 7871, 7873, 7830, 8914)
+    OPTION_NSID = 3
+    OPTION_ECS = 8
+    OPTION_COOKIE = 10
+    OPTION_PADDING = 12
+    OPTION_EDE = 15
+
 cdef enum:
     LONGEST_WORD = 255         # of an option's mnemonic or an error's meaning
 

@@ -14,11 +14,6 @@ from dnscap.native.presentation cimport edns_text
 from dnscap.native.text cimport Text, text_close, text_reserve
 
 cdef enum:
-    OPTION_NSID = 3
-    OPTION_ECS = 8
-    OPTION_COOKIE = 10
-    OPTION_PADDING = 12
-    OPTION_EDE = 15
     KINDS = 16                 # options with a higher code have no column of their own
 
 cdef struct Span:

@@ -7,7 +7,9 @@ cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from dnscap.native.decoder cimport Batch
-from dnscap.native.edns cimport LONGEST_WORD, Vocabulary, put_mnemonic
+from dnscap.native.edns cimport (
+    LONGEST_WORD, OPTION_COOKIE, OPTION_ECS, OPTION_EDE, OPTION_NSID, OPTION_PADDING, Vocabulary, put_mnemonic,
+)
 from dnscap.native.growing cimport Lists, Texts
 from dnscap.native.message_columns cimport MessageColumns
 from dnscap.native.octets cimport be16
@@ -15,11 +17,6 @@ from dnscap.native.presentation cimport edns_text
 from dnscap.native.text cimport Text, text_close, text_open
 
 cdef enum:
-    OPTION_NSID = 3
-    OPTION_ECS = 8
-    OPTION_COOKIE = 10
-    OPTION_PADDING = 12
-    OPTION_EDE = 15
     LOOKED_AT = 1 << OPTION_NSID | 1 << OPTION_ECS | 1 << OPTION_COOKIE | 1 << OPTION_PADDING | 1 << OPTION_EDE
     EDNS_SHIFT = 3             # of the bit HAS_EDNS
     SCRATCH = 1 << 10          # octets, for a start

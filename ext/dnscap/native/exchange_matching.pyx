@@ -9,6 +9,7 @@ from dnscap.native.domain cimport (
     STATUS_TRAILING_OCTETS,
     STATUS_TRUNCATED_CAPTURE,
 )
+from dnscap.native.edns cimport OPTION_COOKIE
 from dnscap.native.exchange_index cimport (
     ENDS_BUCKETS,
     KEPT,
@@ -61,7 +62,6 @@ cdef enum:
     PORT_LLMNR = 5355
     TYPE_IXFR = 251
     TYPE_AXFR = 252
-    OPTION_COOKIE = 10
 
     FLAG_QR = 0x8000
     FLAG_AA = 0x0400

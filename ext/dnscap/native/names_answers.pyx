@@ -4,6 +4,7 @@ The keys of a block of jobs are looked for before any of its rows is touched, so
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from dnscap.native.edns cimport OPTION_EDE
 from dnscap.native.interning cimport NO_CODE, prefetch, unlikely
 from dnscap.native.message_columns cimport MessageColumns, RecordColumns
 from dnscap.native.names_codes cimport own_address, own_name, take_name
@@ -34,7 +35,6 @@ cdef enum:
     TYPE_DS = 43
     TYPE_RRSIG = 46
     TYPE_ANY = 255
-    OPTION_EDE = 15
 
     SECOND = 1000000000
 
